@@ -1,0 +1,5 @@
+//! Listwarden keeps a clinic's marketing lists in step with its patients.
+//!
+//! The folder tree is the architecture; `docs/architecture.md` walks through it.
+
+pub mod clock;

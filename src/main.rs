@@ -1,0 +1,3 @@
+//! Entry point: reads the command line and runs one command.
+
+fn main() {}
