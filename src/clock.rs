@@ -149,7 +149,7 @@ impl Clock for ManualClock {
     }
 
     async fn deadline(&self, _limit: Duration) {
-        futures::future::pending().await;
+        futures::future::pending::<()>().await;
     }
 
     fn chance(&self) -> u64 {
