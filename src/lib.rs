@@ -3,3 +3,5 @@
 //! The folder tree is the architecture; `docs/architecture.md` walks through it.
 
 pub mod clock;
+pub mod domain;
+pub mod providers;

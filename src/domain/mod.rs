@@ -1,0 +1,31 @@
+//! The words of `docs/words.md` as types: parsed at the door, valid ever after.
+//!
+//! Nothing here does I/O, knows a provider or asks the time. Personal data redacts itself in
+//! `Debug` and `Display`; the full text comes only from `expose()`.
+
+pub mod address;
+pub mod event;
+pub mod ids;
+pub mod link;
+pub mod member;
+pub mod operation;
+pub mod patient;
+pub mod personal;
+pub mod policy;
+pub mod reason;
+pub mod standing;
+pub mod text;
+
+pub use address::{Address, AddressError, Channel};
+pub use event::{Actor, Event, EventKind, TimeSource};
+pub use ids::{ClinicId, ContactId, EventId, LinkId, ListId, PatientId, RunId};
+pub use link::{
+    Base, By, Class, Contact, ContactFacts, Holder, Intent, Invitation, Link, Observed,
+};
+pub use member::{Entry, MemberKey, MemberStatus};
+pub use operation::{Operation, Verb};
+pub use patient::{Answer, Consent, Patient, PatientRecord, PatientStatus};
+pub use personal::Personal;
+pub use policy::{Policy, Selector};
+pub use reason::{Law, Reason};
+pub use standing::{Grant, GrantKind, OptOut, OptOutKind, Proof, ProofKind, Standing};

@@ -1,0 +1,168 @@
+//! A person in the clinic's system of record.
+
+use std::collections::BTreeSet;
+
+use chrono::{DateTime, NaiveDate, Utc};
+use serde::{Deserialize, Serialize};
+
+use super::text::words;
+use super::{Address, Channel, PatientId, Personal};
+
+words! {
+    /// Where a patient stands with the clinic.
+    PatientStatus {
+        /// A patient now.
+        Active = "active",
+        /// Put away by the clinic.
+        Archived = "archived",
+        /// Merged into another record, which is judged on its own.
+        Merged = "merged",
+        /// Died.
+        Deceased = "deceased",
+        /// Deleted by the clinic: to be erased everywhere.
+        Deleted = "deleted",
+        /// No longer in the source, in two complete full sweeps.
+        Vanished = "vanished",
+    }
+}
+
+words! {
+    /// What the clinic's record says about marketing on one channel.
+    Answer {
+        /// Never asked, or no answer: no opt-out (L4).
+        NotAsked = "not_asked",
+        /// Said yes.
+        Granted = "granted",
+        /// An existing customer who was given the chance to refuse (L5).
+        SoftOptIn = "soft_opt_in",
+        /// Said no to this channel.
+        Withdrawn = "withdrawn",
+        /// Objected to direct marketing on every channel.
+        Objected = "objected",
+        /// Prefers this channel, which lists nobody.
+        Preferred = "preferred",
+    }
+}
+
+/// The clinic's record about marketing on one channel, with whatever evidence it holds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Consent {
+    /// What was answered.
+    pub answer: Answer,
+    /// When, by the clinic's clock.
+    pub at: Option<DateTime<Utc>>,
+    /// How: a paper form, the website, at the desk.
+    pub method: Option<String>,
+    /// The wording shown, or its version.
+    pub wording: Option<String>,
+    /// Who took it down.
+    pub actor: Option<String>,
+    /// The purpose it is limited to; none means marketing in general.
+    pub purpose: Option<String>,
+    /// Whether the three facts of a soft opt-in are on record (L5).
+    pub soft_opt_in: SoftOptIn,
+}
+
+impl Default for Consent {
+    fn default() -> Self {
+        Self {
+            answer: Answer::NotAsked,
+            at: None,
+            method: None,
+            wording: None,
+            actor: None,
+            purpose: None,
+            soft_opt_in: SoftOptIn::default(),
+        }
+    }
+}
+
+impl Consent {
+    /// Tells whether the grant is explicit: actor, method, wording and time are recorded (L3).
+    #[must_use]
+    pub const fn is_explicit(&self) -> bool {
+        self.at.is_some() && self.method.is_some() && self.wording.is_some() && self.actor.is_some()
+    }
+}
+
+/// The three facts that make a soft opt-in (UK PECR reg. 22(3)).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+#[expect(clippy::struct_excessive_bools, reason = "three facts, each of them yes or no")]
+pub struct SoftOptIn {
+    /// The details were obtained in the course of a sale or consultation.
+    pub in_course_of_sale: bool,
+    /// Only the clinic's own similar services are marketed.
+    pub own_similar_services: bool,
+    /// A simple chance to refuse was given then.
+    pub chance_to_refuse: bool,
+}
+
+impl SoftOptIn {
+    /// Tells whether all three facts are on record.
+    #[must_use]
+    pub const fn is_complete(self) -> bool {
+        self.in_course_of_sale && self.own_similar_services && self.chance_to_refuse
+    }
+}
+
+/// One row as the clinic's system of record gives it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PatientRecord {
+    /// The clinic's own id.
+    pub source_id: String,
+    /// Given name.
+    pub given_name: Personal,
+    /// Family name.
+    pub family_name: Personal,
+    /// E-mail address, where it is one.
+    pub email: Option<Address>,
+    /// Mobile number, where it is one.
+    pub mobile: Option<Address>,
+    /// Date of birth, where known.
+    pub birth_date: Option<NaiveDate>,
+    /// Standing with the clinic.
+    pub status: PatientStatus,
+    /// GDPR Art. 18: barred everywhere, kept here.
+    pub restricted: bool,
+    /// Tags that selectors match.
+    pub tags: BTreeSet<String>,
+    /// Answer to the privacy policy, where asked.
+    pub privacy_policy: Option<bool>,
+    /// Marketing by e-mail.
+    pub email_consent: Consent,
+    /// Marketing by text message.
+    pub sms_consent: Consent,
+    /// When the clinic last changed the row, by its clock.
+    pub updated_at: DateTime<Utc>,
+}
+
+impl PatientRecord {
+    /// Returns the address on `channel`, where there is one.
+    #[must_use]
+    pub const fn address(&self, channel: Channel) -> Option<&Address> {
+        match channel {
+            Channel::Email => self.email.as_ref(),
+            Channel::Sms => self.mobile.as_ref(),
+        }
+    }
+
+    /// Returns what the record says about marketing on `channel`.
+    #[must_use]
+    pub const fn consent(&self, channel: Channel) -> &Consent {
+        match channel {
+            Channel::Email => &self.email_consent,
+            Channel::Sms => &self.sms_consent,
+        }
+    }
+}
+
+/// A patient as the store keeps it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Patient {
+    /// Our id.
+    pub id: PatientId,
+    /// The clinic's record as last read.
+    pub record: PatientRecord,
+}

@@ -1,0 +1,229 @@
+//! Where an address or a patient stands on one channel: the ledger folded into what still counts.
+//!
+//! The fold takes the same events in any order to the same standing, so a webhook that comes late
+//! changes nothing that it should not.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use super::event::CLOCK_SKEW;
+use super::text::words;
+use super::{Actor, Event, EventId, EventKind, TimeSource};
+
+words! {
+    /// What kind of basis a grant gives.
+    GrantKind {
+        /// Consent with evidence.
+        Explicit = "explicit",
+        /// A bare flag in the clinic's records (L3).
+        Flag = "flag",
+        /// An existing customer (L5).
+        SoftOptIn = "soft_opt_in",
+    }
+}
+
+/// A basis for marketing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Grant {
+    /// The ledger line that gave it.
+    pub event: EventId,
+    /// What kind of basis it is.
+    pub kind: GrantKind,
+    /// The earliest it can have been given; none loses against every opt-out.
+    pub at: Option<DateTime<Utc>>,
+    /// Whose clock `at` is by.
+    pub clock: TimeSource,
+    /// When it was recorded here.
+    pub recorded_at: DateTime<Utc>,
+    /// The purpose it is limited to.
+    pub purpose: Option<String>,
+    /// Whether an admin accepted it against an objection or complaint.
+    pub accepted: bool,
+}
+
+impl Grant {
+    /// Tells whether this grant is newer than `opt_out` for certain (L2): a tie is lost, and so is
+    /// a lead of under five minutes when two clocks are compared.
+    #[must_use]
+    pub fn outranks(&self, opt_out: &OptOut) -> bool {
+        self.at.is_some_and(|at| leads(at, self.clock, opt_out))
+    }
+}
+
+fn leads(at: DateTime<Utc>, clock: TimeSource, opt_out: &OptOut) -> bool {
+    if clock == opt_out.clock { at > opt_out.at } else { at >= opt_out.at + CLOCK_SKEW }
+}
+
+words! {
+    /// What kind of opt-out it is, the gentlest first.
+    OptOutKind {
+        /// One channel.
+        Withdrawn = "withdrawn",
+        /// The person's data was erased on request or with the patient.
+        Erased = "erased",
+        /// A spam report.
+        Complained = "complained",
+        /// Direct marketing on every channel.
+        Objected = "objected",
+    }
+}
+
+/// A wish to be left alone.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OptOut {
+    /// The ledger line that recorded it.
+    pub event: EventId,
+    /// What kind.
+    pub kind: OptOutKind,
+    /// The latest it can have happened.
+    pub at: DateTime<Utc>,
+    /// Whose clock `at` is by.
+    pub clock: TimeSource,
+    /// Whether the person acted, rather than a bare flag or the clinic's staff (L23).
+    pub by_person: bool,
+}
+
+words! {
+    /// What proves that the address asked (L10).
+    ProofKind {
+        /// The provider's confirmation after our invitation.
+        Confirmation = "confirmation",
+        /// Evidence from before the first run, accepted by policy (L21).
+        Grandfathered = "grandfathered",
+    }
+}
+
+/// Proof that this very address asked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Proof {
+    /// The ledger line that recorded it.
+    pub event: EventId,
+    /// What proves it.
+    pub kind: ProofKind,
+    /// The earliest it can have been given.
+    pub at: DateTime<Utc>,
+    /// Whose clock `at` is by.
+    pub clock: TimeSource,
+}
+
+impl Proof {
+    /// Tells whether the proof is newer than `opt_out` for certain (L2).
+    #[must_use]
+    pub fn outranks(&self, opt_out: &OptOut) -> bool {
+        leads(self.at, self.clock, opt_out)
+    }
+}
+
+/// What still counts of an address's or a patient's events on one channel.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Standing {
+    /// The newest grant of each kind, purpose and acceptance.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub grants: Vec<Grant>,
+    /// The newest opt-out of each kind and clock.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub opt_outs: Vec<OptOut>,
+    /// The newest proof.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub proof: Option<Proof>,
+    /// The newest bounce, as an opt-out of the mailbox rather than of the person.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bounce: Option<OptOut>,
+}
+
+impl Standing {
+    /// Takes one event into account. The caller sees to it that the event is about this channel.
+    pub fn apply(&mut self, event: &Event) {
+        match event.kind {
+            EventKind::Granted if event.explicit => self.grant(event, GrantKind::Explicit),
+            EventKind::Granted => self.grant(event, GrantKind::Flag),
+            EventKind::SoftOptIn => self.grant(event, GrantKind::SoftOptIn),
+            EventKind::Confirmed => self.prove(event, ProofKind::Confirmation),
+            EventKind::Grandfathered => self.prove(event, ProofKind::Grandfathered),
+            EventKind::Withdrawn => self.opt_out(event, OptOutKind::Withdrawn),
+            EventKind::Objected => self.opt_out(event, OptOutKind::Objected),
+            EventKind::Complained => self.opt_out(event, OptOutKind::Complained),
+            EventKind::Erased => self.opt_out(event, OptOutKind::Erased),
+            EventKind::Bounced => {
+                let bounce = opt_out_of(event, OptOutKind::Withdrawn);
+                if self.bounce.as_ref().is_none_or(|known| known.at < bounce.at) {
+                    self.bounce = Some(bounce);
+                }
+            }
+            EventKind::Preferred | EventKind::Restricted | EventKind::Unrestricted => {}
+        }
+    }
+
+    /// Returns the opt-outs that `grant` does not lift: by its age, or for want of an admin's
+    /// acceptance (L11).
+    pub fn unlifted<'a>(&'a self, grant: &'a Grant) -> impl Iterator<Item = &'a OptOut> {
+        self.opt_outs.iter().filter(|opt_out| !lifts(grant, opt_out))
+    }
+
+    fn grant(&mut self, event: &Event, kind: GrantKind) {
+        let new = Grant {
+            event: event.id,
+            kind,
+            at: if kind == GrantKind::Flag { None } else { event.as_grant() },
+            clock: event.clock,
+            recorded_at: event.recorded_at,
+            purpose: event.purpose.clone(),
+            accepted: event.accepted,
+        };
+        let same = |known: &Grant| {
+            (known.kind, &known.purpose, known.accepted) == (new.kind, &new.purpose, new.accepted)
+        };
+        match self.grants.iter_mut().find(|known| same(known)) {
+            None => self.grants.push(new),
+            Some(known) if (known.at, known.event) < (new.at, new.event) => *known = new,
+            Some(_) => {}
+        }
+        self.grants.sort_by(|a, b| {
+            (a.kind, &a.purpose, a.accepted).cmp(&(b.kind, &b.purpose, b.accepted))
+        });
+    }
+
+    fn opt_out(&mut self, event: &Event, kind: OptOutKind) {
+        let new = opt_out_of(event, kind);
+        let same = |known: &OptOut| (known.kind, known.clock) == (new.kind, new.clock);
+        match self.opt_outs.iter_mut().find(|known| same(known)) {
+            None => self.opt_outs.push(new),
+            Some(known) if (known.at, known.event) < (new.at, new.event) => {
+                let by_person = known.by_person || new.by_person;
+                *known = OptOut { by_person, ..new };
+            }
+            Some(known) => known.by_person |= new.by_person,
+        }
+        self.opt_outs.sort_by_key(|known| (known.kind, known.clock));
+    }
+
+    fn prove(&mut self, event: &Event, kind: ProofKind) {
+        let Some(at) = event.as_grant() else { return };
+        let new = Proof { event: event.id, kind, at, clock: event.clock };
+        if self.proof.as_ref().is_none_or(|known| (known.at, known.event) < (new.at, new.event)) {
+            self.proof = Some(new);
+        }
+    }
+}
+
+/// Tells whether `grant` leads to a new invitation in spite of `opt_out` (L2, L3, L11).
+fn lifts(grant: &Grant, opt_out: &OptOut) -> bool {
+    let strong_enough = match opt_out.kind {
+        OptOutKind::Withdrawn | OptOutKind::Erased => grant.kind == GrantKind::Explicit,
+        OptOutKind::Complained | OptOutKind::Objected => {
+            grant.kind == GrantKind::Explicit && grant.accepted
+        }
+    };
+    strong_enough && grant.outranks(opt_out)
+}
+
+fn opt_out_of(event: &Event, kind: OptOutKind) -> OptOut {
+    OptOut {
+        event: event.id,
+        kind,
+        at: event.as_opt_out(),
+        clock: event.clock,
+        by_person: event.actor == Actor::Person,
+    }
+}

@@ -1,0 +1,13 @@
+//! List providers: one port, one folder each, and the transport they send through.
+//!
+//! A provider is a folder here, a folder in `simulator/` and one line in the registry below.
+//! Nothing outside its folder, configuration and documentation says its name.
+
+pub mod port;
+pub mod transport;
+
+pub use port::{
+    Account, Audience, Capabilities, Job, JobState, ListReader, ListWriter, Lot, LotResult, Member,
+    MemberPage, MemberWrite, Outcome, PageCursor, ProviderError, Refusal, RequiredField, Scope,
+};
+pub use transport::{Transport, TransportError};
