@@ -6,7 +6,7 @@ use listwarden::domain::policy::{
 };
 use listwarden::domain::{
     Base, By, Class, Entry, EventKind, GrantKind, Intent, Invitation, MemberStatus, OptOutKind,
-    PatientStatus, Policy, Verb,
+    PatientStatus, Policy, Reason, Verb,
 };
 use listwarden::plan::{Decision, Verdict};
 
@@ -243,7 +243,7 @@ fn coherent(
     let sound = match decision.class {
         Class::InStep => !(dropped && status.is_held()) && !(barred && status.is_listed()),
         Class::Pending => status == MemberStatus::Pending,
-        Class::Due => decision.operation.is_some(),
+        Class::Due => decision.operation.is_some() || decision.reason() == Reason::InDoubt,
         Class::Parked => decision.operation.is_none(),
         Class::Unproven => status == MemberStatus::Subscribed,
         Class::Unknown => matches!(verdict, Verdict::Unknown { .. }) && status.is_held(),
