@@ -241,7 +241,7 @@ fn coherent(
         assert_ne!(decision.class, Class::InStep, "{}", said());
     }
     let sound = match decision.class {
-        Class::InStep => !(dropped && status.is_held()) && !(barred && status.is_listed()),
+        Class::InStep => !(dropped && status.is_held() || barred && status.is_listed()),
         Class::Pending => status == MemberStatus::Pending,
         Class::Due => decision.operation.is_some() || decision.reason() == Reason::InDoubt,
         Class::Parked => decision.operation.is_none(),
@@ -277,7 +277,13 @@ fn l24_from_every_state_the_plan_comes_to_rest_with_nobody_barred_on_the_list() 
                 Verdict::Barred { .. } => assert!(!listed || waits, "{name}: {rested:#?}"),
                 Verdict::Dropped { .. } => assert!(!listed, "{name}: {rested:#?}"),
                 Verdict::Unknown { suppressed: Some(_) } => assert!(!listed, "{name}: {rested:#?}"),
-                Verdict::Wanted(_) | Verdict::Unknown { .. } => {}
+                Verdict::Wanted(wanted) => {
+                    let strict = rested.policy.unproven == UnprovenMembers::ArchiveAndInvite;
+                    let subscribed = rested.status() == MemberStatus::Subscribed;
+                    let founded = wanted.direct || wanted.proof.is_some();
+                    assert!(founded || !(strict && subscribed), "{name}: {rested:#?}");
+                }
+                Verdict::Unknown { .. } => {}
             }
         });
     }

@@ -299,12 +299,20 @@ fn any_event() -> impl Strategy<Value = Event> {
 
 fn fold(events: &[Event]) -> Standing {
     let mut standing = Standing::default();
-    events.iter().for_each(|event| standing.apply(event));
+    for event in events {
+        standing.apply(event);
+    }
     standing
 }
 
+/// At least a thousand cases; more by `PROPTEST_CASES`.
+fn thorough() -> ProptestConfig {
+    let default = ProptestConfig::default();
+    ProptestConfig { cases: default.cases.max(1_000), failure_persistence: None, ..default }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 1_000, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(thorough())]
 
     #[test]
     fn l1_events_fold_to_the_same_standing_in_any_order(
@@ -317,7 +325,9 @@ proptest! {
         let told = fold(&events);
         let len = events.len();
         if len > 0 {
-            swaps.iter().for_each(|(a, b)| events.swap(a.index(len), b.index(len)));
+            for (a, b) in &swaps {
+                events.swap(a.index(len), b.index(len));
+            }
         }
         prop_assert_eq!(told.clone(), fold(&events));
         // Learned twice is learned once.

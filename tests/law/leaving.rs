@@ -127,13 +127,13 @@ fn l14_dropped_leaves_from_every_state_as_the_list_says() {
         let erased = (Some(Verb::Erase), Class::HeldButDropped);
         assert_eq!(dropped(held, LeaveBy::Erase, report), erased, "{held}");
     }
-    for listed in LISTED {
+    for status in LISTED {
         let out = (Some(Verb::Unsubscribe), Class::HeldButDropped);
-        assert_eq!(dropped(listed, LeaveBy::Unsubscribe, report), out, "{listed}");
+        assert_eq!(dropped(status, LeaveBy::Unsubscribe, report), out, "{status}");
     }
-    for unlisted in [Unsubscribed, NonSubscribed] {
+    for status in [Unsubscribed, NonSubscribed] {
         let stays = (None, Class::CannotLeave);
-        assert_eq!(dropped(unlisted, LeaveBy::Unsubscribe, report), stays, "{unlisted}");
+        assert_eq!(dropped(status, LeaveBy::Unsubscribe, report), stays, "{status}");
     }
     for on_drop in [LeaveBy::Archive, LeaveBy::Unsubscribe] {
         assert_eq!(dropped(Cleaned, on_drop, report), (None, Class::CannotLeave));
@@ -176,8 +176,8 @@ fn l23_what_the_person_did_is_not_counted_and_what_the_source_did_is() {
     flag(listed()).removes(Verb::Unsubscribe, Reason::Withdrawn);
     // The person's own opt-out is enough, whatever else bars; but not one lifted long since.
     flag(listed()).withdraws("ann", 9).does(Verb::Unsubscribe, Reason::Withdrawn, Counted::No);
-    let lifted = world().patient("ann").withdraws("ann", 1).grants("ann", 2);
-    flag(lifted.seen(MemberStatus::Subscribed, 3)).removes(Verb::Unsubscribe, Reason::Withdrawn);
+    let again = world().patient("ann").withdraws("ann", 1).grants("ann", 2);
+    flag(again.seen(MemberStatus::Subscribed, 3)).removes(Verb::Unsubscribe, Reason::Withdrawn);
 }
 
 #[test]

@@ -3,6 +3,8 @@
 //! A small world of one address on one list is built in a sentence, decided, and asserted on.
 //! `every` walks through all combinations of states; `histories` draws random ones.
 
+#![expect(clippy::unwrap_used, reason = "a world that a test builds is whole")]
+
 mod coming_back;
 mod day_one;
 mod entering;

@@ -23,9 +23,7 @@ fn l6_every_bar_bars_with_its_reason() {
     world().patient("ann").is_kept_off(Reason::NoBasis);
     ann().with("ann", |r| r.restricted = true).is_kept_off(Reason::Restricted);
     ann().with("ann", |r| r.privacy_policy = Some(false)).is_kept_off(Reason::PolicyRejected);
-    ann()
-        .policy(|p| drop(p.selector.any.insert("vip".to_owned())))
-        .is_kept_off(Reason::NotSelected);
+    ann().policy(|p| p.selector.any = ["vip".to_owned()].into()).is_kept_off(Reason::NotSelected);
     ann().withdraws("ann", 2).is_kept_off(Reason::Withdrawn);
     ann().opts_out("ann", EventKind::Objected, 2).is_kept_off(Reason::Objected);
     ann().address_opts_out(EventKind::Complained, 2).is_kept_off(Reason::Complained);
@@ -174,8 +172,8 @@ fn l7_fields_come_from_the_wanted_holder_with_the_oldest_grant() {
 fn l7_a_shared_address_that_carries_nobodys_fields_carries_nobodys_tags() {
     let shared = family()
         .grants("ann", 1)
-        .with("ann", |r| drop(r.tags.insert("physio".to_owned())))
-        .policy(|p| drop(p.tags.insert("physio".to_owned(), "Physio".to_owned())));
+        .with("ann", |r| r.tags = ["physio".to_owned()].into())
+        .policy(|p| p.tags = [("physio".to_owned(), "Physio".to_owned())].into());
     let carries = |world: &World| match world.verdict() {
         Verdict::Wanted(wanted) => payload(&wanted, &world.policy).tags["Physio"],
         verdict => panic!("{verdict:?}"),
