@@ -37,6 +37,13 @@ impl Held {
 /// Says what must wait for an admin.
 ///
 /// What was done in the last 24 hours counts, so that a mistake cannot go out in slices.
+///
+/// ```
+/// use listwarden::domain::policy::Brake;
+/// use listwarden::plan::brake::{Gauge, hold};
+/// let gauge = Gauge { listed: 950, removed: 50, removals: 51, ..Gauge::default() };
+/// assert!(hold(gauge, &Brake::default()).removals, "101 of 1,000 within a day");
+/// ```
 #[must_use]
 pub fn hold(gauge: Gauge, brake: &Brake) -> Held {
     let removals = gauge.removed + gauge.removals;
