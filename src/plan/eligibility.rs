@@ -79,7 +79,17 @@ fn strength(grant: &Grant) -> (bool, Option<DateTime<Utc>>, EventId) {
 /// Judges one contact for one list.
 #[must_use]
 pub fn judge<'a>(facts: &'a ContactFacts, policy: &Policy, now: DateTime<Utc>) -> Verdict<'a> {
-    let Some(contact) = &facts.contact else {
+    judge_as(facts.contact.as_ref(), facts, policy, now)
+}
+
+/// Judges `contact`, who may have learned more than the facts tell, with the facts' holders.
+pub(super) fn judge_as<'a>(
+    contact: Option<&'a Contact>,
+    facts: &'a ContactFacts,
+    policy: &Policy,
+    now: DateTime<Utc>,
+) -> Verdict<'a> {
+    let Some(contact) = contact else {
         return Verdict::Unknown { suppressed: facts.suppressed };
     };
     let mut active = 0;

@@ -17,8 +17,6 @@ pub mod draft;
 pub mod eligibility;
 pub mod payload;
 
-use std::borrow::Cow;
-
 use chrono::{DateTime, Utc};
 
 pub use absorb::Adoption;
@@ -26,7 +24,9 @@ pub use brake::Gauge;
 pub use draft::Draft;
 pub use eligibility::{Verdict, Wanted, judge};
 
-use crate::domain::{Class, ContactFacts, EventId, Link, ListId, Operation, Policy, Reason};
+use crate::domain::{
+    Class, Contact, ContactFacts, EventId, Link, ListId, Operation, Policy, Reason,
+};
 
 /// What the planner must know of the list itself.
 #[derive(Debug, Clone)]
@@ -102,9 +102,10 @@ pub fn decide(
     let (drafts, adoption) = absorb::absorb(facts, link, list, now);
     let link = adoption.applied_to(link);
     let unconfirmed = absorb::unconfirmed(facts, &link, list, now);
-    let facts = learn(facts, drafts.iter().chain(&unconfirmed), list.policy, now);
-    let verdict = judge(&facts, list.policy, now);
-    let step = act::act(&verdict, &facts, &link, list.policy, now);
+    let learned = learn(facts, drafts.iter().chain(&unconfirmed), list.policy, now);
+    let contact = learned.as_ref().or(facts.contact.as_ref());
+    let verdict = eligibility::judge_as(contact, facts, list.policy, now);
+    let step = act::act(&verdict, facts, &link, list.policy, now);
     let adoption = adoption.with_base(step.base);
     Decision {
         drafts,
@@ -124,19 +125,19 @@ fn awaits_reading(link: &Link) -> bool {
     link.intent.as_ref().is_some_and(|intent| !seen_since(intent))
 }
 
-/// Returns the facts as they will be once `drafts` are known.
+/// Returns the contact as it will be once `drafts` are known; none where that is as it is.
 fn learn<'a>(
-    facts: &'a ContactFacts,
+    facts: &ContactFacts,
     drafts: impl Iterator<Item = &'a Draft>,
     policy: &Policy,
     now: DateTime<Utc>,
-) -> Cow<'a, ContactFacts> {
-    let mut facts = Cow::Borrowed(facts);
+) -> Option<Contact> {
     let here = |draft: &&Draft| draft.channel.is_none_or(|channel| channel == policy.channel);
-    for draft in drafts.filter(here) {
-        if let Some(contact) = &mut facts.to_mut().contact {
-            contact.standing.apply(&draft.clone().into_event(EventId(uuid::Uuid::nil()), now));
-        }
+    let mut drafts = drafts.filter(here).peekable();
+    drafts.peek()?;
+    let mut contact = facts.contact.clone()?;
+    for draft in drafts {
+        contact.standing.apply(&draft.clone().into_event(EventId(uuid::Uuid::nil()), now));
     }
-    facts
+    Some(contact)
 }

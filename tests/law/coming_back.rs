@@ -87,6 +87,13 @@ fn l13_what_somebody_else_removed_meanwhile_is_not_restored() {
 }
 
 #[test]
+fn l13_only_a_proof_from_before_the_removal_restores() {
+    let mut back = archived_and_back().policy(|p| p.on_return = ReturnBy::Restore);
+    back.contact().standing.proof.as_mut().unwrap().at = day(105);
+    back.keeps(Class::InStep, Reason::InvitationUsed);
+}
+
+#[test]
 fn l13_a_returning_patient_with_another_address_is_asked_anew() {
     let mut back = archived_and_back().policy(|p| p.on_return = ReturnBy::Restore);
     back.contact().standing.proof = None;

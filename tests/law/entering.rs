@@ -101,6 +101,8 @@ fn l11_after_an_opt_out_a_newer_explicit_grant_leads_to_one_invitation_only() {
     lapsed.keeps(Class::InStep, Reason::InvitationUsed);
     // Never straight to `subscribed`, on whatever list.
     out.policy(|p| p.double_opt_in = false).invites();
+    let never_there = ann().withdraws("ann", 50).grants("ann", 60);
+    never_there.policy(|p| p.double_opt_in = false).invites();
 }
 
 #[test]

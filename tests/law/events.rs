@@ -101,6 +101,8 @@ fn l2_a_grant_never_counts_later_nor_an_opt_out_earlier_than_it_may_have_happene
     let mut late = event(EventKind::Granted, 50, TimeSource::Clinic);
     late.recorded_at = day(60);
     assert_eq!(late.as_grant(), Some(day(50)));
+    late.occurred_at = Some(day(60) + TimeDelta::minutes(3));
+    assert_eq!(late.as_grant(), Some(day(60)), "a clock a little ahead");
     late.occurred_at = None;
     assert_eq!(late.as_opt_out(), (day(60), TimeSource::Listwarden));
 }
@@ -195,6 +197,14 @@ fn l3_at_most_one_invitation_goes_out_on_a_grant() {
     lapsed.clone().grants("ann", 50).invites();
     let older = ann().flagged("ann", 2).invited(3).settles();
     older.keeps(listwarden::domain::Class::InStep, Reason::InvitationUsed);
+}
+
+#[test]
+fn l3_an_invitation_is_known_by_its_grant_whatever_the_clocks_said() {
+    let lapsed = ann().invited(2).settles();
+    let mut set_back = lapsed;
+    set_back.link.invitation.as_mut().unwrap().sent_at = day(0);
+    set_back.keeps(listwarden::domain::Class::InStep, Reason::InvitationUsed);
 }
 
 #[test]

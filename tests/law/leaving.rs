@@ -176,8 +176,34 @@ fn l23_what_the_person_did_is_not_counted_and_what_the_source_did_is() {
     flag(listed()).removes(Verb::Unsubscribe, Reason::Withdrawn);
     // The person's own opt-out is enough, whatever else bars; but not one lifted long since.
     flag(listed()).withdraws("ann", 9).does(Verb::Unsubscribe, Reason::Withdrawn, Counted::No);
+    let then_flagged = flag(listed().withdraws("ann", 8));
+    then_flagged.does(Verb::Unsubscribe, Reason::Withdrawn, Counted::No);
     let again = world().patient("ann").withdraws("ann", 1).grants("ann", 2);
     flag(again.seen(MemberStatus::Subscribed, 3)).removes(Verb::Unsubscribe, Reason::Withdrawn);
+}
+
+#[test]
+fn l23_an_old_opt_out_does_not_hide_that_something_else_takes_somebody_off() {
+    use listwarden::domain::{Event, TimeSource};
+    let offers = Event {
+        explicit: true,
+        purpose: Some("offers".to_owned()),
+        ..crate::world::event(EventKind::Granted, 9, TimeSource::Clinic)
+    };
+    let old = ann().withdraws("ann", 5).records(Some("ann"), offers);
+    let old = old.seen(MemberStatus::Subscribed, 10).base(MemberStatus::Subscribed, By::Us, 10);
+    // The list was for offers until its purpose was changed.
+    old.removes(Verb::Archive, Reason::OtherPurpose);
+}
+
+#[test]
+fn l23_an_erasure_ordered_for_one_person_is_not_counted_and_reaches_every_state() {
+    let erased = |world: World| world.opts_out("ann", EventKind::Erased, 9);
+    let archived = erased(held_as(MemberStatus::Subscribed));
+    let archived = archived.becomes("ann", PatientStatus::Archived);
+    archived.does(Verb::Erase, Reason::Erased, Counted::No);
+    let unsubscribed = erased(held_as(MemberStatus::Unsubscribed));
+    unsubscribed.does(Verb::Erase, Reason::Erased, Counted::No);
 }
 
 #[test]

@@ -189,6 +189,14 @@ fn l7_a_newer_grant_of_any_holder_enters_and_the_eldest_gives_the_fields() {
     removed.grants("bob", 30).invites();
 }
 
+#[test]
+fn l7_what_one_holder_opted_out_of_elsewhere_takes_no_proof_from_another() {
+    let mut world = family().grants("bob", 2).proves(3).grants("ann", 60);
+    let elsewhere = event(EventKind::Withdrawn, 50, TimeSource::Clinic);
+    world.holder("ann").standing.apply(&elsewhere);
+    assert!(matches!(world.verdict(), Verdict::Wanted(wanted) if wanted.proof.is_some()));
+}
+
 // --- L8 ------------------------------------------------------------------------------------
 
 #[test]
@@ -206,6 +214,7 @@ fn l8_a_bounce_binds_the_address_and_not_the_patient() {
 #[test]
 fn l8_a_bounce_yields_to_a_newer_explicit_grant_only() {
     ann().bounces(5).grants("ann", 6).invites();
+    world().patient("ann").flagged("ann", 1).bounces(5).grants("ann", 6).invites();
     ann().bounces(5).flagged("ann", 6).keeps(Class::InStep, Reason::Bounced);
 }
 
