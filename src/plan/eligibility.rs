@@ -68,6 +68,10 @@ pub fn judge<'a>(facts: &'a ContactFacts, policy: &Policy, now: DateTime<Utc>) -
         }
     }
     match wanted.into_iter().min_by_key(|wanted| seniority(wanted)) {
+        // An admin ordered it: the brake does not count it (L20, L23).
+        Some(_) if policy.retiring => {
+            Verdict::Barred { reasons: vec![Reason::ListRetired], by_person: true }
+        }
         Some(wanted) => Verdict::Wanted(wanted),
         None => barred.verdict(),
     }

@@ -1,0 +1,6 @@
+//! Worlds to rehearse in: clinics and audiences made up from one seed.
+//!
+//! The demo, the benchmarks and the tests live in them. Nobody here is real: every address is under
+//! the reserved domain `test`.
+
+pub mod town;
