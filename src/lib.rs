@@ -6,3 +6,5 @@ pub mod clock;
 pub mod domain;
 pub mod plan;
 pub mod providers;
+#[cfg(feature = "simulator")]
+pub mod simulator;
