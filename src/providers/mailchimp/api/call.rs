@@ -1,7 +1,7 @@
 //! One request to the API before it is addressed and signed: also what a job carries inside.
 
 use http::Method;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use url::form_urlencoded::{Serializer, byte_serialize};
 
 /// One request, without host and credential.
@@ -63,16 +63,16 @@ impl Call {
     }
 
     /// Returns it as an operation of a job: upper-case method, body as a string, query parameters
-    /// apart with `GET` only.
+    /// apart.
     ///
     /// Source: batch-operations guide; lower-case methods changed how results were split.
     pub fn operation(&self, id: &str) -> Value {
-        let mut operation = json!({ "method": self.method.as_str(), "operation_id": id });
-        if self.method == Method::GET {
-            operation["path"] = json!(self.path);
-            operation["params"] = self.query.iter().map(|(k, v)| (*k, v.as_str())).collect();
-        } else {
-            operation["path"] = json!(self.target());
+        let params: Map<String, Value> =
+            self.query.iter().map(|(name, value)| ((*name).to_owned(), json!(value))).collect();
+        let mut operation =
+            json!({ "method": self.method.as_str(), "path": self.path, "operation_id": id });
+        if !params.is_empty() {
+            operation["params"] = params.into();
         }
         if let Some(body) = self.payload() {
             operation["body"] = json!(body);
@@ -104,7 +104,7 @@ mod tests {
             call.operation("w"),
             json!({
                 "method": "PATCH", "operation_id": "w",
-                "path": "/lists/a/members/k?skip_merge_validation=true",
+                "path": "/lists/a/members/k", "params": {"skip_merge_validation": "true"},
                 "body": "{\"status\":\"unsubscribed\"}",
             })
         );
