@@ -5,3 +5,5 @@
 pub mod clock;
 pub mod domain;
 pub mod providers;
+#[cfg(feature = "simulator")]
+pub mod simulator;
