@@ -3,12 +3,15 @@
 //! The base tells "unsubscribed there" from "never sent there"; an intent in doubt tells ours from
 //! theirs (L17). Everything learned becomes a draft for the ledger, once.
 
+use std::borrow::Cow;
+
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{Draft, ListFacts, Verdict, judge};
+use crate::domain::event::CLOCK_SKEW;
 use crate::domain::{
-    Actor, Base, By, Contact, ContactFacts, Entry, EventKind, Invitation, Link, MemberStatus,
-    Observed, TimeSource,
+    Actor, Base, By, Contact, ContactFacts, Entry, EventKind, Holder, Intent, Invitation, Link,
+    MemberStatus, Observed, PatientStatus, TimeSource, Verb,
 };
 
 /// What moves on the link itself without a write at the provider.
@@ -33,7 +36,10 @@ impl Adoption {
 
     /// Returns the link as it will be.
     #[must_use]
-    pub fn applied_to(&self, link: &Link) -> Link {
+    pub fn applied_to<'a>(&self, link: &'a Link) -> Cow<'a, Link> {
+        if self.is_empty() {
+            return Cow::Borrowed(link);
+        }
         let mut link = link.clone();
         link.base = self.base.or(link.base);
         link.removed_there = self.removed_there.or(link.removed_there);
@@ -43,7 +49,7 @@ impl Adoption {
         if self.settles_intent {
             link.intent = None;
         }
-        link
+        Cow::Owned(link)
     }
 
     /// Adds a base that the decision itself agreed on.
@@ -66,8 +72,8 @@ pub fn absorb(
         return (Vec::new(), Adoption::default());
     };
     let seen = Seen { facts, contact, observed, link, list, now };
-    let (settled, link) = seen.settle_intent();
-    let (drafts, learned) = Seen { link: &link, ..seen }.learn();
+    let settled = seen.settle_intent();
+    let (drafts, learned) = Seen { link: &settled.applied_to(link), ..seen }.learn();
     let adoption = Adoption {
         base: learned.base.or(settled.base),
         invitation: learned.invitation.or(settled.invitation),
@@ -76,6 +82,24 @@ pub fn absorb(
     };
     (drafts, adoption)
 }
+
+/// Returns what a sign-up that still waits for its confirmation would grant: enough to leave the
+/// member pending on this very list, and nothing that the ledger or another list may rest on (L18).
+#[must_use]
+pub fn unconfirmed(
+    facts: &ContactFacts,
+    link: &Link,
+    list: &ListFacts<'_>,
+    now: DateTime<Utc>,
+) -> Option<Draft> {
+    let (contact, observed) = (facts.contact.as_ref()?, link.observed.as_ref()?);
+    let seen = Seen { facts, contact, observed, link, list, now };
+    let waits = observed.status == MemberStatus::Pending && seen.sign_up_is_open();
+    (waits && seen.is_sign_up_here()).then(|| seen.granted(observed.signed_up_at))
+}
+
+/// What an invitation that the contact began itself is kept under.
+const SIGNED_UP_THERE: &str = "signed up there";
 
 /// Providers give whole seconds: an opt-out may have happened at the end of one (L2).
 const COARSE: TimeDelta = TimeDelta::milliseconds(999);
@@ -95,26 +119,21 @@ impl Seen<'_> {
     /// Settles an operation in doubt by what was seen after it (L17).
     ///
     /// An invitation in doubt that is found confirmed counts as sent.
-    fn settle_intent(&self) -> (Adoption, Link) {
-        let mut link = self.link.clone();
-        let mut settled = Adoption::default();
-        if let Some(intent) = link.intent.filter(|intent| self.observed.seen_at >= intent.at) {
-            settled.settles_intent = true;
-            link.intent = None;
-            let confirmed = intent.verb == crate::domain::Verb::Invite
-                && self.observed.status == MemberStatus::Subscribed;
-            let status = if confirmed { MemberStatus::Pending } else { self.observed.status };
-            if intent.explains(status) {
-                let base = Base { status, by: By::Us, at: intent.at };
-                settled.base = Some(base);
-                link.base = Some(base);
-            } else if intent.verb.removes() && link.invitation.is_some() {
-                let voided = link.invitation.take().map(|open| Invitation { voided: true, ..open });
-                link.invitation.clone_from(&voided);
-                settled.invitation = voided;
-            }
+    fn settle_intent(&self) -> Adoption {
+        let seen_since = |intent: &&Intent| self.observed.seen_at >= intent.at;
+        let Some(intent) = self.link.intent.as_ref().filter(seen_since) else {
+            return Adoption::default();
+        };
+        let mut settled = Adoption { settles_intent: true, ..Adoption::default() };
+        let confirmed =
+            intent.verb == Verb::Invite && self.observed.status == MemberStatus::Subscribed;
+        let status = if confirmed { MemberStatus::Pending } else { self.observed.status };
+        if intent.explains(status) {
+            settled.base = Some(Base { status, by: By::Us, at: intent.at });
+        } else if intent.verb.removes() {
+            settled.invitation = self.voided();
         }
-        (settled, link)
+        settled
     }
 
     /// The table: base x what is seen -> what is learned.
@@ -140,11 +159,11 @@ impl Seen<'_> {
             }
             (Some(_), Archived | Absent | Forgotten | NonSubscribed) => self.adopted(),
             // Listed without us.
-            (Some(Pending), Subscribed) if self.invitation_is_open() => self.confirmed(),
             (_, Subscribed) if self.is_own_sign_up() => self.signed_up(),
+            (Some(Pending), Subscribed) if self.answers_our_invitation() => self.confirmed(),
             (None, Subscribed) => self.adopted(),
             (_, Subscribed) => self.nothing(),
-            (_, Pending) if self.is_own_sign_up_begun() => self.sign_up_begun(),
+            (_, Pending) if self.is_new_sign_up() => self.sign_up_begun(),
             (_, Pending) => self.nothing(),
         }
     }
@@ -158,19 +177,27 @@ impl Seen<'_> {
         (Vec::new(), Adoption { base: Some(self.base()), ..Adoption::default() })
     }
 
+    /// An opt-out by the person; or a member put away before we knew it, which counts as one.
     fn opted_out(&self) -> (Vec<Draft>, Adoption) {
         let kind =
             if self.observed.complained { EventKind::Complained } else { EventKind::Withdrawn };
-        let mut draft = self.draft(kind, self.changed_at().map(|at| at + COARSE));
+        let mut draft = self.draft(kind, self.changed_at());
+        draft.occurred_at = draft.occurred_at.map(|at| at.max(self.now.min(at + COARSE)));
         draft.method = Some(format!("found {} at the provider", self.observed.status));
+        if self.observed.status == MemberStatus::Archived {
+            draft.actor = Actor::Provider;
+        }
         (vec![draft], Adoption { base: Some(self.base()), ..Adoption::default() })
     }
 
     fn bounced(&self) -> (Vec<Draft>, Adoption) {
-        let kind =
-            if self.observed.complained { EventKind::Complained } else { EventKind::Bounced };
+        let (kind, actor) = if self.observed.complained {
+            (EventKind::Complained, Actor::Person)
+        } else {
+            (EventKind::Bounced, Actor::Provider)
+        };
         let mut draft = self.draft(kind, self.changed_at());
-        draft.actor = Actor::Provider;
+        draft.actor = actor;
         (vec![draft], Adoption { base: Some(self.base()), ..Adoption::default() })
     }
 
@@ -181,40 +208,44 @@ impl Seen<'_> {
 
     /// A confirmation after our invitation, for somebody who is still wanted (L10, L12).
     fn confirmed(&self) -> (Vec<Draft>, Adoption) {
-        let invitation = self.link.invitation.clone();
         if !matches!(judge(self.facts, self.list.policy, self.now), Verdict::Wanted(_)) {
-            let invitation = invitation.map(|open| Invitation { voided: true, ..open });
-            return (Vec::new(), Adoption { invitation, ..Adoption::default() });
+            return (Vec::new(), Adoption { invitation: self.voided(), ..Adoption::default() });
         }
         let mut draft = self.draft(EventKind::Confirmed, self.opted_in_at());
         draft.method = Some("confirmed the invitation".to_owned());
-        let invitation = invitation.map(|open| Invitation { confirmed: true, ..open });
-        (vec![draft], Adoption { base: Some(self.base()), invitation, ..Adoption::default() })
+        (vec![draft], self.adopted_as_confirmed())
     }
 
     /// A sign-up the contact made and proved on the provider's own form (L4, L18).
     fn signed_up(&self) -> (Vec<Draft>, Adoption) {
-        let mut granted = self.draft(EventKind::Granted, self.opted_in_at());
-        granted.explicit = true;
-        granted.method = Some("signed up on the provider's form".to_owned());
         let mut confirmed = self.draft(EventKind::Confirmed, self.opted_in_at());
         confirmed.method = Some("confirmed the provider's sign-up".to_owned());
-        (vec![granted, confirmed], Adoption { base: Some(self.base()), ..Adoption::default() })
+        (vec![self.granted(self.opted_in_at()), confirmed], self.adopted_as_confirmed())
     }
 
-    /// A sign-up that waits for its confirmation: a grant, and an open invitation that is not ours.
-    fn sign_up_begun(&self) -> (Vec<Draft>, Adoption) {
-        let mut granted = self.draft(EventKind::Granted, self.observed.signed_up_at);
+    fn granted(&self, at: Option<DateTime<Utc>>) -> Draft {
+        let mut granted = self.draft(EventKind::Granted, at);
         granted.explicit = true;
         granted.method = Some("signed up on the provider's form".to_owned());
+        granted
+    }
+
+    fn adopted_as_confirmed(&self) -> Adoption {
+        let open = self.link.invitation.clone().filter(|invitation| !invitation.voided);
+        let invitation = open.map(|open| Invitation { confirmed: true, ..open });
+        Adoption { base: Some(self.base()), invitation, ..Adoption::default() }
+    }
+
+    /// A sign-up that waits for its confirmation: an open invitation that is not ours, and no
+    /// grant, since anybody can type anybody's address into a form.
+    fn sign_up_begun(&self) -> (Vec<Draft>, Adoption) {
         let invitation = Some(Invitation {
-            key: "signed up there".to_owned(),
+            key: SIGNED_UP_THERE.to_owned(),
             sent_at: self.observed.signed_up_at.unwrap_or(self.observed.seen_at),
             voided: false,
             confirmed: false,
         });
-        let adoption = Adoption { base: Some(self.base()), invitation, ..Adoption::default() };
-        (vec![granted], adoption)
+        (Vec::new(), Adoption { base: Some(self.base()), invitation, ..Adoption::default() })
     }
 
     fn grandfathered(&self) -> (Vec<Draft>, Adoption) {
@@ -224,18 +255,43 @@ impl Seen<'_> {
         (vec![draft], Adoption { base: Some(self.base()), ..Adoption::default() })
     }
 
-    fn invitation_is_open(&self) -> bool {
-        self.link.invitation.as_ref().is_some_and(|invitation| !invitation.voided)
+    /// The link's invitation as a removal leaves it (L12).
+    fn voided(&self) -> Option<Invitation> {
+        self.link.invitation.clone().map(|open| Invitation { voided: true, ..open })
     }
 
-    /// The contact's own act on a form, of an audience that has sign-ups confirmed (L18).
+    /// Tells whether this is the answer to our invitation: still open, sent before the opt-in, and
+    /// to the address that the member still has (L10).
+    fn answers_our_invitation(&self) -> bool {
+        let sent_before =
+            |sent: &Invitation| self.opted_in_at().is_none_or(|at| at + CLOCK_SKEW >= sent.sent_at);
+        self.link.moved_there.is_none()
+            && self.link.invitation.as_ref().is_some_and(|i| !i.voided && sent_before(i))
+    }
+
+    /// Tells whether the invitation that is open is one the contact began itself.
+    fn sign_up_is_open(&self) -> bool {
+        let begun = |i: &Invitation| !i.voided && i.key == SIGNED_UP_THERE;
+        self.link.invitation.as_ref().is_some_and(begun)
+    }
+
+    /// The contact's own act, proved, on a form whose sign-ups are confirmed (L18).
     fn is_own_sign_up(&self) -> bool {
-        self.is_own_sign_up_begun() && self.observed.opted_in_at >= self.observed.signed_up_at
+        let pending = self.link.base.is_some_and(|base| base.status == MemberStatus::Pending);
+        let open = if pending { self.sign_up_is_open() } else { self.is_new_sign_up() };
+        open && self.is_sign_up_here() && self.observed.opted_in_at >= self.observed.signed_up_at
     }
 
-    fn is_own_sign_up_begun(&self) -> bool {
-        let known = |holder: &crate::domain::Holder| {
-            holder.holds_now && holder.patient.record.status == crate::domain::PatientStatus::Active
+    /// Tells a sign-up since the base from one of long ago that staff or an API call revived.
+    fn is_new_sign_up(&self) -> bool {
+        self.is_sign_up_here()
+            && self.link.base.is_none_or(|base| self.observed.signed_up_at > Some(base.at))
+    }
+
+    /// By the contact, on a form whose sign-ups are confirmed, for a known person not dropped.
+    fn is_sign_up_here(&self) -> bool {
+        let known = |holder: &Holder| {
+            holder.holds_now && holder.patient.record.status == PatientStatus::Active
         };
         self.observed.entry == Entry::Contact
             && self.observed.signed_up_at.is_some()
@@ -249,6 +305,7 @@ impl Seen<'_> {
         let Some(before) = self.list.policy.grandfather_before else { return false };
         let early = self.joined_at().is_some_and(|at| at.date_naive() < before);
         early
+            && self.link.moved_there.is_none()
             && self.contact.standing.proof.is_none()
             && matches!(judge(self.facts, self.list.policy, self.now), Verdict::Wanted(_))
     }

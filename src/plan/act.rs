@@ -8,7 +8,7 @@ use crate::domain::event::CLOCK_SKEW;
 use crate::domain::operation::{Counted, Payload};
 use crate::domain::policy::{CleanedMembers, LeaveBy, ReturnBy, UnknownMembers, UnprovenMembers};
 use crate::domain::{
-    Base, By, Class, ContactFacts, Entry, Invitation, Link, MemberStatus, Observed, Operation,
+    Base, By, Class, ContactFacts, Entry, GrantKind, Link, MemberStatus, Observed, Operation,
     OptOutKind, Policy, Reason, Verb,
 };
 
@@ -71,7 +71,10 @@ impl Table<'_> {
                 Class::HeldWithoutBasis,
             ),
             Some(_) if status.is_listed() => self.leave(
-                Verb::Unsubscribe,
+                match self.policy.unknown {
+                    UnknownMembers::Archive => Verb::Archive,
+                    UnknownMembers::Keep | UnknownMembers::Report => Verb::Unsubscribe,
+                },
                 Reason::UnknownSuppressed,
                 Counted::Removal,
                 Class::HeldWithoutBasis,
@@ -113,15 +116,15 @@ impl Table<'_> {
             (_, MemberStatus::Absent | MemberStatus::Forgotten | MemberStatus::Archived) => {
                 keep(Class::InStep, reason)
             }
-            (Verb::Unsubscribe, status) if !status.is_listed() => {
-                keep(Class::CannotLeave, Reason::CannotLeave)
-            }
             (_, MemberStatus::Cleaned) => match self.policy.cleaned {
                 CleanedMembers::Erase => {
                     self.leave(Verb::Erase, reason, counted, Class::HeldButDropped)
                 }
                 CleanedMembers::Report => keep(Class::CannotLeave, Reason::CannotLeave),
             },
+            (Verb::Unsubscribe, status) if !status.is_listed() => {
+                keep(Class::CannotLeave, Reason::CannotLeave)
+            }
             (way_out, _) => self.leave(way_out, reason, counted, Class::HeldButDropped),
         };
         step.because(reasons)
@@ -236,9 +239,9 @@ impl Table<'_> {
     }
 
     fn pending(&self, wanted: &Wanted<'_>) -> Step {
-        let opened = self.opened_at();
-        let lapses = opened + self.policy.invitation_expires;
-        if lapses <= self.now {
+        let lapses = self.opened_at() + self.policy.invitation_expires;
+        let voided = self.link.invitation.as_ref().is_some_and(|invitation| invitation.voided);
+        if voided || lapses <= self.now {
             return self.leave(
                 Verb::Archive,
                 Reason::InvitationLapsed,
@@ -294,8 +297,7 @@ impl Table<'_> {
             Some(at) => format!("{}@{}", wanted.grant.event, at.timestamp_millis()),
             None => wanted.grant.event.to_string(),
         };
-        let used = |sent: &Invitation| sent.key.starts_with(&wanted.grant.event.to_string());
-        if returned.is_none() && self.link.invitation.as_ref().is_some_and(used) {
+        if returned.is_none() && self.was_invited(wanted) {
             return keep(Class::InStep, Reason::InvitationUsed);
         }
         let reason = if returned.is_some() { Reason::Returned } else { Reason::Wanted };
@@ -306,11 +308,21 @@ impl Table<'_> {
         step
     }
 
+    /// Tells whether an invitation went out on this grant, or after it: it was asked once (L3).
+    fn was_invited(&self, wanted: &Wanted<'_>) -> bool {
+        self.link.invitation.as_ref().is_some_and(|sent| {
+            sent.key.starts_with(&wanted.grant.event.to_string())
+                || wanted.grant.recorded_at <= sent.sent_at
+        })
+    }
+
     /// Removed there by somebody else: only a newer explicit grant outranks that (L16).
     fn removed_there_stands(&self, wanted: &Wanted<'_>) -> bool {
-        self.link
-            .removed_there
-            .is_some_and(|removed| wanted.grant.at.is_none_or(|at| at < removed + CLOCK_SKEW))
+        let newer = |removed: DateTime<Utc>| {
+            wanted.grant.kind == GrantKind::Explicit
+                && wanted.grant.at.is_some_and(|at| at >= removed + CLOCK_SKEW)
+        };
+        self.link.removed_there.is_some_and(|removed| !newer(removed))
     }
 
     /// When we took somebody off whose proof still stands (L13), unless an invitation went out

@@ -61,7 +61,7 @@ pub fn changes(
         if old == Some(new) {
             continue;
         }
-        if let Some(mut draft) = change(old, new, record.updated_at) {
+        for mut draft in change(old, new, record.updated_at) {
             draft.patient = Some(patient.id);
             draft.contact = contact(*channel);
             draft.channel = (draft.kind != EventKind::Objected).then_some(*channel);
@@ -80,41 +80,59 @@ pub fn changes(
     drafts
 }
 
-/// The table: what the record said x what it says -> the event.
-fn change(old: Option<&Consent>, new: &Consent, updated_at: DateTime<Utc>) -> Option<Draft> {
-    let said_yes =
-        |consent: &Consent| matches!(consent.answer, Answer::Granted | Answer::SoftOptIn);
-    match (new.answer, old) {
-        (Answer::Granted, _) if new.is_explicit() => {
-            Some(Draft { explicit: true, ..draft(EventKind::Granted, Actor::Person, new, new.at) })
+/// The table: what the record said x what it says -> the events.
+fn change(old: Option<&Consent>, new: &Consent, updated_at: DateTime<Utc>) -> Vec<Draft> {
+    let was = old.map(|consent| consent.answer);
+    let said_yes = matches!(was, Some(Answer::Granted | Answer::SoftOptIn));
+    let grant = |kind, actor, at| draft(kind, actor, new, at);
+    match new.answer {
+        Answer::Granted if new.is_explicit() => {
+            vec![Draft { explicit: true, ..grant(EventKind::Granted, Actor::Person, new.at) }]
         }
-        (Answer::Granted, None) => Some(draft(EventKind::Granted, Actor::Clinic, new, None)),
-        (Answer::Granted, Some(old)) if old.answer != Answer::Granted => {
-            Some(draft(EventKind::Granted, Actor::Clinic, new, Some(updated_at)))
+        Answer::Granted if was.is_none() => vec![grant(EventKind::Granted, Actor::Clinic, None)],
+        Answer::Granted if was == Some(Answer::Granted) => Vec::new(),
+        Answer::Granted => vec![grant(EventKind::Granted, Actor::Clinic, Some(updated_at))],
+        Answer::SoftOptIn => {
+            let facts = new.soft_opt_in.is_complete();
+            let lessened = was == Some(Answer::Granted) || (said_yes && !facts);
+            let given = facts.then(|| grant(EventKind::SoftOptIn, Actor::Clinic, new.at));
+            lessened.then(|| taken_back(old, new, updated_at)).into_iter().chain(given).collect()
         }
-        (Answer::Granted, Some(_)) => None,
-        (Answer::SoftOptIn, _) if new.soft_opt_in.is_complete() => {
-            Some(draft(EventKind::SoftOptIn, Actor::Clinic, new, new.at))
+        Answer::Preferred => {
+            let preferred = grant(EventKind::Preferred, Actor::Person, new.at);
+            let lessened = said_yes.then(|| taken_back(old, new, updated_at));
+            lessened.into_iter().chain([preferred]).collect()
         }
-        (Answer::SoftOptIn, _) => None,
-        (Answer::Withdrawn, _) => Some(opt_out(EventKind::Withdrawn, new, updated_at)),
-        (Answer::Objected, _) => Some(opt_out(EventKind::Objected, new, updated_at)),
-        (Answer::Preferred, _) => Some(draft(EventKind::Preferred, Actor::Person, new, new.at)),
-        (Answer::NotAsked, Some(old)) if said_yes(old) => {
-            Some(opt_out(EventKind::Withdrawn, new, updated_at))
-        }
-        (Answer::NotAsked, _) => None,
+        Answer::NotAsked if said_yes => vec![taken_back(old, new, updated_at)],
+        Answer::NotAsked => Vec::new(),
+        Answer::Withdrawn => vec![opt_out(EventKind::Withdrawn, old, new, updated_at)],
+        Answer::Objected => vec![opt_out(EventKind::Objected, old, new, updated_at)],
     }
 }
 
-/// A withdrawal with a method on record is the person's own; a bare flag is the clinic's change.
-fn opt_out(kind: EventKind, new: &Consent, updated_at: DateTime<Utc>) -> Draft {
-    let actor = if is_bare(new) { Actor::Clinic } else { Actor::Person };
-    draft(kind, actor, new, Some(new.at.unwrap_or(updated_at)))
+/// A yes that the record no longer gives: the clinic's change, whatever evidence of the yes stands
+/// beside it still.
+fn taken_back(old: Option<&Consent>, new: &Consent, updated_at: DateTime<Utc>) -> Draft {
+    draft(EventKind::Withdrawn, Actor::Clinic, new, Some(answered_at(old, new, updated_at)))
 }
 
-fn is_bare(consent: &Consent) -> bool {
-    consent.method.is_none()
+/// A no with a method of its own on record is the person's; a bare flag is the clinic's change.
+fn opt_out(
+    kind: EventKind,
+    old: Option<&Consent>,
+    new: &Consent,
+    updated_at: DateTime<Utc>,
+) -> Draft {
+    let left_over = |old: &Consent| (&old.method, old.at) == (&new.method, new.at);
+    let evident = new.method.is_some() && !old.is_some_and(left_over);
+    let actor = if evident { Actor::Person } else { Actor::Clinic };
+    draft(kind, actor, new, Some(answered_at(old, new, updated_at)))
+}
+
+/// When a no was given at the latest: a time left over from the answer before is not its own (L2).
+fn answered_at(old: Option<&Consent>, new: &Consent, updated_at: DateTime<Utc>) -> DateTime<Utc> {
+    let before = old.and_then(|consent| consent.at);
+    new.at.filter(|at| before.is_none_or(|before| *at > before)).unwrap_or(updated_at)
 }
 
 fn draft(
@@ -144,7 +162,7 @@ pub fn withdraws_barely(before: Option<&Said>, record: &PatientRecord) -> bool {
         let old = before.map(|said| said.consent(*channel));
         let new = record.consent(*channel);
         old != Some(new)
-            && change(old, new, record.updated_at).is_some_and(|draft| {
+            && change(old, new, record.updated_at).iter().any(|draft| {
                 draft.actor == Actor::Clinic
                     && matches!(draft.kind, EventKind::Withdrawn | EventKind::Objected)
             })

@@ -17,6 +17,8 @@ pub mod draft;
 pub mod eligibility;
 pub mod payload;
 
+use std::borrow::Cow;
+
 use chrono::{DateTime, Utc};
 
 pub use absorb::Adoption;
@@ -63,14 +65,15 @@ impl Decision {
         self.reasons.first().copied().unwrap_or(Reason::InStep)
     }
 
-    /// Nothing can be decided before the member is read again.
-    fn unread() -> Self {
+    /// Nothing is done before the member is read again; what is held meanwhile stays visible.
+    fn unread(step: act::Step) -> Self {
+        let class = if step.operation.is_some() { step.class } else { Class::Due };
         Self {
             drafts: Vec::new(),
             adoption: Adoption::default(),
             operation: None,
-            class: Class::Due,
-            reasons: vec![Reason::InDoubt],
+            class,
+            reasons: [vec![Reason::InDoubt], step.reasons].concat(),
             due_at: None,
         }
     }
@@ -93,19 +96,15 @@ pub fn decide(
     now: DateTime<Utc>,
 ) -> Decision {
     if awaits_reading(link) {
-        return Decision::unread();
+        let verdict = judge(facts, list.policy, now);
+        return Decision::unread(act::act(&verdict, facts, link, list.policy, now));
     }
     let (drafts, adoption) = absorb::absorb(facts, link, list, now);
-    let learned;
-    let facts = if drafts.is_empty() {
-        facts
-    } else {
-        learned = learn(facts, &drafts, list.policy, now);
-        &learned
-    };
     let link = adoption.applied_to(link);
-    let verdict = judge(facts, list.policy, now);
-    let step = act::act(&verdict, facts, &link, list.policy, now);
+    let unconfirmed = absorb::unconfirmed(facts, &link, list, now);
+    let facts = learn(facts, drafts.iter().chain(&unconfirmed), list.policy, now);
+    let verdict = judge(&facts, list.policy, now);
+    let step = act::act(&verdict, &facts, &link, list.policy, now);
     let adoption = adoption.with_base(step.base);
     Decision {
         drafts,
@@ -125,22 +124,18 @@ fn awaits_reading(link: &Link) -> bool {
     link.intent.as_ref().is_some_and(|intent| !seen_since(intent))
 }
 
-/// Returns the facts as they will be once `drafts` are in the ledger.
-fn learn(
-    facts: &ContactFacts,
-    drafts: &[Draft],
+/// Returns the facts as they will be once `drafts` are known.
+fn learn<'a>(
+    facts: &'a ContactFacts,
+    drafts: impl Iterator<Item = &'a Draft>,
     policy: &Policy,
     now: DateTime<Utc>,
-) -> ContactFacts {
-    let mut facts = facts.clone();
-    for event in
-        drafts.iter().map(|draft| draft.clone().into_event(EventId(uuid::Uuid::nil()), now))
-    {
-        if event.channel.is_some_and(|channel| channel != policy.channel) {
-            continue;
-        }
-        if let Some(contact) = &mut facts.contact {
-            contact.standing.apply(&event);
+) -> Cow<'a, ContactFacts> {
+    let mut facts = Cow::Borrowed(facts);
+    let here = |draft: &&Draft| draft.channel.is_none_or(|channel| channel == policy.channel);
+    for draft in drafts.filter(here) {
+        if let Some(contact) = &mut facts.to_mut().contact {
+            contact.standing.apply(&draft.clone().into_event(EventId(uuid::Uuid::nil()), now));
         }
     }
     facts

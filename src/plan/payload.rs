@@ -13,6 +13,8 @@ use crate::domain::{Personal, Policy};
 const LONGEST: usize = 255;
 
 /// Returns the fields and tags a wanted contact carries on the list.
+///
+/// Where a shared address is to carry nobody's fields, it carries nobody's tags either.
 #[must_use]
 pub fn payload(wanted: &Wanted<'_>, policy: &Policy) -> Payload {
     let nobodys = wanted.shared && policy.shared_fields == SharedFields::None;
@@ -25,7 +27,7 @@ pub fn payload(wanted: &Wanted<'_>, policy: &Policy) -> Payload {
         tags: policy
             .tags
             .iter()
-            .map(|(ours, theirs)| (theirs.clone(), record.tags.contains(ours)))
+            .map(|(ours, theirs)| (theirs.clone(), !nobodys && record.tags.contains(ours)))
             .collect(),
     }
 }
