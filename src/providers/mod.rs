@@ -5,10 +5,12 @@
 
 pub mod mailchimp;
 pub mod port;
+pub mod registry;
 pub mod transport;
 
 pub use port::{
     Account, Audience, Capabilities, Job, JobState, ListReader, ListWriter, Lot, LotResult, Member,
     MemberPage, MemberWrite, Outcome, PageCursor, ProviderError, Refusal, RequiredField, Scope,
 };
+pub use registry::{BadSettings, ListAccount, Opening, PROVIDERS, Provider, provider};
 pub use transport::{Transport, TransportError};

@@ -15,10 +15,13 @@ mod wire;
 mod write;
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use md5::{Digest, Md5};
+use serde::Deserialize;
+use serde_json::{Map, Value};
 
 pub use api::Connection;
 pub use settings::{Auth, Settings, SettingsError};
@@ -27,7 +30,33 @@ use super::port::{
     Account, Audience, Capabilities, Job, JobState, ListReader, ListWriter, Lot, LotResult, Member,
     MemberPage, MemberWrite, PageCursor, ProviderError, Scope,
 };
+use super::registry::{BadSettings, ListAccount, Opening, Provider};
 use crate::domain::{Address, Channel, MemberKey};
+
+/// The provider's line in the registry.
+pub const PROVIDER: Provider =
+    Provider { name: "mailchimp", channel: Channel::Email, check, connect };
+
+fn check(settings: &Map<String, Value>) -> Result<(), BadSettings> {
+    read(settings)?.check().map_err(|error| BadSettings(error.to_string()))
+}
+
+fn connect(opening: Opening) -> Result<Arc<dyn ListAccount>, BadSettings> {
+    let Opening { settings, key, transport, clock } = opening;
+    let connection = Connection::new(read(&settings)?, &key, transport, clock)
+        .map_err(|error| BadSettings(error.to_string()))?;
+    Ok(Arc::new(connection))
+}
+
+fn read(settings: &Map<String, Value>) -> Result<Settings, BadSettings> {
+    Settings::deserialize(settings).map_err(|error| BadSettings(error.to_string()))
+}
+
+impl ListAccount for Connection {
+    fn list(&self, id: &str, fields: BTreeSet<String>, tags: bool) -> Arc<dyn ListWriter> {
+        Arc::new(self.list(id).reading(fields, tags))
+    }
+}
 
 /// One audience of one account.
 #[derive(Debug, Clone)]
