@@ -7,11 +7,11 @@ use anyhow::Context;
 
 use super::{Common, Console};
 use crate::clock::{Clock, SharedClock, SystemClock};
-use crate::config::{ClinicConfig, Config, ListConfig};
+use crate::config::{AccountConfig, ClinicConfig, Config, ListConfig};
 use crate::domain::ClinicId;
 use crate::patients::{self, PatientSource};
 use crate::providers::transport::HttpTransport;
-use crate::providers::{self, Connection, ListReader, ListWriter, Transport};
+use crate::providers::{self, ListAccount, ListReader, ListWriter, Opening, Transport};
 use crate::reconcile::{KnownList, ManagedList, Practice, Reconciler, RunSettings, Silent, Stop};
 use crate::store::Store;
 
@@ -123,10 +123,7 @@ impl Deployment {
 
     /// Takes a clinic in hand, to change its lists.
     pub async fn practice(&self, clinic: &ClinicConfig) -> anyhow::Result<Practice> {
-        self.practice_as(clinic, |connection, audience| -> Arc<dyn ListWriter> {
-            connection.list(audience)
-        })
-        .await
+        self.practice_as(clinic, |port| port).await
     }
 
     /// Takes a clinic in hand, to read only.
@@ -134,25 +131,22 @@ impl Deployment {
         &self,
         clinic: &ClinicConfig,
     ) -> anyhow::Result<Practice<dyn ListReader>> {
-        self.practice_as(clinic, |connection, audience| -> Arc<dyn ListReader> {
-            connection.list(audience)
-        })
-        .await
+        self.practice_as(clinic, |port| -> Arc<dyn ListReader> { port }).await
     }
 
     async fn practice_as<L: ?Sized>(
         &self,
         clinic: &ClinicConfig,
-        open: impl Fn(&Connection, &str) -> Arc<L>,
+        held_as: impl Fn(Arc<dyn ListWriter>) -> Arc<L>,
     ) -> anyhow::Result<Practice<L>> {
         let id = self.store.clinic_ensure(&clinic.slug).await?;
-        let connections = self.connections(clinic)?;
+        let accounts = self.accounts(clinic)?;
         let mut lists = Vec::new();
         for list in &clinic.lists {
-            let connection = connections
+            let account = accounts
                 .get(&list.account)
                 .with_context(|| format!("list `{}`: no account `{}`", list.slug, list.account))?;
-            let port = open(connection, &list.audience);
+            let port = held_as(port(account.as_ref(), list, &list.audience));
             lists.push(self.managed(clinic, list, id, port).await?);
         }
         let source = self.source(clinic).await?;
@@ -194,26 +188,43 @@ impl Deployment {
     }
 
     /// Opens the provider accounts of a clinic; lists of one account share its connections.
-    pub fn connections(
+    pub fn accounts(
         &self,
         clinic: &ClinicConfig,
-    ) -> anyhow::Result<BTreeMap<String, Connection>> {
+    ) -> anyhow::Result<BTreeMap<String, Arc<dyn ListAccount>>> {
         clinic
             .accounts
             .iter()
-            .map(|(name, account)| {
-                let key = self.config.secrets.read(&clinic.slug, &account.key_secret)?;
-                let connection = providers::connect(
-                    &account.settings,
-                    key,
-                    self.transport.clone(),
-                    self.reconciler.clock.clone(),
-                )
-                .with_context(|| format!("clinic `{}`, account `{name}`", clinic.slug))?;
-                Ok((name.clone(), connection))
+            .map(|(name, config)| {
+                let account = self
+                    .account(clinic, config)
+                    .with_context(|| format!("clinic `{}`, account `{name}`", clinic.slug))?;
+                Ok((name.clone(), account))
             })
             .collect()
     }
+
+    fn account(
+        &self,
+        clinic: &ClinicConfig,
+        config: &AccountConfig,
+    ) -> anyhow::Result<Arc<dyn ListAccount>> {
+        let provider = providers::provider(&config.provider)
+            .with_context(|| format!("there is no provider `{}`", config.provider))?;
+        let opening = Opening {
+            settings: config.settings.clone(),
+            key: self.config.secrets.of_clinic(&clinic.slug, &config.key_secret)?,
+            transport: self.transport.clone(),
+            clock: self.reconciler.clock.clone(),
+        };
+        Ok((provider.connect)(opening)?)
+    }
+}
+
+/// Opens one list of an account, as the policy reads it.
+pub fn port(account: &dyn ListAccount, list: &ListConfig, audience: &str) -> Arc<dyn ListWriter> {
+    let fields = list.policy.fields.iter().map(|mapping| mapping.field.clone()).collect();
+    account.list(audience, fields, !list.policy.tags.is_empty())
 }
 
 async fn asked_to_stop() -> std::io::Result<()> {

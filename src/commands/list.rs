@@ -3,7 +3,7 @@
 use anyhow::{Context, bail};
 use clap::{Args, Subcommand};
 
-use super::{Common, Deployment, Exit, reconcile};
+use super::{Common, Deployment, Exit, deployment, reconcile};
 use crate::config::ClinicConfig;
 use crate::reconcile::{ListState, Practice, Scope};
 
@@ -67,7 +67,7 @@ async fn empty(
     clinic: &ClinicConfig,
     slug: &str,
 ) -> anyhow::Result<bool> {
-    let connections = deployment.connections(clinic)?;
+    let accounts = deployment.accounts(clinic)?;
     let mut practice: Practice = deployment.practice(clinic).await?;
     practice.lists.retain(|list| list.row.slug == slug);
     let list = practice.lists.first_mut().context("the list is not configured")?;
@@ -79,8 +79,9 @@ async fn empty(
     list.policy_digest = crate::config::policy_digest(&list.policy);
     if let Some(pin) = list.row.audience_pin.clone() {
         let config = clinic.lists.iter().find(|config| config.slug == slug);
-        let account = config.and_then(|config| connections.get(&config.account));
-        list.port = account.context("the list's account is not configured")?.list(&pin);
+        let config = config.context("the list is not configured")?;
+        let account = accounts.get(&config.account).context("its account is not configured")?;
+        list.port = deployment::port(account.as_ref(), config, &pin);
         list.audience = pin;
     }
     let scope = Scope { list: Some(slug.to_owned()), full: true };

@@ -4,10 +4,11 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
+use async_trait::async_trait;
 use secrecy::SecretString;
 use serde_json::{Map, Value};
 
-use super::{ListWriter, Transport, mailchimp};
+use super::{ListWriter, ProviderError, Transport, mailchimp};
 use crate::clock::SharedClock;
 use crate::domain::Channel;
 
@@ -41,7 +42,11 @@ pub struct Opening {
 }
 
 /// An account at a provider; its lists share the connections.
+#[async_trait]
 pub trait ListAccount: fmt::Debug + Send + Sync {
+    /// Reads the id and name of every list there is in the account.
+    async fn lists(&self) -> Result<Vec<(String, String)>, ProviderError>;
+
     /// Returns one list; nothing is sent yet. `fields` and `tags` say what is read of members
     /// that are read singly (L25).
     fn list(&self, id: &str, fields: BTreeSet<String>, tags: bool) -> Arc<dyn ListWriter>;

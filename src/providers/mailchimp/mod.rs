@@ -52,7 +52,12 @@ fn read(settings: &Map<String, Value>) -> Result<Settings, BadSettings> {
     Settings::deserialize(settings).map_err(|error| BadSettings(error.to_string()))
 }
 
+#[async_trait]
 impl ListAccount for Connection {
+    async fn lists(&self) -> Result<Vec<(String, String)>, ProviderError> {
+        self.read_lists().await
+    }
+
     fn list(&self, id: &str, fields: BTreeSet<String>, tags: bool) -> Arc<dyn ListWriter> {
         Arc::new(self.list(id).reading(fields, tags))
     }

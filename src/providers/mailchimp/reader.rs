@@ -9,7 +9,7 @@ use super::api::problem::Failure;
 use super::api::{Call, parse};
 use super::batches::{Answer, Report};
 use super::wire::{self, RawMember};
-use super::{Mailchimp, hash};
+use super::{Connection, Mailchimp, hash};
 use crate::domain::{Address, MemberKey};
 use crate::providers::{
     Account, Audience, Member, MemberPage, PageCursor, ProviderError, RequiredField, Scope,
@@ -29,6 +29,16 @@ const FIELDS: &[&str] = &[
     "source",
     "unsubscribe_reason",
 ];
+
+impl Connection {
+    pub(super) async fn read_lists(&self) -> Result<Vec<(String, String)>, ProviderError> {
+        let call = Call::get(&["lists"])
+            .with("count", PAGE.to_string())
+            .with("fields", "lists.id,lists.name");
+        let lists: wire::Lists = self.read(&call).await.map_err(Failure::of_account)?;
+        Ok(lists.lists.into_iter().map(|list| (list.id, list.name)).collect())
+    }
+}
 
 impl Mailchimp {
     pub(super) async fn read_account(&self) -> Result<Account, ProviderError> {

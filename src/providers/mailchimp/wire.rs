@@ -16,6 +16,14 @@ pub struct Root {
     pub account_id: String,
 }
 
+/// `GET /lists`.
+#[derive(Debug, Deserialize)]
+pub struct Lists {
+    /// The lists.
+    #[serde(default)]
+    pub lists: Vec<List>,
+}
+
 /// `GET /lists/{id}`.
 #[derive(Debug, Deserialize)]
 pub struct List {
