@@ -6,4 +6,6 @@ pub mod clock;
 pub mod domain;
 pub mod providers;
 #[cfg(feature = "simulator")]
+pub mod rehearsal;
+#[cfg(feature = "simulator")]
 pub mod simulator;
