@@ -7,4 +7,6 @@ pub mod domain;
 pub mod plan;
 pub mod providers;
 #[cfg(feature = "simulator")]
+pub mod rehearsal;
+#[cfg(feature = "simulator")]
 pub mod simulator;

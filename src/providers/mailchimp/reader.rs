@@ -114,7 +114,7 @@ impl Mailchimp {
         &self,
         keys: &[MemberKey],
     ) -> Result<Vec<Option<Member>>, ProviderError> {
-        if keys.len() >= self.connection.settings().single_call_limit {
+        if keys.len() >= self.connection.settings().single_call_limit.max(1) {
             return self.members_by_job(keys).await;
         }
         try_join_all(keys.iter().map(|key| self.member(&key.0))).await

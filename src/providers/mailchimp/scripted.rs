@@ -17,6 +17,7 @@ use crate::providers::{Transport, TransportError};
 pub enum Reply {
     Json(u16, &'static str),
     Html(u16),
+    File(&'static [u8]),
     Later(u16, u64),
     Unreachable,
     Broken,
@@ -40,18 +41,21 @@ impl Transport for Scripted {
 }
 
 fn reply(reply: Reply) -> Result<Response<Bytes>, TransportError> {
-    let answer = |status: u16, kind: &str, body: &'static str| {
+    let answer = |status: u16, kind: &str, body: &'static [u8]| {
         Response::builder()
             .status(status)
             .header("content-type", kind)
-            .body(Bytes::from_static(body.as_bytes()))
+            .body(Bytes::from_static(body))
             .unwrap()
     };
     match reply {
-        Reply::Json(status, body) => Ok(answer(status, "application/json; charset=utf-8", body)),
-        Reply::Html(status) => Ok(answer(status, "text/html", "<html>")),
+        Reply::Json(status, body) => {
+            Ok(answer(status, "application/json; charset=utf-8", body.as_bytes()))
+        }
+        Reply::File(bytes) => Ok(answer(200, "application/gzip", bytes)),
+        Reply::Html(status) => Ok(answer(status, "text/html", b"<html>")),
         Reply::Later(status, seconds) => {
-            let mut answer = answer(status, "application/problem+json", "{}");
+            let mut answer = answer(status, "application/problem+json", b"{}");
             answer.headers_mut().insert("retry-after", seconds.into());
             Ok(answer)
         }

@@ -1,4 +1,6 @@
 //! What Mailchimp sends, read tolerantly: empty texts for none, fields missing, lists for maps.
+//!
+//! What holds personal data has no `Debug`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -55,7 +57,7 @@ pub struct MergeField {
 }
 
 /// `GET /lists/{id}/members`.
-#[derive(Debug, Deserialize)]
+#[derive(Deserialize)]
 pub struct Members {
     /// One page of members; missing where `fields` left nothing of it.
     #[serde(default)]
@@ -65,9 +67,8 @@ pub struct Members {
 }
 
 /// `POST /lists/{id}`: always 200 where the request is well-formed.
-#[derive(Debug, Deserialize)]
+#[derive(Default, Deserialize)]
 #[serde(default)]
-#[derive(Default)]
 pub struct BulkReply {
     /// Members that were added.
     pub new_members: Vec<RawMember>,
@@ -78,7 +79,7 @@ pub struct BulkReply {
 }
 
 /// One refusal of `POST /lists/{id}`.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Default, Deserialize)]
 #[serde(default)]
 pub struct BulkError {
     /// The address as sent, at times in escaped quotes.
@@ -95,7 +96,7 @@ pub struct BulkError {
 }
 
 /// A member, as far as we ask for it.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Default, Deserialize)]
 #[serde(default)]
 pub struct RawMember {
     #[serde(deserialize_with = "text")]

@@ -1,16 +1,24 @@
 //! One request to the API before it is addressed and signed: also what a job carries inside.
 
+use std::fmt;
+
 use http::Method;
 use serde_json::{Map, Value, json};
 use url::form_urlencoded::{Serializer, byte_serialize};
 
-/// One request, without host and credential.
-#[derive(Debug, Clone, PartialEq)]
+/// One request, without host and credential; path and body are personal.
+#[derive(Clone, PartialEq)]
 pub struct Call {
     method: Method,
     path: String,
     query: Vec<(&'static str, String)>,
     body: Option<Value>,
+}
+
+impl fmt::Debug for Call {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Call({} ***)", self.method)
+    }
 }
 
 impl Call {

@@ -35,7 +35,7 @@ fn unpack(from: impl Read) -> io::Result<Vec<Answer>> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use flate2::Compression;
     use flate2::write::GzEncoder;
 
@@ -61,6 +61,11 @@ mod tests {
         let mut gzip = GzEncoder::new(Vec::new(), Compression::fast());
         io::Write::write_all(&mut gzip, bytes).unwrap();
         gzip.finish().unwrap()
+    }
+
+    /// Packs `files` as a result file.
+    pub(in super::super) fn result(files: &[&str]) -> Vec<u8> {
+        gzip(&tar(files))
     }
 
     const ONE: &str = r#"[{"status_code":204,"operation_id":"a","response":""}]"#;

@@ -21,8 +21,8 @@ const FETCHES: u32 = 4;
 /// The answers of a finished job, by operation id.
 pub type Report = BTreeMap<String, Answer>;
 
-/// The answer to one operation.
-#[derive(Debug, Default, Deserialize)]
+/// The answer to one operation; personal, so without `Debug`.
+#[derive(Default, Deserialize)]
 #[serde(default)]
 pub struct Answer {
     status_code: u16,
@@ -45,7 +45,6 @@ impl Answer {
 }
 
 /// How a job goes.
-#[derive(Debug)]
 pub enum Progress {
     /// Not finished.
     Running,
@@ -123,4 +122,53 @@ impl Connection {
 fn start(calls: &[(String, Call)]) -> Call {
     let operations: Vec<Value> = calls.iter().map(|(id, call)| call.operation(id)).collect();
     Call::new(Method::POST, &["batches"]).body(json!({ "operations": operations }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::scripted::{Reply, scripted};
+    use super::*;
+
+    const STARTED: Reply = Reply::Json(200, r#"{"id":"b1","status":"started"}"#);
+    const FINISHED: Reply = Reply::Json(
+        200,
+        r#"{"id":"b1","status":"finished","response_body_url":"https://files.test/1"}"#,
+    );
+
+    async fn look(replies: Vec<Reply>) -> (String, usize) {
+        let (connection, transport, _) = scripted(replies);
+        let said = match connection.batch_look("b1").await {
+            Ok(Progress::Running) => "running".to_owned(),
+            Ok(Progress::Finished(report)) => format!("finished with {}", report.len()),
+            Ok(Progress::Lost) => "lost".to_owned(),
+            Err(error) => format!("{error:?}"),
+        };
+        (said, transport.asked().len())
+    }
+
+    #[tokio::test]
+    async fn a_job_is_running_finished_or_lost() {
+        let empty: &'static [u8] = Box::leak(file::tests::result(&["[]"]).into_boxed_slice());
+        let fetched = Reply::File(empty);
+        for (replies, said, requests) in [
+            (vec![STARTED], "running", 1),
+            (vec![FINISHED, fetched], "finished with 0", 2),
+            (vec![FINISHED, Reply::Html(400), FINISHED, fetched], "finished with 0", 4),
+            (vec![FINISHED, Reply::Broken, FINISHED, fetched], "finished with 0", 4),
+            ([FINISHED, Reply::Html(400)].repeat(4), "Unavailable(None)", 8),
+            (vec![Reply::Json(404, r#"{"title":"Resource Not Found"}"#)], "lost", 1),
+        ] {
+            assert_eq!(look(replies).await, (said.to_owned(), requests));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_job_that_reads_is_given_up_when_its_patience_ends() {
+        let running = vec![STARTED; 40];
+        let (connection, _, clock) = scripted(running);
+        let error = connection.batch_read(&[]).await;
+        assert!(matches!(error, Err(ProviderError::Unavailable(None))));
+        let waited = crate::clock::Clock::now(&*clock) - chrono::DateTime::UNIX_EPOCH;
+        assert!(waited.num_seconds() <= 900, "{waited}");
+    }
 }

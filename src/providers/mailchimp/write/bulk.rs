@@ -115,15 +115,16 @@ impl ByAddress {
     }
 }
 
-/// Reads why one member was refused: the field, then the code, then the sentence.
+/// Reads why one member was refused: the code, then the sentence, then the field.
 fn refusal(error: &wire::BulkError) -> Refusal {
     let code = error.error_code.as_deref().unwrap_or_default();
-    let said = || refusal_in(error.error.as_deref().unwrap_or_default());
-    match &error.field {
-        _ if code == "ERROR_CONTACT_EXISTS" => Refusal::WrongState,
-        Some(field) if field != "email_address" => Refusal::Field { field: plain(field) },
-        _ => said().unwrap_or_else(|| other(200, code)),
+    if code == "ERROR_CONTACT_EXISTS" {
+        return Refusal::WrongState;
     }
+    let field = error.field.as_deref().filter(|field| *field != "email_address");
+    refusal_in(error.error.as_deref().unwrap_or_default())
+        .or_else(|| field.map(|field| Refusal::Field { field: plain(field) }))
+        .unwrap_or_else(|| other(200, code))
 }
 
 /// Addresses come back as sent, in another case, or in escaped quotes.

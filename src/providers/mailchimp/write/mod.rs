@@ -243,7 +243,9 @@ fn in_job(mark: &Mark, answer: &Answer) -> Outcome {
 
 #[cfg(test)]
 mod tests {
+    use super::super::scripted::{Reply, scripted};
     use super::*;
+    use crate::domain::operation::Payload;
     use crate::domain::{Address, MemberStatus};
 
     pub(super) fn write(verb: Verb, from: MemberStatus) -> MemberWrite {
@@ -298,5 +300,101 @@ mod tests {
         let mut role = write(Verb::Invite, MemberStatus::Absent);
         role.address = Address::email("admin@mail.test").unwrap();
         assert_eq!(shape(vec![role]), [(CALL, 1)]);
+    }
+
+    const GONE: Reply = Reply::Json(404, r#"{"title":"Resource Not Found","status":404}"#);
+    const ANN: Reply = Reply::Json(200, r#"{"contact_id":"c1","id":"5eb0","status":"subscribed"}"#);
+    const DONE: Reply = Reply::Json(204, "");
+
+    async fn sent(verb: Verb, from: MemberStatus, replies: Vec<Reply>) -> (String, usize) {
+        let (connection, transport, _) = scripted(replies);
+        let mut write = write(verb, from);
+        let tags = [("recall".to_owned(), true)].into();
+        write.payload = (verb == Verb::Update).then(|| Payload { tags, ..Payload::default() });
+        let said = match connection.list("a1").send_one(&write).await {
+            Ok(outcome) => format!("{outcome:?}"),
+            Err(error) => format!("{error:?}"),
+        };
+        (said, transport.asked().len())
+    }
+
+    #[tokio::test]
+    async fn an_erasure_is_what_a_read_confirms() {
+        let forgotten = "Done { member: None, status: Forgotten }";
+        for (replies, said) in [
+            (vec![DONE, GONE], forgotten),
+            (vec![GONE, GONE], "Absent"),
+            (vec![GONE, ANN, DONE, GONE], forgotten),
+            (vec![DONE, ANN, DONE, GONE], forgotten),
+            (vec![DONE, ANN, DONE, ANN], "Doubtful"),
+            (vec![DONE, ANN, Reply::Broken, GONE], "Doubtful"),
+            (vec![DONE, Reply::Json(401, "{}")], "Doubtful"),
+            (vec![GONE, Reply::Json(401, "{}")], "Unauthorized"),
+            (vec![Reply::Broken], "Doubtful(Some(Broken(None)))"),
+        ] {
+            let requests = replies.len();
+            let erased = sent(Verb::Erase, MemberStatus::Subscribed, replies).await;
+            assert_eq!(erased, (said.to_owned(), requests));
+        }
+    }
+
+    #[tokio::test]
+    async fn tags_find_a_member_whose_address_was_changed() {
+        for (replies, said) in [
+            (vec![DONE], "Done { member: None, status: Subscribed }"),
+            (vec![GONE, ANN, DONE], "Done { member: None, status: Subscribed }"),
+            (vec![GONE, GONE], "Absent"),
+        ] {
+            let requests = replies.len();
+            let tagged = sent(Verb::Update, MemberStatus::Subscribed, replies).await;
+            assert_eq!(tagged, (said.to_owned(), requests));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_pending_member_half_archived_is_in_doubt() {
+        const OUT: Reply = Reply::Json(200, r#"{"contact_id":"c1","status":"unsubscribed"}"#);
+        const CANNOT: Reply =
+            Reply::Json(405, r#"{"detail":"This list member cannot be removed."}"#);
+        for (replies, said) in [
+            (vec![OUT, DONE], "Done { member: None, status: Archived }"),
+            (vec![OUT, Reply::Json(401, "{}")], "Doubtful"),
+            (vec![OUT, CANNOT], "Doubtful"),
+            (vec![CANNOT], "Refused(WrongState)"),
+            (vec![Reply::Json(401, "{}")], "Unauthorized"),
+            (vec![GONE], "Absent"),
+        ] {
+            let requests = replies.len();
+            let archived = sent(Verb::Archive, MemberStatus::Pending, replies).await;
+            assert_eq!(archived, (said.to_owned(), requests));
+        }
+    }
+
+    #[tokio::test]
+    async fn what_a_job_does_not_answer_has_no_outcome() {
+        let steps = |write: &MemberWrite| match way("a1", write) {
+            Way::Steps(steps) => steps.into_iter().map(|(mark, _)| mark).collect::<Vec<_>>(),
+            Way::Settled(_) => Vec::new(),
+        };
+        let archive = numbered(Verb::Archive, MemberStatus::Subscribed, 1);
+        let update = MemberWrite {
+            payload: Some(Payload {
+                fields: [("FNAME".to_owned(), crate::domain::Personal::new("Ann"))].into(),
+                tags: [("recall".to_owned(), true)].into(),
+            }),
+            ..numbered(Verb::Update, MemberStatus::Subscribed, 2)
+        };
+        let lines = [(steps(&archive)[0].clone(), 204), (steps(&update)[1].clone(), 204)];
+        let report: Report = lines
+            .iter()
+            .map(|(mark, status)| {
+                let line = serde_json::json!({"status_code": status, "response": ""});
+                (mark.to_string(), serde_json::from_value(line).unwrap())
+            })
+            .collect();
+        let (connection, _, _) = scripted(Vec::new());
+        let outcomes = connection.list("a1").job_outcomes(&report).await.unwrap();
+        let archived = Outcome::Done { member: None, status: MemberStatus::Archived };
+        assert_eq!(outcomes, [(archive.id, archived)]);
     }
 }

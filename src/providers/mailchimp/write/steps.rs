@@ -38,7 +38,7 @@ words! {
 }
 
 /// Names a step in a job and tells how to read its answer.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Mark {
     /// The write it belongs to.
     pub write: Uuid,
@@ -50,6 +50,12 @@ pub struct Mark {
     pub status: MemberStatus,
     /// The path id to read the member by afterwards.
     pub id: String,
+}
+
+impl fmt::Debug for Mark {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Mark({} of {})", self.step, self.write)
+    }
 }
 
 impl fmt::Display for Mark {
@@ -288,20 +294,21 @@ pub fn reported(raw: &RawMember, wanted: Option<MemberStatus>) -> Outcome {
 
 /// Makes one outcome of those of all steps of a write; none before all are there.
 ///
-/// A step refused beside one that was done leaves a state that only a read can tell.
+/// The highest step speaks for all. Where it and a lesser one ended differently, only a read can
+/// tell the state, unless nothing but tags was changed.
 pub fn together(mut steps: Vec<(Mark, Outcome)>) -> Option<Outcome> {
-    let of = steps.first()?.0.of;
-    if steps.len() < usize::from(of) {
+    steps.sort_by_key(|(mark, _)| mark.step);
+    let (highest, outcome) = steps.pop()?;
+    if steps.len() + 1 < usize::from(highest.of) {
         return None;
     }
-    steps.sort_by_key(|(mark, _)| mark.step);
     let done = |outcome: &Outcome| matches!(outcome, Outcome::Done { .. });
-    let (all, any) = (steps.iter().all(|(_, o)| done(o)), steps.iter().any(|(_, o)| done(o)));
-    match (all, any) {
-        (true, _) => steps.pop().map(|(_, outcome)| outcome),
-        (false, true) => Some(Outcome::Doubtful),
-        (false, false) => steps.into_iter().map(|(_, outcome)| outcome).next_back(),
-    }
+    let clear = if done(&outcome) {
+        steps.iter().all(|(_, lesser)| done(lesser))
+    } else {
+        steps.iter().all(|(mark, lesser)| mark.step == Step::Tags || !done(lesser))
+    };
+    Some(if clear { outcome } else { Outcome::Doubtful })
 }
 
 #[cfg(test)]
@@ -447,7 +454,13 @@ mod tests {
         let archived = done(MemberStatus::Archived);
         assert_eq!(both(unsubscribed.clone(), archived.clone()), Some(archived));
         assert_eq!(both(unsubscribed.clone(), refused.clone()), Some(Outcome::Doubtful));
-        assert_eq!(both(refused.clone(), refused.clone()), Some(refused));
-        assert_eq!(together(vec![(mark(Step::Tags, 2), unsubscribed)]), None);
+        assert_eq!(both(refused.clone(), refused.clone()), Some(refused.clone()));
+        assert_eq!(together(vec![(mark(Step::Tags, 2), unsubscribed.clone())]), None);
+        let entered = |entered: Outcome, tagged: Outcome| {
+            together(vec![(mark(Step::Enter, 2), entered), (mark(Step::Tags, 2), tagged)])
+        };
+        let opted_out = Outcome::Refused(Refusal::OptedOut);
+        assert_eq!(entered(opted_out.clone(), unsubscribed), Some(opted_out));
+        assert_eq!(entered(done(MemberStatus::Pending), refused), Some(Outcome::Doubtful));
     }
 }
