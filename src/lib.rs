@@ -3,5 +3,7 @@
 //! The folder tree is the architecture; `docs/architecture.md` walks through it.
 
 pub mod clock;
+pub mod config;
 pub mod domain;
+pub mod patients;
 pub mod providers;
