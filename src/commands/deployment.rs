@@ -4,12 +4,15 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use anyhow::Context;
+use secrecy::ExposeSecret;
 
 use super::{Common, Console};
 use crate::clock::{Clock, SharedClock, SystemClock};
-use crate::config::{AccountConfig, ClinicConfig, Config, ListConfig};
+use crate::config::{
+    AccountConfig, ClinicConfig, Config, Environment, ListConfig, SourceKind,
+};
 use crate::domain::ClinicId;
-use crate::patients::{self, PatientSource};
+use crate::patients::{PatientSource, Reference, SqlOptions, SqlSource};
 use crate::providers::transport::HttpTransport;
 use crate::providers::{self, ListAccount, ListReader, ListWriter, Opening, Transport};
 use crate::reconcile::{KnownList, ManagedList, Practice, Reconciler, RunSettings, Silent, Stop};
@@ -39,7 +42,7 @@ impl Deployment {
 
     /// Reads the configuration and opens the store, whatever its tables.
     pub async fn unchecked(common: &Common) -> anyhow::Result<Self> {
-        let config = Config::load(&common.config)?;
+        let config = Config::load(&common.config, &Environment::of_process())?;
         let clock: SharedClock = Arc::new(SystemClock);
         let mut deployment = Self::of(config, clock, Arc::new(HttpTransport::new()?)).await?;
         deployment.clinic.clone_from(&common.clinic);
@@ -62,10 +65,11 @@ impl Deployment {
         clock: SharedClock,
         transport: Arc<dyn Transport>,
     ) -> anyhow::Result<Self> {
-        let keys = Arc::new(config.keyring()?);
-        let store = Store::open(&config.store_url, keys, clock.clone()).await?;
+        let keys = Arc::new(keyring(&config)?);
+        let url = config.store.resolve(&config.secrets, None)?;
+        let store = Store::open(url.expose_secret(), keys, clock.clone()).await?;
         let settings = RunSettings {
-            lease: config.run.lease_ttl,
+            lease: config.run.lease_ttl.to_std()?,
             full_sweep_every: config.run.full_sweep_every,
             settings_every: config.run.settings_every,
         };
@@ -116,9 +120,23 @@ impl Deployment {
 
     /// Opens a clinic's patient source.
     pub async fn source(&self, clinic: &ClinicConfig) -> anyhow::Result<Arc<dyn PatientSource>> {
-        patients::connect(clinic, self.reconciler.clock.clone())
-            .await
-            .with_context(|| format!("clinic `{}`: its patient source", clinic.slug))
+        if let Some(reference) = self.reference(clinic)? {
+            reference.migrate().await?;
+            return Ok(Arc::new(reference));
+        }
+        let url = clinic.source.url.resolve(&self.config.secrets, Some(&clinic.slug))?;
+        let clock = self.reconciler.clock.clone();
+        Ok(Arc::new(SqlSource::open(&url, options(clinic), clock)?))
+    }
+
+    /// Opens a clinic's records where it keeps them with us; none where it has its own database.
+    pub fn reference(&self, clinic: &ClinicConfig) -> anyhow::Result<Option<Reference>> {
+        if clinic.source.kind != SourceKind::Reference {
+            return Ok(None);
+        }
+        let url = clinic.source.url.resolve(&self.config.secrets, Some(&clinic.slug))?;
+        let clock = self.reconciler.clock.clone();
+        Ok(Some(Reference::open(&url, options(clinic), clock)?))
     }
 
     /// Takes a clinic in hand, to change its lists.
@@ -219,6 +237,10 @@ impl Deployment {
         };
         Ok((provider.connect)(opening)?)
     }
+}
+
+fn options(clinic: &ClinicConfig) -> SqlOptions {
+    SqlOptions { page_size: clinic.source.page_size, country: clinic.country.clone() }
 }
 
 /// Opens one list of an account, as the policy reads it.

@@ -25,7 +25,7 @@ pub async fn explain(deployment: &Deployment, who: &str, json: bool) -> anyhow::
     let mut found = Vec::new();
     for clinic in deployment.clinics() {
         let (id, lists) = deployment.known_lists(clinic).await?;
-        let who = Who::read(who, Some(&clinic.country));
+        let who = Who::read(who, clinic.country.as_deref());
         if let Some(known) = deployment.reconciler().explain(id, &lists, &who).await? {
             found.push((clinic.slug.clone(), known));
         }

@@ -158,7 +158,7 @@ impl Exit {
     /// Tells usage from other errors.
     #[must_use]
     pub fn of(error: &anyhow::Error) -> Self {
-        if error.is::<crate::config::ConfigError>() { Self::Usage } else { Self::Error }
+        if error.is::<crate::config::ConfigErrors>() { Self::Usage } else { Self::Error }
     }
 
     /// Adds up what a practice's run came to.

@@ -13,7 +13,7 @@ use super::{Common, Deployment, Exit};
 use crate::config::ClinicConfig;
 use crate::domain::{Address, ClinicId, PatientRecord};
 use crate::patients::csv::{self, FormerId, OnProgress, Outcome, Sink, Subject};
-use crate::patients::{Reference, SourceError};
+use crate::patients::{Cause, Reference, SourceError};
 use crate::reconcile::{Progress, Reconciler};
 
 /// Brings patients in, or shows one.
@@ -69,7 +69,7 @@ async fn import(deployment: &Deployment, options: Import) -> anyhow::Result<Exit
         Subject::Patients
     };
     let mut how = csv::Options::new(subject, deployment.clock().now());
-    how.country = Some(clinic.country.clone());
+    how.country.clone_from(&clinic.country);
     how.accept_partial = options.accept_partial;
     let watch = watched(deployment, clinic);
     let outcome = if options.former {
@@ -145,7 +145,8 @@ struct Former<'a> {
 impl Sink for Former<'_> {
     async fn page(&mut self, records: Vec<PatientRecord>) -> Result<(), SourceError> {
         self.reconciler.import_former(self.clinic, &records).await.map_err(|error| {
-            SourceError::other("storing former patients", &error.chain(), error.is_transient())
+            let cause = Cause { text: error.chain(), transient: error.is_transient() };
+            SourceError::Query { doing: "storing former patients", cause }
         })
     }
 }

@@ -88,7 +88,7 @@ impl Reconciler {
         let expected = practice.source.count().await?;
         let (missing, total) = self.store.sweep_missing(practice.id, sweep).await?;
         let empty = read.rows == 0 && total > 0;
-        let cut_short = read.rows + read.unreadable < expected;
+        let cut_short = read.rows + read.unreadable < expected || read.nameless;
         let short = empty || cut_short || brake::shrank(total, missing, &Brake::default());
         if short && !self.approved(practice.id, "source").await? {
             self.progress.note(&format!(
@@ -136,7 +136,8 @@ impl Reconciler {
                 .await?;
             if let Some(sweep) = sweep {
                 let unreadable = page.problems.iter().filter(|problem| problem.unreadable);
-                let ids: Vec<&str> = unreadable.map(|problem| problem.source_id.as_str()).collect();
+                let ids: Vec<&str> =
+                    unreadable.filter_map(|problem| problem.source_id.as_deref()).collect();
                 self.store.patients_seen(&tenure.lease, practice.id, &ids, sweep).await?;
             }
             read.take(&page, stored.new + stored.changed);
@@ -255,6 +256,8 @@ struct Read {
     changed: u64,
     unreadable: u64,
     problems: u64,
+    /// Whether a row had no id, so that nobody can be said to be missing.
+    nameless: bool,
     newest: Option<DateTime<Utc>>,
 }
 
@@ -264,6 +267,7 @@ impl Read {
         self.changed += changed;
         self.problems += page.problems.len() as u64;
         self.unreadable += page.problems.iter().filter(|problem| problem.unreadable).count() as u64;
+        self.nameless |= !page.names_everyone();
         self.newest = self.newest.max(page.records.iter().map(|r| r.updated_at).max());
     }
 

@@ -12,7 +12,7 @@ use chrono::{DateTime, Utc};
 use super::Options;
 use crate::clock::{Clock, ManualClock, SystemClock};
 use crate::commands::Deployment;
-use crate::config::Config;
+use crate::config::{Config, Environment};
 use crate::domain::RunId;
 use crate::patients::Reference;
 use crate::providers::transport::HttpTransport;
@@ -54,7 +54,7 @@ impl Stage {
         let server = simulator.serve_locally().await?;
         write_configuration(&folder, &server.url(), &audience)?;
 
-        let config = Config::load(&folder.join("listwarden.toml"))?;
+        let config = Config::load(&folder.join("listwarden.toml"), &Environment::default())?;
         let transport = Arc::new(HttpTransport::new()?);
         let deployment = Deployment::of(config, clock.clone(), transport).await?;
         deployment.store.migrate().await?;
