@@ -10,7 +10,7 @@ use super::{Answer, Context, schema};
 use crate::simulator::mailchimp::audience::Audience;
 use crate::simulator::mailchimp::audience::email;
 use crate::simulator::mailchimp::audience::entry::{Entry, Writer};
-use crate::simulator::mailchimp::audience::member::{Slot, Status};
+use crate::simulator::mailchimp::audience::member::{Member, Slot, Status};
 use crate::simulator::mailchimp::audience::refusal::{FieldError, Refusal};
 use crate::simulator::mailchimp::door::problem::Problem;
 
@@ -101,7 +101,7 @@ fn update(
     rules: Rules,
     writer: &Writer,
 ) -> Result<Outcome, Problem> {
-    let bound = audience.roster.get(slot).is_some_and(|m| m.in_compliance_state());
+    let bound = audience.roster.get(slot).is_some_and(Member::in_compliance_state);
     if bound && entry.status == Some(Status::Subscribed) {
         return Ok(Outcome::Skipped);
     }
@@ -160,7 +160,7 @@ fn error(address: &str, problem: &Problem) -> Value {
              please provide update_existing:true in the request body"
         )
     } else {
-        problem.detail.clone()
+        problem.detail.to_string()
     };
     let field = problem.errors.first();
     json!({

@@ -145,10 +145,8 @@ impl Roster {
     /// Returns the `id` of a member.
     #[must_use]
     pub fn id(member: &Member) -> Hash {
-        match member.detail.legacy_id {
-            true => email::legacy_hash(&member.detail.email),
-            false => email::hash(&member.detail.email),
-        }
+        let key = if member.detail.legacy_id { email::legacy_hash } else { email::hash };
+        key(&member.detail.email)
     }
 
     /// Puts a new member in a fresh slot.

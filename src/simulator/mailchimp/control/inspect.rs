@@ -108,10 +108,10 @@ impl Simulator {
         self.with(|world| world.log.counters.clone())
     }
 
-    /// Lists requests other than GET since the last reset.
+    /// Lists requests other than GET since the last reset, the latest ten thousand by default.
     #[must_use]
     pub fn writes(&self) -> Vec<Write> {
-        self.with(|world| world.log.writes.clone())
+        self.with(|world| world.log.writes.iter().cloned().collect())
     }
 
     /// Forgets counts and requests.

@@ -12,7 +12,7 @@ pub type Fields = Vec<(String, String)>;
 
 /// Encodes fields as a browser does.
 #[must_use]
-pub fn encode(fields: &Fields) -> String {
+pub fn encode(fields: &[(String, String)]) -> String {
     Serializer::new(String::new()).extend_pairs(fields).finish()
 }
 

@@ -129,8 +129,8 @@ impl Hooks {
     }
 
     /// Queues an event for every webhook that asked for it.
-    pub fn queue(&mut self, change: &Change, by: Party, fields: form::Fields, now: Stamp) {
-        let body = form::encode(&fields);
+    pub fn queue(&mut self, change: &Change, by: Party, fields: &[(String, String)], now: Stamp) {
+        let body = form::encode(fields);
         let wanting = self.webhooks.iter().filter(|hook| hook.wants(change, by));
         self.waiting.extend(wanting.map(|hook| Event {
             webhook_id: hook.id.clone(),
