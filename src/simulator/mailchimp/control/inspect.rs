@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::ControlError;
 use crate::simulator::mailchimp::api::fields::Selection;
-use crate::simulator::mailchimp::api::member_view::MemberView;
+use crate::simulator::mailchimp::api::members::view::MemberView;
 use crate::simulator::mailchimp::audience::Audience;
 use crate::simulator::mailchimp::audience::member::{Member, Party, Slot, Status};
 use crate::simulator::mailchimp::audience::roster::Roster;

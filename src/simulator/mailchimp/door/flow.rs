@@ -12,7 +12,7 @@ use super::problem::Problem;
 use super::reply::{PROBLEM, Reply};
 use crate::simulator::mailchimp::Simulator;
 use crate::simulator::mailchimp::api::resource::Resource;
-use crate::simulator::mailchimp::api::{self, webhooks};
+use crate::simulator::mailchimp::api::{self, lists::webhooks};
 use crate::simulator::mailchimp::audience::entry::Writer;
 use crate::simulator::mailchimp::audience::member::{Party, Source};
 use crate::simulator::mailchimp::hooks::Answer;

@@ -4,9 +4,9 @@ use std::collections::HashSet;
 
 use serde_json::{Value, json};
 
-use super::fields::Selection;
-use super::member_view::MemberView;
-use super::{Answer, Context, schema};
+use super::view::MemberView;
+use crate::simulator::mailchimp::api::fields::Selection;
+use crate::simulator::mailchimp::api::{Answer, Context, schema};
 use crate::simulator::mailchimp::audience::Audience;
 use crate::simulator::mailchimp::audience::email;
 use crate::simulator::mailchimp::audience::entry::{Entry, Writer};

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::{Map, Value, json};
 
-use super::fields::Selection;
+use crate::simulator::mailchimp::api::fields::Selection;
 use crate::simulator::mailchimp::audience::member::{Member, Slot};
 use crate::simulator::mailchimp::audience::merge::MergeValue;
 use crate::simulator::mailchimp::audience::roster::Roster;
