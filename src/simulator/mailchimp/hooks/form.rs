@@ -49,10 +49,6 @@ impl Audience {
                 form.data("reason", reason.name());
                 form.data("email", &member.detail.email);
             }
-            Change::Campaign => {
-                form.data("status", "sent");
-                form.data("list_id", &self.id);
-            }
         }
         form.0
     }
