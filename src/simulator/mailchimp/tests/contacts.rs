@@ -112,3 +112,24 @@ async fn staff_may_archive_whom_the_api_may_not() {
     clinic.sim.staff(&clinic.list).archive("ann@mail.test").unwrap();
     assert_eq!(clinic.status("ann@mail.test"), "archived");
 }
+
+#[tokio::test]
+async fn signing_up_again_while_pending_sends_the_mail_again() {
+    let clinic = clinic();
+    clinic.sim.set_double_optin(&clinic.list, true).unwrap();
+    let ann = clinic.sim.contact(&clinic.list, "ann@mail.test");
+    ann.sign_up().unwrap();
+    ann.sign_up().unwrap();
+    assert_eq!(clinic.sim.outbox().len(), 2);
+}
+
+#[tokio::test]
+async fn the_confirmation_link_is_a_page() {
+    let clinic = clinic();
+    let body = json!({"email_address": "ann@mail.test", "status": "pending"});
+    clinic.post(&clinic.members(), body).await;
+    let link = clinic.sim.outbox()[0].link.clone();
+    let request = axum::http::Request::builder().uri(link).body(axum::body::Body::empty()).unwrap();
+    assert_eq!(clinic.call(request).await.status, 200);
+    assert_eq!(clinic.status("ann@mail.test"), "subscribed");
+}

@@ -175,3 +175,28 @@ async fn control_is_served_over_http_too() {
     let dump = Request::builder().uri(format!("/_control/lists/{}/statuses", clinic.list));
     assert_eq!(clinic.call(dump.body(Body::empty()).unwrap()).await.body["archived"], 1);
 }
+
+#[tokio::test]
+async fn a_key_of_another_data_center_is_refused_when_that_is_checked() {
+    let clinic = clinic();
+    clinic.sim.configure(|settings| settings.check_data_center = true);
+    for (host, status) in
+        [("us6.api.mailchimp.com", 200), ("us7.api.mailchimp.com", 401), ("api.mailchimp.com", 200)]
+    {
+        let mut request = ping(&format!("Bearer {KEY}"));
+        request.headers_mut().insert("host", host.parse().unwrap());
+        assert_eq!(clinic.call(request).await.status, status, "{host}");
+    }
+}
+
+#[tokio::test]
+async fn the_request_log_forgets_the_oldest_writes() {
+    let clinic = clinic();
+    clinic.sim.configure(|settings| settings.remembered_writes = 1);
+    clinic.subscribe("ann@mail.test").await;
+    clinic.subscribe("bob@mail.test").await;
+    let writes = clinic.sim.writes();
+    assert_eq!(writes.len(), 1);
+    assert!(writes[0].body.contains("bob"));
+    assert_eq!(clinic.sim.counters().writes, 2);
+}

@@ -57,9 +57,9 @@ async fn the_eleventh_request_at_once_is_refused_and_a_hung_up_one_still_counts(
     let mut held = Vec::new();
     for _ in 0..10 {
         let mut stream = TcpStream::connect(running.address()).await.unwrap();
-        let head =
+        let request =
             format!("GET /3.0/ping HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {KEY}\r\n\r\n");
-        stream.write_all(head.as_bytes()).await.unwrap();
+        stream.write_all(request.as_bytes()).await.unwrap();
         held.push(stream);
     }
     while sim.counters().in_flight_peak < 10 {
