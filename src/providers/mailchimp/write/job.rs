@@ -76,7 +76,7 @@ fn in_job(mark: &Mark, answer: &Answer) -> Outcome {
 
 #[cfg(test)]
 mod tests {
-    use super::super::super::scripted::scripted;
+    use super::super::super::scripted::{Reply, scripted};
     use super::super::tests::numbered;
     use super::*;
     use crate::domain::operation::Payload;
@@ -108,5 +108,30 @@ mod tests {
         let outcomes = connection.list("a1").job_outcomes(&report).await.unwrap();
         let archived = Outcome::Done { member: None, status: MemberStatus::Archived };
         assert_eq!(outcomes, [(archive.id, archived)]);
+    }
+
+    #[tokio::test]
+    async fn an_erasure_in_a_job_counts_once_a_read_finds_nobody() {
+        const GONE: Reply = Reply::Json(404, r#"{"title":"Resource Not Found"}"#);
+        const ANN: Reply = Reply::Json(200, r#"{"contact_id":"c1","status":"subscribed"}"#);
+        const NOT_FOUND: &str = r#"{"title":"Resource Not Found"}"#;
+        const REFUSED: &str = r#"{"title":"Invalid Action"}"#;
+        let erase = numbered(Verb::Erase, MemberStatus::Subscribed, 1);
+        let Way::Steps(steps) = way("a1", &erase) else { panic!("an erasure has a call") };
+        for (status, response, replies, said) in [
+            (204, "", vec![GONE], "Done { member: None, status: Forgotten }"),
+            (204, "", vec![ANN], "Doubtful"),
+            (404, NOT_FOUND, vec![GONE], "Absent"),
+            (404, NOT_FOUND, vec![ANN], "Doubtful"),
+            (500, "{}", vec![], "Doubtful"),
+            (400, REFUSED, vec![], r#"Refused(Other { status: 400, title: "Invalid Action" })"#),
+        ] {
+            let line = serde_json::json!({"status_code": status, "response": response});
+            let answer = serde_json::from_value(line).unwrap();
+            let report = Report::from([(steps[0].0.to_string(), answer)]);
+            let (connection, _, _) = scripted(replies);
+            let outcomes = connection.list("a1").job_outcomes(&report).await.unwrap();
+            assert_eq!(format!("{:?}", outcomes[0].1), said);
+        }
     }
 }
