@@ -108,10 +108,10 @@ pub struct Wire {
 
 impl Wire {
     fn check(&self) -> io::Result<()> {
-        match self.cut.load(Ordering::Acquire) {
-            true => Err(io::ErrorKind::ConnectionReset.into()),
-            false => Ok(()),
+        if self.cut.load(Ordering::Acquire) {
+            return Err(io::ErrorKind::ConnectionReset.into());
         }
+        Ok(())
     }
 }
 

@@ -9,6 +9,7 @@ use super::hooks::DeliveryRules;
 /// How the simulated service behaves; every field can be changed while it runs.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
+#[expect(clippy::struct_excessive_bools, reason = "each switches one thing by itself")]
 pub struct Settings {
     /// Every request takes this many milliseconds.
     pub latency_ms: u64,
@@ -18,6 +19,8 @@ pub struct Settings {
     pub stall_ms: u64,
     /// Simultaneous requests an account may have.
     pub max_connections: usize,
+    /// How many writes the request log remembers.
+    pub remembered_writes: usize,
     /// The `stats` of an audience lag five minutes behind.
     pub lagging_stats: bool,
     /// Checks the URL of a webhook before accepting it; needs a webhook sender.
@@ -39,6 +42,7 @@ impl Default for Settings {
             batch_ms: 300,
             stall_ms: 120_000,
             max_connections: 10,
+            remembered_writes: 10_000,
             lagging_stats: true,
             validate_webhooks: false,
             sign_webhooks: true,

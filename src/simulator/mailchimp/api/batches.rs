@@ -6,7 +6,7 @@ use chrono::{DateTime, Duration, Utc};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::listing::window;
+use super::query::window;
 use super::{Answer, Context};
 use crate::simulator::mailchimp::audience::email;
 use crate::simulator::mailchimp::audience::refusal::FieldError;

@@ -1,23 +1,20 @@
 //! The API: a table of resources and methods, and one file a resource.
 
-pub mod batch_subscribe;
 pub mod batches;
 pub mod fields;
-pub mod listing;
 pub mod lists;
-pub mod member_view;
 pub mod members;
-pub mod merge_fields;
+pub mod query;
 pub mod resource;
 pub mod schema;
-pub mod tags;
-pub mod webhooks;
 
 use chrono::{DateTime, Utc};
 use http::Method;
 use serde_json::{Value, json};
 
 use self::fields::Selection;
+use self::lists::{merge_fields, webhooks};
+use self::members::{batch_subscribe, listing, tags};
 use self::resource::Resource;
 use super::audience::Audience;
 use super::audience::entry::Writer;

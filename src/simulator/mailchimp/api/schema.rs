@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use serde_json::{Map, Value};
 
-use super::listing::parse_stamp;
+use super::query::parse_stamp;
 use crate::simulator::mailchimp::audience::entry::Entry;
 use crate::simulator::mailchimp::audience::member::{Stamp, Status};
 use crate::simulator::mailchimp::audience::refusal::FieldError;

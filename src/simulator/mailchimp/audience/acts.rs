@@ -113,6 +113,9 @@ impl Audience {
             before.unwrap_or_else(|| Member::new(address, Status::Transactional, writer.source));
         let slot = known.unwrap_or_else(|| self.roster.insert(before.clone()));
         member.enter(status, Party::Contact, writer.now);
+        if before.status == Status::Pending && status == Status::Pending {
+            self.send_confirmation(slot, &member, writer);
+        }
         self.commit(slot, &before, member, writer);
         Ok(slot)
     }

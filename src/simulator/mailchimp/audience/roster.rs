@@ -145,10 +145,8 @@ impl Roster {
     /// Returns the `id` of a member.
     #[must_use]
     pub fn id(member: &Member) -> Hash {
-        match member.detail.legacy_id {
-            true => email::legacy_hash(&member.detail.email),
-            false => email::hash(&member.detail.email),
-        }
+        let key = if member.detail.legacy_id { email::legacy_hash } else { email::hash };
+        key(&member.detail.email)
     }
 
     /// Puts a new member in a fresh slot.
@@ -202,8 +200,9 @@ impl Roster {
             admitted.map(|(slot, member)| (key(member, filter.sort), slot)).collect();
         match (filter.sort, filter.descending) {
             (None, _) => {}
-            (Some(_), false) => keyed.sort_unstable(),
-            (Some(_), true) => keyed.sort_unstable_by_key(|&(stamp, slot)| (Reverse(stamp), slot)),
+            // A stable sort takes what one change left nearly in order in one pass.
+            (Some(_), false) => keyed.sort(),
+            (Some(_), true) => keyed.sort_by_key(|&(stamp, slot)| (Reverse(stamp), slot)),
         }
         keyed.into_iter().map(|(_, slot)| slot).collect()
     }

@@ -168,7 +168,7 @@ impl Audience {
     pub(super) fn tell(&mut self, slot: Slot, member: &Member, change: &Change, writer: &Writer) {
         if self.hooks.wants(change, writer.party) {
             let fields = self.form_fields(slot, member, change, writer.now);
-            self.hooks.queue(change, writer.party, fields, writer.now);
+            self.hooks.queue(change, writer.party, &fields, writer.now);
         }
     }
 

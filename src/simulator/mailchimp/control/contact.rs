@@ -77,7 +77,10 @@ impl Simulator {
 
     /// Follows the link of a confirmation mail.
     pub fn confirm_link(&self, token: &str) -> Result<(), ControlError> {
-        let mail = self.outbox().into_iter().find(|mail| mail.token == token);
+        let mail = self.with(|world| {
+            let mut mails = world.audiences_mut().flat_map(|audience| &audience.mails);
+            mails.find(|mail| mail.token == token).cloned()
+        });
         let mail = mail.ok_or(ControlError::NoSuchMember)?;
         self.contact(&mail.list_id, &mail.email).confirm()
     }

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::ControlError;
 use crate::simulator::mailchimp::api::fields::Selection;
-use crate::simulator::mailchimp::api::member_view::MemberView;
+use crate::simulator::mailchimp::api::members::view::MemberView;
 use crate::simulator::mailchimp::audience::Audience;
 use crate::simulator::mailchimp::audience::member::{Member, Party, Slot, Status};
 use crate::simulator::mailchimp::audience::roster::Roster;
@@ -108,10 +108,10 @@ impl Simulator {
         self.with(|world| world.log.counters.clone())
     }
 
-    /// Lists requests other than GET since the last reset.
+    /// Lists requests other than GET since the last reset, the latest ten thousand by default.
     #[must_use]
     pub fn writes(&self) -> Vec<Write> {
-        self.with(|world| world.log.writes.clone())
+        self.with(|world| world.log.writes.iter().cloned().collect())
     }
 
     /// Forgets counts and requests.

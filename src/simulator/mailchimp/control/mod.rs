@@ -30,7 +30,7 @@ impl From<Refusal> for ControlError {
     fn from(refusal: Refusal) -> Self {
         match refusal {
             Refusal::NotFound => Self::NoSuchMember,
-            other => Self::Refused(Problem::from(other).detail),
+            other => Self::Refused(Problem::from(other).detail.into()),
         }
     }
 }

@@ -12,7 +12,7 @@ use super::problem::Problem;
 use super::reply::{PROBLEM, Reply};
 use crate::simulator::mailchimp::Simulator;
 use crate::simulator::mailchimp::api::resource::Resource;
-use crate::simulator::mailchimp::api::{self, webhooks};
+use crate::simulator::mailchimp::api::{self, lists::webhooks};
 use crate::simulator::mailchimp::audience::entry::Writer;
 use crate::simulator::mailchimp::audience::member::{Party, Source};
 use crate::simulator::mailchimp::hooks::Answer;
@@ -75,12 +75,16 @@ fn read(
 ) -> Result<Call, Problem> {
     let path = parts.uri.path().strip_prefix("/3.0").ok_or_else(Problem::not_found)?;
     let method = overridden(&parts.method, &parts.headers)?;
-    let ip = peer.map_or_else(|| simulator.with(|world| world.settings.caller_ip), |p| p.ip());
-    let host = parts.headers.get(HOST).and_then(|host| host.to_str().ok());
-    let host = host.or_else(|| parts.uri.authority().map(http::uri::Authority::as_str));
-    let base_url = format!("http://{}", host.unwrap_or("mailchimp.test"));
+    let ip = peer.map_or_else(|| simulator.with(|world| world.settings.caller_ip), Peer::ip);
+    let base_url = format!("http://{}", host(parts).unwrap_or("mailchimp.test"));
     let query = parts.uri.query().unwrap_or_default();
     Ok(Call { base_url, id, ..Call::new(method, path, query, body, ip) })
+}
+
+/// Returns the host the caller named.
+fn host(parts: &Parts) -> Option<&str> {
+    let header = parts.headers.get(HOST).and_then(|host| host.to_str().ok());
+    header.or_else(|| parts.uri.authority().map(http::uri::Authority::as_str))
 }
 
 fn overridden(method: &Method, headers: &HeaderMap) -> Result<Method, Problem> {
@@ -112,7 +116,7 @@ async fn handle(simulator: &Simulator, parts: &Parts, call: Call) -> Outcome {
         body: String::from_utf8_lossy(&call.body).into_owned(),
         status: outcome.as_ref().map_or(NO_ANSWER, |reply| reply.status),
     };
-    simulator.with(|world| world.log.leave(route, write));
+    simulator.with(|world| world.log.leave(route, write, world.settings.remembered_writes));
     outcome
 }
 
@@ -120,7 +124,7 @@ async fn handle(simulator: &Simulator, parts: &Parts, call: Call) -> Outcome {
 fn admit(world: &mut World, parts: &Parts, call: &Call) -> Result<(usize, Option<Fault>), Problem> {
     let busy: usize = world.accounts.iter().map(|account| account.in_flight).sum();
     world.log.enter(busy + 1);
-    let account = key::account(world, &parts.headers, call.param("apikey"))?;
+    let account = key::account(world, &parts.headers, host(parts), call.param("apikey"))?;
     if world.accounts[account].in_flight >= world.settings.max_connections {
         return Err(Problem::too_many(None));
     }

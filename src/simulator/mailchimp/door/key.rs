@@ -3,13 +3,18 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use http::HeaderMap;
-use http::header::{AUTHORIZATION, HOST};
+use http::header::AUTHORIZATION;
 
 use super::problem::Problem;
 use crate::simulator::mailchimp::world::World;
 
 /// Finds the account of a request: Basic with any user, Bearer, or the old `apikey` parameter.
-pub fn account(world: &World, headers: &HeaderMap, query: Option<&str>) -> Result<usize, Problem> {
+pub fn account(
+    world: &World,
+    headers: &HeaderMap,
+    host: Option<&str>,
+    query: Option<&str>,
+) -> Result<usize, Problem> {
     let key = match (header_key(headers), query) {
         (None, None) => return Err(Problem::key_missing()),
         (Some(key), Some(query)) if key != query => return Err(Problem::key_invalid()),
@@ -23,7 +28,7 @@ pub fn account(world: &World, headers: &HeaderMap, query: Option<&str>) -> Resul
         None => Err(Problem::key_invalid()),
         Some((_, _, known)) if known.disabled => Err(Problem::key_disabled()),
         Some((_, account, _)) if account.deactivated => Err(Problem::user_disabled()),
-        Some(_) if world.settings.check_data_center && wrong_data_center(&key, headers) => {
+        Some(_) if world.settings.check_data_center && wrong_data_center(&key, host) => {
             Err(Problem::key_invalid())
         }
         Some((place, ..)) => Ok(place),
@@ -44,8 +49,7 @@ fn header_key(headers: &HeaderMap) -> Option<String> {
 }
 
 /// The host `us6.api.mailchimp.com` takes only keys that end in `-us6`; `api…` takes all.
-fn wrong_data_center(key: &str, headers: &HeaderMap) -> bool {
-    let host = headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
-    let Some((center, _)) = host.split_once(".api.") else { return false };
+fn wrong_data_center(key: &str, host: Option<&str>) -> bool {
+    let Some((center, _)) = host.and_then(|host| host.split_once(".api.")) else { return false };
     key.rsplit_once('-').is_none_or(|(_, suffix)| suffix != center)
 }

@@ -21,9 +21,9 @@ pub struct Problem {
     /// The HTTP status.
     pub status: u16,
     /// What went wrong.
-    pub detail: String,
+    pub detail: Box<str>,
     /// The id of the request.
-    pub instance: String,
+    pub instance: Box<str>,
     /// Which fields went wrong.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub errors: Vec<FieldError>,
@@ -37,13 +37,13 @@ pub struct Problem {
 
 impl Problem {
     /// States a problem.
-    pub fn new(status: u16, title: &'static str, detail: impl Into<String>) -> Self {
+    pub fn new(status: u16, title: &'static str, detail: impl Into<Box<str>>) -> Self {
         Self {
             kind: Some(KIND),
             title,
             status,
             detail: detail.into(),
-            instance: String::new(),
+            instance: "".into(),
             errors: Vec::new(),
             allow: None,
             retry_after: None,
@@ -53,7 +53,7 @@ impl Problem {
     /// Answers a request with this problem.
     #[must_use]
     pub fn reply(self, request_id: &str) -> Reply {
-        Self { instance: request_id.to_owned(), ..self }.into()
+        Self { instance: request_id.into(), ..self }.into()
     }
 
     fn untyped(self) -> Self {
@@ -87,7 +87,7 @@ impl Problem {
     }
 
     /// 400 in general.
-    pub fn bad_request(detail: impl Into<String>) -> Self {
+    pub fn bad_request(detail: impl Into<Box<str>>) -> Self {
         Self::new(400, "Bad Request", detail)
     }
 

@@ -67,8 +67,6 @@ pub enum Change {
         /// The campaign that bounced.
         campaign: Option<String>,
     },
-    /// A campaign was sent.
-    Campaign,
 }
 
 impl Change {
@@ -81,7 +79,6 @@ impl Change {
             Self::Profile => "profile",
             Self::Upemail { .. } => "upemail",
             Self::Cleaned { .. } => "cleaned",
-            Self::Campaign => "campaign",
         }
     }
 

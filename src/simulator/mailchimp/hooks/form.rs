@@ -12,7 +12,7 @@ pub type Fields = Vec<(String, String)>;
 
 /// Encodes fields as a browser does.
 #[must_use]
-pub fn encode(fields: &Fields) -> String {
+pub fn encode(fields: &[(String, String)]) -> String {
     Serializer::new(String::new()).extend_pairs(fields).finish()
 }
 
@@ -48,10 +48,6 @@ impl Audience {
                 form.optional("campaign_id", campaign.as_deref());
                 form.data("reason", reason.name());
                 form.data("email", &member.detail.email);
-            }
-            Change::Campaign => {
-                form.data("status", "sent");
-                form.data("list_id", &self.id);
             }
         }
         form.0

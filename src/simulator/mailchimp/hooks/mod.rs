@@ -12,7 +12,7 @@ use serde_json::{Map, Value, json};
 use super::audience::email;
 use super::audience::member::{Party, Stamp};
 
-/// The events a webhook may ask for.
+/// The events a webhook may ask for; `campaign` never comes, because nobody sends any here.
 pub const EVENTS: [&str; 6] =
     ["subscribe", "unsubscribe", "profile", "cleaned", "upemail", "campaign"];
 
@@ -56,9 +56,7 @@ impl Webhook {
 
     fn wants(&self, change: &Change, by: Party) -> bool {
         let heard = |name: &str, chosen: &[String]| chosen.iter().any(|c| c == name);
-        !self.disabled
-            && heard(change.event(), &self.events)
-            && (*change == Change::Campaign || heard(source(by), &self.sources))
+        !self.disabled && heard(change.event(), &self.events) && heard(source(by), &self.sources)
     }
 }
 
@@ -129,8 +127,8 @@ impl Hooks {
     }
 
     /// Queues an event for every webhook that asked for it.
-    pub fn queue(&mut self, change: &Change, by: Party, fields: form::Fields, now: Stamp) {
-        let body = form::encode(&fields);
+    pub fn queue(&mut self, change: &Change, by: Party, fields: &[(String, String)], now: Stamp) {
+        let body = form::encode(fields);
         let wanting = self.webhooks.iter().filter(|hook| hook.wants(change, by));
         self.waiting.extend(wanting.map(|hook| Event {
             webhook_id: hook.id.clone(),

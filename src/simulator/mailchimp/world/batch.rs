@@ -15,6 +15,7 @@ use crate::simulator::mailchimp::door::call::Call;
 
 /// One operation of a batch, as it was submitted.
 #[derive(Debug, Clone, Deserialize)]
+#[expect(clippy::struct_field_names, reason = "they are Mailchimp's names")]
 pub struct Operation {
     /// The HTTP method.
     pub method: String,

@@ -1,6 +1,6 @@
 //! What was asked of the service, for tests and benches to read.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use serde::Serialize;
 
@@ -37,8 +37,8 @@ pub struct Counters {
 pub struct RequestLog {
     /// The counts.
     pub counters: Counters,
-    /// The writes, in order.
-    pub writes: Vec<Write>,
+    /// The latest writes, in order.
+    pub writes: VecDeque<Write>,
 }
 
 impl RequestLog {
@@ -48,14 +48,16 @@ impl RequestLog {
         self.counters.in_flight_peak = self.counters.in_flight_peak.max(in_flight);
     }
 
-    /// Records what a request was and how it ended.
-    pub fn leave(&mut self, route: &str, write: Write) {
+    /// Records what a request was and how it ended; keeps the last `limit` writes.
+    pub fn leave(&mut self, route: &str, write: Write, limit: usize) {
         let name = format!("{} {route}", write.method);
         *self.counters.by_route.entry(name).or_default() += 1;
         *self.counters.by_status.entry(write.status).or_default() += 1;
         if write.method != "GET" {
             self.counters.writes += 1;
-            self.writes.push(write);
+            self.writes.push_back(write);
+            let surplus = self.writes.len().saturating_sub(limit);
+            self.writes.drain(..surplus);
         }
     }
 

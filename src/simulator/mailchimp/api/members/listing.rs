@@ -1,25 +1,19 @@
 //! Pages of members, and searching them.
 
-use chrono::{NaiveDate, NaiveDateTime};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::json;
 
-use super::fields::Selection;
-use super::member_view::{self, MemberView};
-use super::{Answer, Context};
+use super::view::{self, MemberView};
+use crate::simulator::mailchimp::api::fields::Selection;
+use crate::simulator::mailchimp::api::query::{parse_stamp, window};
+use crate::simulator::mailchimp::api::{Answer, Context};
 use crate::simulator::mailchimp::audience::Audience;
-use crate::simulator::mailchimp::audience::member::{Slot, Stamp, Status};
+use crate::simulator::mailchimp::audience::member::{Slot, Status};
 use crate::simulator::mailchimp::audience::refusal::FieldError;
 use crate::simulator::mailchimp::audience::roster::{Filter, SortField};
 use crate::simulator::mailchimp::door::call::Call;
 use crate::simulator::mailchimp::door::problem::Problem;
 use crate::simulator::mailchimp::door::reply::Reply;
-
-/// The most rows a page has, whatever was asked for.
-const COUNT_LIMIT: usize = 1_000;
-
-/// The rows a page has when nothing was asked for.
-const COUNT_DEFAULT: usize = 10;
 
 /// The most members a search shows.
 const SEARCH_LIMIT: usize = 30;
@@ -34,7 +28,7 @@ pub fn index(cx: &mut Context, list: &str) -> Answer {
         .check_names(|name| ["members", "list_id", "total_items", "_links"].contains(&name))?;
     let rows = selection.below("members");
     if let Some(rows) = &rows {
-        rows.check_names(member_view::knows)?;
+        rows.check_names(view::knows)?;
     }
     let found = match call.param("unique_email_id") {
         Some(id) => by_unique_email_id(audience, id).into(),
@@ -74,32 +68,6 @@ pub fn search(cx: &mut Context) -> Answer {
         "full_search": {"members": full, "total_items": full.len()},
         "_links": [],
     }))
-}
-
-/// Reads `count` and `offset`; a count over the limit is cut to it.
-pub fn window(call: &Call) -> Result<(usize, usize), Problem> {
-    let number = |name: &str, default: usize| match call.param(name) {
-        None => Ok(default),
-        Some(text) => text.parse().map_err(|_| {
-            let message = "Schema describes integer, string found instead";
-            Problem::schema(vec![FieldError::new(name, message)])
-        }),
-    };
-    Ok((number("count", COUNT_DEFAULT)?.min(COUNT_LIMIT), number("offset", 0)?))
-}
-
-/// Reads an instant as Mailchimp does: the offset is ignored, the wall time taken as UTC.
-#[must_use]
-pub fn parse_stamp(text: &str) -> Option<Stamp> {
-    let second = text.get(..19).and_then(|head| {
-        let head = head.replacen(' ', "T", 1);
-        NaiveDateTime::parse_from_str(&head, "%Y-%m-%dT%H:%M:%S").ok()
-    });
-    let instant = second.or_else(|| {
-        let day = NaiveDate::parse_from_str(text, "%Y-%m-%d").ok()?;
-        day.and_hms_opt(0, 0, 0)
-    })?;
-    Some(Stamp::of(instant.and_utc()))
 }
 
 /// Seven digits of a second were seen to return everything, as if nothing had been asked.

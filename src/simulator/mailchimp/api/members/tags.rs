@@ -3,9 +3,9 @@
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::listing::window;
-use super::members::{find, find_by_id};
-use super::{Answer, Context};
+use super::{find, find_by_id};
+use crate::simulator::mailchimp::api::query::window;
+use crate::simulator::mailchimp::api::{Answer, Context};
 use crate::simulator::mailchimp::audience::refusal::FieldError;
 use crate::simulator::mailchimp::door::problem::Problem;
 use crate::simulator::mailchimp::door::reply::Reply;

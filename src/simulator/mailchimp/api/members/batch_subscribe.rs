@@ -4,13 +4,13 @@ use std::collections::HashSet;
 
 use serde_json::{Value, json};
 
-use super::fields::Selection;
-use super::member_view::MemberView;
-use super::{Answer, Context, schema};
+use super::view::MemberView;
+use crate::simulator::mailchimp::api::fields::Selection;
+use crate::simulator::mailchimp::api::{Answer, Context, schema};
 use crate::simulator::mailchimp::audience::Audience;
 use crate::simulator::mailchimp::audience::email;
 use crate::simulator::mailchimp::audience::entry::{Entry, Writer};
-use crate::simulator::mailchimp::audience::member::{Slot, Status};
+use crate::simulator::mailchimp::audience::member::{Member, Slot, Status};
 use crate::simulator::mailchimp::audience::refusal::{FieldError, Refusal};
 use crate::simulator::mailchimp::door::problem::Problem;
 
@@ -101,7 +101,7 @@ fn update(
     rules: Rules,
     writer: &Writer,
 ) -> Result<Outcome, Problem> {
-    let bound = audience.roster.get(slot).is_some_and(|m| m.in_compliance_state());
+    let bound = audience.roster.get(slot).is_some_and(Member::in_compliance_state);
     if bound && entry.status == Some(Status::Subscribed) {
         return Ok(Outcome::Skipped);
     }
@@ -160,7 +160,7 @@ fn error(address: &str, problem: &Problem) -> Value {
              please provide update_existing:true in the request body"
         )
     } else {
-        problem.detail.clone()
+        problem.detail.to_string()
     };
     let field = problem.errors.first();
     json!({

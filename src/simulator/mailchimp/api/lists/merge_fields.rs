@@ -2,9 +2,9 @@
 
 use serde_json::{Value, json};
 
-use super::listing::window;
-use super::schema::Reader;
-use super::{Answer, Context};
+use crate::simulator::mailchimp::api::query::window;
+use crate::simulator::mailchimp::api::schema::Reader;
+use crate::simulator::mailchimp::api::{Answer, Context};
 use crate::simulator::mailchimp::audience::merge::{MergeField, TYPES};
 use crate::simulator::mailchimp::door::problem::Problem;
 

@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::schema::Reader;
-use super::{Answer, Context};
+use crate::simulator::mailchimp::api::schema::Reader;
+use crate::simulator::mailchimp::api::{Answer, Context};
 use crate::simulator::mailchimp::door::problem::Problem;
 use crate::simulator::mailchimp::door::reply::Reply;
 use crate::simulator::mailchimp::hooks::{EVENTS, SOURCES, Webhook};

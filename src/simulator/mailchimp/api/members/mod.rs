@@ -1,7 +1,12 @@
 //! One member: read, added, changed, put away, erased.
 
+pub mod batch_subscribe;
+pub mod listing;
+pub mod tags;
+pub mod view;
+
+use self::view::MemberView;
 use super::fields::Selection;
-use super::member_view::MemberView;
 use super::{Answer, Context, schema};
 use crate::simulator::mailchimp::audience::Audience;
 use crate::simulator::mailchimp::audience::email;
@@ -73,7 +78,7 @@ pub fn find_by_id(audience: &Audience, id: &str) -> Result<Slot, Problem> {
 
 fn show(cx: &mut Context, list: &str, slot: Slot) -> Answer {
     let selection = Selection::of(cx.call)?;
-    selection.check_names(super::member_view::knows)?;
+    selection.check_names(view::knows)?;
     let view = MemberView::new(cx.audience(list)?, slot, &selection);
     view.map(|view| Reply::ok(&view)).ok_or_else(Problem::not_found)
 }

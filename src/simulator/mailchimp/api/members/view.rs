@@ -5,8 +5,9 @@ use std::net::IpAddr;
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::{Map, Value, json};
 
-use super::fields::Selection;
+use crate::simulator::mailchimp::api::fields::Selection;
 use crate::simulator::mailchimp::audience::member::{Member, Slot};
+use crate::simulator::mailchimp::audience::merge::MergeValue;
 use crate::simulator::mailchimp::audience::roster::Roster;
 use crate::simulator::mailchimp::audience::{Audience, PERMISSIONS};
 
@@ -86,7 +87,7 @@ impl<'a> MemberView<'a> {
     }
 
     fn merge_fields(&self) -> Value {
-        let value = |merge_id| self.member.merge(merge_id).map_or_else(|| json!(""), |v| v.json());
+        let value = |id| self.member.merge(id).map_or_else(|| json!(""), MergeValue::json);
         let fields = &self.audience.merge_fields;
         fields.iter().map(|f| (f.tag.clone(), value(f.merge_id))).collect::<Map<_, _>>().into()
     }

@@ -1,8 +1,11 @@
 //! Audiences, which the API calls lists.
 
+pub mod merge_fields;
+pub mod webhooks;
+
 use serde_json::{Map, Value, json};
 
-use super::listing::window;
+use super::query::window;
 use super::schema::Reader;
 use super::{Answer, Context};
 use crate::simulator::mailchimp::audience::Audience;
