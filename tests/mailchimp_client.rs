@@ -1,8 +1,10 @@
 //! The Mailchimp client against the simulator: in process and over real HTTP.
 #![cfg(feature = "simulator")]
+#![expect(clippy::unwrap_used, reason = "a test may fail")]
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use listwarden::clock::{Clock, ManualClock, SharedClock};
@@ -101,7 +103,7 @@ impl World {
     async fn finish(&self, job: &Job) -> Result<Vec<(uuid::Uuid, Outcome)>, ProviderError> {
         loop {
             match self.list.job(job).await? {
-                JobState::Running => self.clock.advance(std::time::Duration::from_secs(1)),
+                JobState::Running => self.clock.advance(Duration::from_secs(1)),
                 JobState::Done(outcomes) => return Ok(outcomes),
                 JobState::Lost => panic!("the job is lost"),
             }
@@ -142,11 +144,11 @@ fn said(outcome: Result<Outcome, ProviderError>) -> String {
     }
 }
 
-fn payload(name: &str, tags: &[(&str, bool)]) -> Option<Payload> {
-    Some(Payload {
+fn payload(name: &str, tags: &[(&str, bool)]) -> Payload {
+    Payload {
         fields: [("FNAME".to_owned(), Personal::new(name))].into(),
         tags: tags.iter().map(|(tag, on)| ((*tag).to_owned(), *on)).collect(),
-    })
+    }
 }
 
 macro_rules! in_process_and_over_http {
@@ -214,7 +216,7 @@ async fn a_sweep_reads_every_page_to_the_end(world: World) {
 
 async fn a_delta_holds_what_changed_and_no_more(world: World) {
     world.seed_many(Status::Subscribed, 3);
-    world.clock.advance(std::time::Duration::from_secs(3600));
+    world.clock.advance(Duration::from_hours(1));
     let since = world.clock.now() - TimeDelta::minutes(2);
     assert!(world.sweep(false, Some(since)).await.is_empty());
     world.sim.contact(&world.id, "subscribed1@mail.test").unsubscribe().unwrap();
@@ -235,7 +237,7 @@ async fn a_thousand_invitations_are_two_requests_and_all_pending(world: World) {
     for number in 0..1_000 {
         let email = format!("new{number}@mail.test");
         let mut write = world.write(Verb::Invite, MemberStatus::Absent, &email);
-        write.payload = payload("Ann", &[("recall", true), ("old", false)]);
+        write.payload = Some(payload("Ann", &[("recall", true), ("old", false)]));
         writes.push(write);
     }
     let outcomes = world.send_all(writes).await.unwrap();
@@ -334,7 +336,7 @@ async fn an_update_changes_fields_and_tags_and_adds_nobody(world: World) {
     let tags = [("recall", true)];
     world.seed("left@mail.test", Status::Unsubscribed);
     let mut write = world.write(Verb::Update, MemberStatus::Unsubscribed, "left@mail.test");
-    write.payload = payload("Ann", &tags);
+    write.payload = Some(payload("Ann", &tags));
     assert_eq!(said(world.send(write.clone()).await), "done: unsubscribed");
     assert_eq!(world.requests(), 2);
     let key = write.member.clone().unwrap();
@@ -347,12 +349,12 @@ async fn an_update_changes_fields_and_tags_and_adds_nobody(world: World) {
     world.seed("old@mail.test", Status::Subscribed);
     let mut moved = world.write(Verb::Update, MemberStatus::Subscribed, "old@mail.test");
     world.sim.contact(&world.id, "old@mail.test").change_address("new@mail.test").unwrap();
-    moved.payload = payload("Ann", &tags);
+    moved.payload = Some(payload("Ann", &tags));
     assert_eq!(said(world.send(moved).await), "done: subscribed");
     assert_eq!(world.sim.member(&world.id, "new@mail.test").unwrap().tags, ["recall"]);
 
     let mut nobody = world.write(Verb::Update, MemberStatus::Subscribed, "nobody@mail.test");
-    nobody.payload = payload("Ann", &[]);
+    nobody.payload = Some(payload("Ann", &[]));
     assert_eq!(said(world.send(nobody).await), "absent");
     assert_eq!(world.status("nobody@mail.test"), None);
 }

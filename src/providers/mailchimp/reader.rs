@@ -214,6 +214,7 @@ impl Place {
 
 #[cfg(test)]
 mod tests {
+    use super::super::scripted::{Reply, scripted};
     use super::*;
 
     fn cursors(place: Place, total: u64) -> Vec<String> {
@@ -245,5 +246,27 @@ mod tests {
     #[test]
     fn a_delta_never_reaches_back_to_where_mailchimp_hangs() {
         assert_eq!(wire::seconds(recent(DateTime::UNIX_EPOCH)), "2001-01-01T00:00:00+00:00");
+    }
+
+    #[tokio::test]
+    async fn what_a_job_leaves_open_is_read_singly() {
+        const ANN: &str = r#"{"contact_id":"c1","status":"subscribed"}"#;
+        let answer = |status: u16, response: &str| {
+            let line = serde_json::json!({"status_code": status, "response": response});
+            Report::from([("0".to_owned(), serde_json::from_value(line).unwrap())])
+        };
+        for (report, found, requests) in [
+            (answer(200, ANN), true, 0),
+            (answer(404, r#"{"title":"Resource Not Found"}"#), false, 0),
+            (answer(404, "<html>"), true, 1),
+            (answer(500, "{}"), true, 1),
+            (answer(200, "<html>"), true, 1),
+            (Report::new(), true, 1),
+        ] {
+            let (connection, transport, _) = scripted(vec![Reply::Json(200, ANN)]);
+            let key = MemberKey("c1".to_owned());
+            let member = connection.list("a1").answered(&report, 0, &key).await.unwrap();
+            assert_eq!((member.is_some(), transport.asked().len()), (found, requests));
+        }
     }
 }

@@ -4,6 +4,7 @@
 //! what may have happened comes back as [`ProviderError::Doubtful`], and the loop reads first.
 
 pub mod call;
+mod headers;
 pub mod problem;
 
 use std::fmt;
@@ -11,19 +12,17 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use chrono::DateTime;
-use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER};
+use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderValue};
 use http::{Request, Response};
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::SecretString;
 use serde::de::DeserializeOwned;
 use tokio::sync::Semaphore;
 
 pub use self::call::Call;
+use self::headers::{credential, is_json, retry_after};
 use self::problem::{Failure, Setback, Trouble, judge};
-use super::settings::{Auth, Settings, SettingsError, data_centre};
+use super::settings::{Settings, SettingsError, data_centre};
 use crate::clock::SharedClock;
 use crate::providers::{ProviderError, Transport, TransportError};
 
@@ -188,38 +187,6 @@ pub(super) fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Failure> {
     })
 }
 
-fn credential(auth: Auth, key: &SecretString) -> Result<HeaderValue, SettingsError> {
-    let key = key.expose_secret().trim();
-    if key.is_empty() || !key.bytes().all(|b| b.is_ascii_graphic()) {
-        return Err(SettingsError::Key);
-    }
-    let text = match auth {
-        Auth::Bearer => format!("Bearer {key}"),
-        Auth::Basic => format!("Basic {}", STANDARD.encode(format!("listwarden:{key}"))),
-    };
-    let mut value = HeaderValue::from_str(&text).map_err(|_| SettingsError::Key)?;
-    value.set_sensitive(true);
-    Ok(value)
-}
-
-fn is_json(headers: &HeaderMap) -> bool {
-    let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    content_type.is_some_and(|text| {
-        let essence = text.split(';').next().unwrap_or_default().trim();
-        matches!(essence, "application/json" | "application/problem+json")
-    })
-}
-
-/// Reads `Retry-After` in both its forms (RFC 9110, 10.2.3).
-fn retry_after(headers: &HeaderMap, now: DateTime<chrono::Utc>) -> Option<Duration> {
-    let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
-    if let Ok(seconds) = text.parse() {
-        return Some(Duration::from_secs(seconds));
-    }
-    let until = DateTime::parse_from_rfc2822(text).ok()?;
-    Some((until.to_utc() - now).to_std().unwrap_or_default())
-}
-
 #[cfg(test)]
 mod tests {
     use http::Method;
@@ -287,17 +254,6 @@ mod tests {
         assert_eq!((clock.now() - before).num_seconds(), 40);
     }
 
-    #[test]
-    fn retry_after_is_read_in_both_its_forms() {
-        let read = |text: &'static str| {
-            let headers = HeaderMap::from_iter([(RETRY_AFTER, HeaderValue::from_static(text))]);
-            retry_after(&headers, DateTime::UNIX_EPOCH)
-        };
-        assert_eq!(read("7"), Some(Duration::from_secs(7)));
-        assert_eq!(read("Thu, 01 Jan 1970 00:01:00 GMT"), Some(Duration::from_mins(1)));
-        assert_eq!(read("soon"), None);
-    }
-
     #[tokio::test]
     async fn a_file_is_fetched_without_the_credential() {
         let (connection, transport, _) = scripted(vec![OK, Reply::Html(400)]);
@@ -310,9 +266,5 @@ mod tests {
     fn nothing_shows_the_key() {
         let (connection, _, _) = scripted(Vec::new());
         assert!(!format!("{connection:?}").contains("0123"));
-        assert!(matches!(
-            credential(Auth::Basic, &SecretString::from("a b")),
-            Err(SettingsError::Key)
-        ));
     }
 }

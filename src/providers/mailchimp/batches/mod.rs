@@ -130,6 +130,10 @@ mod tests {
     use super::*;
 
     const STARTED: Reply = Reply::Json(200, r#"{"id":"b1","status":"started"}"#);
+    const EARLY: Reply = Reply::Json(
+        200,
+        r#"{"id":"b1","status":"finalizing","response_body_url":"https://files.test/1"}"#,
+    );
     const FINISHED: Reply = Reply::Json(
         200,
         r#"{"id":"b1","status":"finished","response_body_url":"https://files.test/1"}"#,
@@ -152,6 +156,7 @@ mod tests {
         let fetched = Reply::File(empty);
         for (replies, said, requests) in [
             (vec![STARTED], "running", 1),
+            (vec![EARLY], "running", 1),
             (vec![FINISHED, fetched], "finished with 0", 2),
             (vec![FINISHED, Reply::Html(400), FINISHED, fetched], "finished with 0", 4),
             (vec![FINISHED, Reply::Broken, FINISHED, fetched], "finished with 0", 4),

@@ -11,7 +11,8 @@ use super::super::api::problem::{Failure, other, plain, refusal_in};
 use super::super::api::{Call, parse};
 use super::super::wire::{BulkError, BulkReply, RawMember};
 use super::super::{Mailchimp, wire};
-use super::steps::{entrant, reported};
+use super::outcome::reported;
+use super::steps::entrant;
 use crate::domain::Address;
 use crate::providers::{LotResult, MemberWrite, Outcome, ProviderError, Refusal};
 

@@ -1,20 +1,17 @@
 //! Writing: which way each write goes, how lots are made of them, and what came of each.
 
 mod bulk;
+mod job;
+mod outcome;
+mod single;
 mod steps;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-use uuid::Uuid;
-
-use self::steps::{Mark, Step, Way, outcome, readdressed, together, way};
+use self::steps::way;
 use super::Mailchimp;
-use super::api::Call;
-use super::batches::{Answer, Progress, Report};
-use crate::domain::{MemberKey, Verb};
-use crate::providers::{
-    Job, JobState, Lot, LotResult, MemberWrite, Outcome, ProviderError, Refusal,
-};
+use crate::domain::Verb;
+use crate::providers::{Lot, LotResult, MemberWrite, ProviderError};
 
 /// New members in one request.
 const BULK: &str = "bulk";
@@ -73,186 +70,20 @@ impl Mailchimp {
             _ => self.send_singly(&lot.writes).await,
         }
     }
-
-    async fn send_singly(&self, writes: &[MemberWrite]) -> Result<LotResult, ProviderError> {
-        let mut outcomes = Vec::with_capacity(writes.len());
-        for write in writes {
-            outcomes.push((write.id, self.send_one(write).await?));
-        }
-        Ok(LotResult::Done(outcomes))
-    }
-
-    async fn send_one(&self, write: &MemberWrite) -> Result<Outcome, ProviderError> {
-        let steps = match way(&self.list, write) {
-            Way::Settled(outcome) => return Ok(outcome),
-            Way::Steps(steps) => steps,
-        };
-        let mut taken = Vec::new();
-        for (mark, call) in steps {
-            let outcome = match self.take(write, &mark, &call).await {
-                // Once a step was taken, an error of the next leaves the write in doubt.
-                Err(_) if !taken.is_empty() => return Ok(Outcome::Doubtful),
-                outcome => outcome?,
-            };
-            if !matches!(outcome, Outcome::Done { .. }) {
-                let untouched = taken.is_empty();
-                return Ok(if untouched { outcome } else { Outcome::Doubtful });
-            }
-            taken.push((mark, outcome));
-        }
-        Ok(together(taken).unwrap_or(Outcome::Doubtful))
-    }
-
-    async fn take(
-        &self,
-        write: &MemberWrite,
-        mark: &Mark,
-        call: &Call,
-    ) -> Result<Outcome, ProviderError> {
-        match mark.step {
-            Step::Erase => self.erase(write, mark, call).await,
-            Step::Tags => self.tag(write, mark, call).await,
-            _ => self.answer(mark, call).await,
-        }
-    }
-
-    async fn answer(&self, mark: &Mark, call: &Call) -> Result<Outcome, ProviderError> {
-        match self.connection.write(call).await {
-            Ok(body) => outcome(mark, Ok(&body)),
-            Err(failure) => outcome(mark, Err(failure)),
-        }
-    }
-
-    /// Tags by the hash of our address; where that is unknown, by the id the member has now.
-    async fn tag(
-        &self,
-        write: &MemberWrite,
-        mark: &Mark,
-        call: &Call,
-    ) -> Result<Outcome, ProviderError> {
-        let outcome = self.answer(mark, call).await?;
-        if outcome != Outcome::Refused(Refusal::WrongState) {
-            return Ok(outcome);
-        }
-        match self.call_by_own_id(write, mark).await? {
-            Some(call) => self.answer(mark, &call).await,
-            None => Ok(Outcome::Absent),
-        }
-    }
-
-    /// Erases by the hash of our address, then reads the member, which must be gone. Where it is
-    /// there under an address that was changed at the provider, it is erased by its own id.
-    async fn erase(
-        &self,
-        write: &MemberWrite,
-        mark: &Mark,
-        call: &Call,
-    ) -> Result<Outcome, ProviderError> {
-        let first = self.answer(mark, call).await?;
-        if matches!(first, Outcome::Refused(_)) {
-            return Ok(first);
-        }
-        let erased = first != Outcome::Absent;
-        match self.call_by_own_id(write, mark).await {
-            Ok(None) => Ok(first),
-            Ok(Some(again)) if again != *call => self.erase_again(mark, &again).await,
-            Err(error) if !erased => Err(error),
-            Ok(Some(_)) | Err(_) => Ok(Outcome::Doubtful),
-        }
-    }
-
-    async fn erase_again(&self, mark: &Mark, call: &Call) -> Result<Outcome, ProviderError> {
-        let second = self.answer(mark, call).await;
-        let gone = self.raw_member(&mark.id).await;
-        Ok(match (second, gone) {
-            (Ok(outcome @ Outcome::Done { .. }), Ok(None)) => outcome,
-            (Ok(refused @ Outcome::Refused(_)), _) => refused,
-            _ => Outcome::Doubtful,
-        })
-    }
-
-    /// Reads the member and builds the same step by its own id; none where there is no member.
-    async fn call_by_own_id(
-        &self,
-        write: &MemberWrite,
-        mark: &Mark,
-    ) -> Result<Option<Call>, ProviderError> {
-        let Some(raw) = self.raw_member(&mark.id).await? else { return Ok(None) };
-        let id = raw.id.as_deref().unwrap_or(&mark.id);
-        Ok(readdressed(&self.list, write, mark.step, id))
-    }
-
-    async fn send_job(&self, writes: &[MemberWrite]) -> Result<LotResult, ProviderError> {
-        let steps = writes.iter().flat_map(|write| match way(&self.list, write) {
-            Way::Settled(_) => Vec::new(),
-            Way::Steps(steps) => steps,
-        });
-        let calls: Vec<_> = steps.map(|(mark, call)| (mark.to_string(), call)).collect();
-        self.connection.batch_write(&calls).await.map(|id| LotResult::Accepted(Job(id)))
-    }
-
-    pub(super) async fn look_at_job(&self, job: &Job) -> Result<JobState, ProviderError> {
-        match self.connection.batch_look(&job.0).await? {
-            Progress::Running => Ok(JobState::Running),
-            Progress::Lost => Ok(JobState::Lost),
-            Progress::Finished(report) => self.job_outcomes(&report).await.map(JobState::Done),
-        }
-    }
-
-    /// Erasures are verified by reads before they count.
-    async fn job_outcomes(&self, report: &Report) -> Result<Vec<(Uuid, Outcome)>, ProviderError> {
-        let mut writes: BTreeMap<Uuid, Vec<(Mark, Outcome)>> = BTreeMap::new();
-        let mut erased = Vec::new();
-        for (id, answer) in report {
-            let Ok(mark) = id.parse::<Mark>() else { continue };
-            let outcome = in_job(&mark, answer);
-            let gone = matches!(outcome, Outcome::Done { .. } | Outcome::Absent);
-            if gone && mark.step == Step::Erase {
-                erased.push((mark.write, MemberKey(mark.id.clone())));
-            }
-            writes.entry(mark.write).or_default().push((mark, outcome));
-        }
-        let found = self.still_there(erased).await?;
-        let outcomes = writes.into_iter().filter_map(|(write, steps)| {
-            let outcome = together(steps)?;
-            Some((write, if found.contains(&write) { Outcome::Doubtful } else { outcome }))
-        });
-        Ok(outcomes.collect())
-    }
-
-    async fn still_there(
-        &self,
-        erased: Vec<(Uuid, MemberKey)>,
-    ) -> Result<BTreeSet<Uuid>, ProviderError> {
-        let (writes, keys): (Vec<Uuid>, Vec<MemberKey>) = erased.into_iter().unzip();
-        let members = self.read_members(&keys).await?;
-        let found = writes.into_iter().zip(members).filter(|(_, member)| member.is_some());
-        Ok(found.map(|(write, _)| write).collect())
-    }
-}
-
-/// Reads one answer of a job; what is not certain there is in doubt.
-fn in_job(mark: &Mark, answer: &Answer) -> Outcome {
-    let outcome = match answer.outcome() {
-        Ok(body) => outcome(mark, Ok(body)),
-        Err(Some(failure)) => outcome(mark, Err(failure)),
-        Err(None) => return Outcome::Doubtful,
-    };
-    outcome.unwrap_or(Outcome::Doubtful)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::scripted::{Reply, scripted};
+    use uuid::Uuid;
+
     use super::*;
-    use crate::domain::operation::Payload;
-    use crate::domain::{Address, MemberStatus};
+    use crate::domain::{Address, MemberKey, MemberStatus};
 
     pub(super) fn write(verb: Verb, from: MemberStatus) -> MemberWrite {
         numbered(verb, from, 0)
     }
 
-    fn numbered(verb: Verb, from: MemberStatus, number: u128) -> MemberWrite {
+    pub(super) fn numbered(verb: Verb, from: MemberStatus, number: u128) -> MemberWrite {
         let name = if number == 0 { "ann".to_owned() } else { format!("ann{number}") };
         MemberWrite {
             id: Uuid::from_u128(number),
@@ -300,101 +131,5 @@ mod tests {
         let mut role = write(Verb::Invite, MemberStatus::Absent);
         role.address = Address::email("admin@mail.test").unwrap();
         assert_eq!(shape(vec![role]), [(CALL, 1)]);
-    }
-
-    const GONE: Reply = Reply::Json(404, r#"{"title":"Resource Not Found","status":404}"#);
-    const ANN: Reply = Reply::Json(200, r#"{"contact_id":"c1","id":"5eb0","status":"subscribed"}"#);
-    const DONE: Reply = Reply::Json(204, "");
-
-    async fn sent(verb: Verb, from: MemberStatus, replies: Vec<Reply>) -> (String, usize) {
-        let (connection, transport, _) = scripted(replies);
-        let mut write = write(verb, from);
-        let tags = [("recall".to_owned(), true)].into();
-        write.payload = (verb == Verb::Update).then(|| Payload { tags, ..Payload::default() });
-        let said = match connection.list("a1").send_one(&write).await {
-            Ok(outcome) => format!("{outcome:?}"),
-            Err(error) => format!("{error:?}"),
-        };
-        (said, transport.asked().len())
-    }
-
-    #[tokio::test]
-    async fn an_erasure_is_what_a_read_confirms() {
-        let forgotten = "Done { member: None, status: Forgotten }";
-        for (replies, said) in [
-            (vec![DONE, GONE], forgotten),
-            (vec![GONE, GONE], "Absent"),
-            (vec![GONE, ANN, DONE, GONE], forgotten),
-            (vec![DONE, ANN, DONE, GONE], forgotten),
-            (vec![DONE, ANN, DONE, ANN], "Doubtful"),
-            (vec![DONE, ANN, Reply::Broken, GONE], "Doubtful"),
-            (vec![DONE, Reply::Json(401, "{}")], "Doubtful"),
-            (vec![GONE, Reply::Json(401, "{}")], "Unauthorized"),
-            (vec![Reply::Broken], "Doubtful(Some(Broken(None)))"),
-        ] {
-            let requests = replies.len();
-            let erased = sent(Verb::Erase, MemberStatus::Subscribed, replies).await;
-            assert_eq!(erased, (said.to_owned(), requests));
-        }
-    }
-
-    #[tokio::test]
-    async fn tags_find_a_member_whose_address_was_changed() {
-        for (replies, said) in [
-            (vec![DONE], "Done { member: None, status: Subscribed }"),
-            (vec![GONE, ANN, DONE], "Done { member: None, status: Subscribed }"),
-            (vec![GONE, GONE], "Absent"),
-        ] {
-            let requests = replies.len();
-            let tagged = sent(Verb::Update, MemberStatus::Subscribed, replies).await;
-            assert_eq!(tagged, (said.to_owned(), requests));
-        }
-    }
-
-    #[tokio::test]
-    async fn a_pending_member_half_archived_is_in_doubt() {
-        const OUT: Reply = Reply::Json(200, r#"{"contact_id":"c1","status":"unsubscribed"}"#);
-        const CANNOT: Reply =
-            Reply::Json(405, r#"{"detail":"This list member cannot be removed."}"#);
-        for (replies, said) in [
-            (vec![OUT, DONE], "Done { member: None, status: Archived }"),
-            (vec![OUT, Reply::Json(401, "{}")], "Doubtful"),
-            (vec![OUT, CANNOT], "Doubtful"),
-            (vec![CANNOT], "Refused(WrongState)"),
-            (vec![Reply::Json(401, "{}")], "Unauthorized"),
-            (vec![GONE], "Absent"),
-        ] {
-            let requests = replies.len();
-            let archived = sent(Verb::Archive, MemberStatus::Pending, replies).await;
-            assert_eq!(archived, (said.to_owned(), requests));
-        }
-    }
-
-    #[tokio::test]
-    async fn what_a_job_does_not_answer_has_no_outcome() {
-        let steps = |write: &MemberWrite| match way("a1", write) {
-            Way::Steps(steps) => steps.into_iter().map(|(mark, _)| mark).collect::<Vec<_>>(),
-            Way::Settled(_) => Vec::new(),
-        };
-        let archive = numbered(Verb::Archive, MemberStatus::Subscribed, 1);
-        let update = MemberWrite {
-            payload: Some(Payload {
-                fields: [("FNAME".to_owned(), crate::domain::Personal::new("Ann"))].into(),
-                tags: [("recall".to_owned(), true)].into(),
-            }),
-            ..numbered(Verb::Update, MemberStatus::Subscribed, 2)
-        };
-        let lines = [(steps(&archive)[0].clone(), 204), (steps(&update)[1].clone(), 204)];
-        let report: Report = lines
-            .iter()
-            .map(|(mark, status)| {
-                let line = serde_json::json!({"status_code": status, "response": ""});
-                (mark.to_string(), serde_json::from_value(line).unwrap())
-            })
-            .collect();
-        let (connection, _, _) = scripted(Vec::new());
-        let outcomes = connection.list("a1").job_outcomes(&report).await.unwrap();
-        let archived = Outcome::Done { member: None, status: MemberStatus::Archived };
-        assert_eq!(outcomes, [(archive.id, archived)]);
     }
 }
