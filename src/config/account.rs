@@ -7,6 +7,14 @@ use super::section::Section;
 use crate::domain::Channel;
 use crate::patients::nearest::nearest;
 
+/// A setting that a provider does not take.
+pub(super) struct WrongSetting {
+    /// The key at fault.
+    key: String,
+    /// What to do about it.
+    cure: String,
+}
+
 /// A provider as configuration knows it.
 pub(super) struct Provider {
     /// Its name in configuration.
@@ -14,7 +22,7 @@ pub(super) struct Provider {
     /// The channel of its lists.
     pub(super) channel: Channel,
     /// Checks the provider's own settings: the key at fault, and what to do.
-    check: fn(&Map<String, Value>) -> Result<(), (String, String)>,
+    check: fn(&Map<String, Value>) -> Result<(), WrongSetting>,
 }
 
 /// The providers there are; one line each.
@@ -26,7 +34,7 @@ pub(super) fn provider(name: &str) -> Option<&'static Provider> {
 }
 
 /// Reads an account; its settings are left to its provider.
-pub(super) fn read(name: &str, section: Section<'_>) -> Option<(String, AccountConfig)> {
+pub(super) fn read(name: &str, section: &Section<'_>) -> Option<(String, AccountConfig)> {
     section.check_slug("", name);
     let known = || PROVIDERS.iter().map(|provider| provider.name);
     let cure = format!("Known: {}", known().collect::<Vec<_>>().join(", "));
@@ -41,12 +49,12 @@ pub(super) fn read(name: &str, section: Section<'_>) -> Option<(String, AccountC
     let settings = section.rest();
     let name_given = provider_name?;
     let Some(provider) = provider(&name_given) else {
-        let cure = nearest(&name_given, known())
-            .map_or(cure, |meant| format!("Did you mean {meant}?"));
+        let cure =
+            nearest(&name_given, known()).map_or(cure, |meant| format!("Did you mean {meant}?"));
         section.problem("provider", "is no provider that is known", &cure);
         return None;
     };
-    if let Err((key, cure)) = (provider.check)(&settings) {
+    if let Err(WrongSetting { key, cure }) = (provider.check)(&settings) {
         section.problem(&key, "is not what the provider takes", &cure);
     }
     let provider = provider.name.to_owned();
