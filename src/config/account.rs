@@ -6,7 +6,7 @@ use crate::patients::nearest::nearest;
 use crate::providers::{PROVIDERS, provider};
 
 /// Reads an account; its settings are left to its provider.
-pub(super) fn read(name: &str, section: Section<'_>) -> Option<(String, AccountConfig)> {
+pub(super) fn read(name: &str, section: &Section<'_>) -> Option<(String, AccountConfig)> {
     section.check_slug("", name);
     let known = || PROVIDERS.iter().map(|provider| provider.name);
     let cure = format!("Known: {}", known().collect::<Vec<_>>().join(", "));
@@ -21,8 +21,8 @@ pub(super) fn read(name: &str, section: Section<'_>) -> Option<(String, AccountC
     let settings = section.rest();
     let name_given = provider_name?;
     let Some(provider) = provider(&name_given) else {
-        let cure = nearest(&name_given, known())
-            .map_or(cure, |meant| format!("Did you mean {meant}?"));
+        let cure =
+            nearest(&name_given, known()).map_or(cure, |meant| format!("Did you mean {meant}?"));
         section.problem("provider", "is no provider that is known", &cure);
         return None;
     };

@@ -24,12 +24,17 @@ pub(super) fn read_all(
     let files = files(&deployment.clinics_dirs, problems);
     if files.is_empty() && problems.is_empty() {
         let folder = deployment.clinics_dirs.first().map_or(path, PathBuf::as_path);
-        problems.push(Problem::of_file(folder, "holds no clinic (*.toml)", "`listwarden init` writes an example to start from"));
+        problems.push(Problem::of_file(
+            folder,
+            "holds no clinic (*.toml)",
+            "`listwarden init` writes an example to start from",
+        ));
     }
     for file in files {
         let Some(clinic) = read(&file, &base, problems) else { continue };
         if let Some(same) = clinics.iter().find(|other| other.slug == clinic.slug) {
-            let what = format!("names its clinic `{}`, as {} does", clinic.slug, same.path.display());
+            let what =
+                format!("names its clinic `{}`, as {} does", clinic.slug, same.path.display());
             problems.push(Problem::of_file(&clinic.path, &what, "Give one of them another name"));
         }
         clinics.push(clinic);
@@ -44,7 +49,11 @@ fn files(dirs: &[PathBuf], problems: &mut Vec<Problem>) -> Vec<PathBuf> {
             Ok(entries) => files.extend(entries.flatten().map(|entry| entry.path())),
             Err(error) => {
                 let what = format!("cannot be read ({})", error.kind());
-                problems.push(Problem::of_file(dir, &what, "Create the folder, or correct clinics_dir"));
+                problems.push(Problem::of_file(
+                    dir,
+                    &what,
+                    "Create the folder, or correct clinics_dir",
+                ));
             }
         }
     }
@@ -72,11 +81,11 @@ fn clinic(top: Section<'_>, base: &Path) -> Option<ClinicConfig> {
     let time_zone = time_zone(&top);
     let age = u8::try_from(top.number("age_of_consent", 16, 13..=25)).unwrap_or(16);
     let source = source(top.section("source"), base, &slug);
-    let accounts = top.section("accounts");
+    let sections = top.section("accounts").sections();
+    let names: Vec<&str> = sections.iter().map(|(name, _)| *name).collect();
     let accounts: BTreeMap<_, _> =
-        accounts.sections().into_iter().filter_map(|(name, section)| account::read(name, section)).collect();
+        sections.into_iter().filter_map(|(name, section)| account::read(name, &section)).collect();
     let lists = top.section("lists");
-    let names: Vec<&str> = accounts.keys().map(String::as_str).collect();
     let lists = lists
         .sections()
         .into_iter()
@@ -112,7 +121,11 @@ fn country(top: &Section<'_>) -> Option<String> {
     let country = top.text("country")?.to_uppercase();
     let known = country.len() == 2 && country.parse::<phonenumber::country::Id>().is_ok();
     if !known {
-        top.problem("country", "is no country with a numbering plan", "Use the two letters of ISO 3166, such as GB");
+        top.problem(
+            "country",
+            "is no country with a numbering plan",
+            "Use the two letters of ISO 3166, such as GB",
+        );
     }
     known.then_some(country)
 }

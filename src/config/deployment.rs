@@ -82,7 +82,11 @@ fn keys(section: Section<'_>) -> Option<KeySettings> {
     };
     let retired = section.texts("retired");
     if !retired.iter().all(|name| super::parts::is_slug(name)) {
-        section.problem("retired", "holds something that is no name of a secret", "Write the names of the retired master keys' secrets, never the keys");
+        section.problem(
+            "retired",
+            "holds something that is no name of a secret",
+            "Write the names of the retired master keys' secrets, never the keys",
+        );
     }
     section.end();
     Some(KeySettings { master: master?, retired })

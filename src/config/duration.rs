@@ -28,7 +28,9 @@ mod tests {
         assert_eq!(parse("30d"), Some(TimeDelta::days(30)));
         assert_eq!(parse(" 90 s "), Some(TimeDelta::seconds(90)));
         assert_eq!(parse("2w"), Some(TimeDelta::days(14)));
-        for wrong in ["", "d", "30", "-1d", "1.5h", "30 days", "9999999999999999999d", "400000d", "3é"] {
+        for wrong in
+            ["", "d", "30", "-1d", "1.5h", "30 days", "9999999999999999999d", "400000d", "3é"]
+        {
             assert_eq!(parse(wrong), None, "{wrong:?}");
         }
     }

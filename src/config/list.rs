@@ -54,14 +54,15 @@ fn account(
     names: &[&str],
 ) -> Option<String> {
     let account = section.required("account", "Write the name of one of the [accounts.…]")?;
-    if accounts.contains_key(&account) {
-        return Some(account);
+    if names.contains(&account.as_str()) {
+        // An account with mistakes has been reported itself.
+        return accounts.contains_key(&account).then_some(account);
     }
     let cure = nearest(&account, names.iter().copied()).map_or_else(
-        || format!("Add [accounts.{}], or correct it where it has mistakes", "NAME"),
+        || "Add [accounts.NAME], or correct the name".to_owned(),
         |meant| format!("Did you mean {meant}?"),
     );
-    section.problem("account", "is no account of this clinic that can be used", &cure);
+    section.problem("account", "is no account of this clinic", &cure);
     None
 }
 
@@ -113,7 +114,11 @@ fn selector(section: Section<'_>) -> Selector {
     let impossible = !selector.all.is_disjoint(&selector.none)
         || (!selector.any.is_empty() && selector.any.is_subset(&selector.none));
     if impossible {
-        section.problem("none", "excludes everybody the rest asks for", "Remove the tag from one of the two");
+        section.problem(
+            "none",
+            "excludes everybody the rest asks for",
+            "Remove the tag from one of the two",
+        );
     }
     section.end();
     selector

@@ -56,11 +56,13 @@ impl Section<'_> {
         let usual = duration::parse(default).unwrap_or_default();
         let Some(item) = self.item(key) else { return usual };
         let read = item.as_str().and_then(duration::parse);
-        read.filter(|read| *read >= duration::parse(least).unwrap_or_default()).unwrap_or_else(|| {
-            let cure = format!("Write a number and s, m, h, d or w, such as \"{default}\"");
-            self.wrong(key, &format!("is a duration of at least {least}"), &cure);
-            usual
-        })
+        read.filter(|read| *read >= duration::parse(least).unwrap_or_default()).unwrap_or_else(
+            || {
+                let cure = format!("Write a number and s, m, h, d or w, such as \"{default}\"");
+                self.wrong(key, &format!("is a duration of at least {least}"), &cure);
+                usual
+            },
+        )
     }
 
     /// Reads one of the words of an enum.
@@ -74,7 +76,11 @@ impl Section<'_> {
     }
 
     /// Reads a word that the clinic has to choose; `choices` explains them.
-    pub(super) fn choice<T: FromStr<Err = UnknownWord>>(&self, key: &str, choices: &str) -> Option<T> {
+    pub(super) fn choice<T: FromStr<Err = UnknownWord>>(
+        &self,
+        key: &str,
+        choices: &str,
+    ) -> Option<T> {
         let Some(item) = self.item(key) else {
             self.missing(key, choices);
             return None;
@@ -104,10 +110,12 @@ impl Section<'_> {
         let texts = item.as_array().and_then(|items| {
             items.iter().map(|item| item.as_str().map(|text| text.trim().to_owned())).collect()
         });
-        texts.filter(|texts: &Vec<String>| texts.iter().all(|text| !text.is_empty())).unwrap_or_else(|| {
-            self.wrong(key, "is a list of texts", "Write it as [\"one\", \"two\"]");
-            Vec::new()
-        })
+        texts
+            .filter(|texts: &Vec<String>| texts.iter().all(|text| !text.is_empty()))
+            .unwrap_or_else(|| {
+                self.wrong(key, "is a list of texts", "Write it as [\"one\", \"two\"]");
+                Vec::new()
+            })
     }
 
     /// Reads a list of texts whose order does not matter.
@@ -129,7 +137,8 @@ impl Section<'_> {
     pub(super) fn check_slug(&self, key: &str, name: &str) -> bool {
         let sound = is_slug(name);
         if !sound {
-            let cure = "Use up to 40 small letters, digits, - and _, beginning with a letter or digit";
+            let cure =
+                "Use up to 40 small letters, digits, - and _, beginning with a letter or digit";
             self.problem(key, "is not usable as a name", cure);
         }
         sound

@@ -49,7 +49,7 @@ impl Secrets {
     /// # Errors
     /// [`SecretError`], which says both places.
     pub fn of_clinic(&self, clinic: &str, name: &str) -> Result<SecretString, SecretError> {
-        self.read(self.clinic_places(clinic, name))
+        self.read(&self.clinic_places(clinic, name))
     }
 
     /// Reads a secret of the whole deployment: `LISTWARDEN_{NAME}` or `{dir}/{name}`.
@@ -57,7 +57,7 @@ impl Secrets {
     /// # Errors
     /// [`SecretError`], which says both places.
     pub fn of_deployment(&self, name: &str) -> Result<SecretString, SecretError> {
-        self.read(self.deployment_places(name))
+        self.read(&self.deployment_places(name))
     }
 
     /// Warns where a clinic's secret lies in a file that others on the machine may read.
@@ -82,12 +82,12 @@ impl Secrets {
         Places { name: name.to_owned(), file: self.dir.join(name), variable }
     }
 
-    fn read(&self, places: Places) -> Result<SecretString, SecretError> {
+    fn read(&self, places: &Places) -> Result<SecretString, SecretError> {
         if let Some(secret) = self.environment.get(&places.variable) {
             return Ok(SecretString::from(secret.trim()));
         }
         let fail = |what: String| {
-            let Places { name, file, variable } = &places;
+            let Places { name, file, variable } = places;
             let (name, file, variable) = (name.clone(), file.clone(), variable.clone());
             Err(SecretError { name, what, file, variable })
         };
@@ -109,7 +109,10 @@ impl Secrets {
             return None;
         }
         open_to_others(&places.file).then(|| {
-            format!("{0} may be read by others on this machine: chmod 600 {0}", places.file.display())
+            format!(
+                "{0} may be read by others on this machine: chmod 600 {0}",
+                places.file.display()
+            )
         })
     }
 }
@@ -143,11 +146,19 @@ impl Section<'_> {
         const CURE: &str = "Store the secret itself in a file {secrets_dir}/{clinic}/NAME or in LISTWARDEN_SECRET_{CLINIC}_{NAME}, and write only NAME here";
         let name = self.text(key)?;
         if looks_like_a_secret(&name) {
-            self.problem(key, "looks like a secret itself; revoke it if anybody may have seen this file", CURE);
+            self.problem(
+                key,
+                "looks like a secret itself; revoke it if anybody may have seen this file",
+                CURE,
+            );
             return None;
         }
         if !is_slug(&name) {
-            self.problem(key, "is not usable as the name of a secret", "Use up to 40 small letters, digits, - and _");
+            self.problem(
+                key,
+                "is not usable as the name of a secret",
+                "Use up to 40 small letters, digits, - and _",
+            );
             return None;
         }
         Some(name)
@@ -161,5 +172,7 @@ fn looks_like_a_secret(text: &str) -> bool {
             && run.bytes().any(|b| b.is_ascii_digit())
             && run.bytes().any(|b| b.is_ascii_alphabetic())
     };
-    text.contains("://") || text.len() > 60 || text.split(|c: char| !c.is_ascii_alphanumeric()).any(mixed)
+    text.contains("://")
+        || text.len() > 60
+        || text.split(|c: char| !c.is_ascii_alphanumeric()).any(mixed)
 }

@@ -28,10 +28,7 @@ impl File {
     }
 
     /// Parses the text as TOML; `read` gets its top table.
-    pub(super) fn parse<T>(
-        &self,
-        read: impl FnOnce(Section<'_>) -> Option<T>,
-    ) -> Option<T> {
+    pub(super) fn parse<T>(&self, read: impl FnOnce(Section<'_>) -> Option<T>) -> Option<T> {
         match Document::parse(self.text.as_str()) {
             Err(error) => {
                 // Only the message: the error's own text quotes the line, which may hold a secret.
@@ -41,7 +38,13 @@ impl File {
             }
             Ok(document) => {
                 let table = document.as_table();
-                read(Section { file: self, path: String::new(), table: Some(table), span: None, known: RefCell::default() })
+                read(Section {
+                    file: self,
+                    path: String::new(),
+                    table: Some(table),
+                    span: None,
+                    known: RefCell::default(),
+                })
             }
         }
     }
@@ -76,7 +79,9 @@ fn json(item: &Item) -> serde_json::Value {
         return items.iter().map(|value| json(&Item::Value(value.clone()))).collect();
     }
     let number = || item.as_integer().map(Into::into).or_else(|| item.as_float().map(Into::into));
-    let text = || item.as_str().map(Into::into).or_else(|| item.as_datetime().map(|at| at.to_string().into()));
+    let text = || {
+        item.as_str().map(Into::into).or_else(|| item.as_datetime().map(|at| at.to_string().into()))
+    };
     item.as_bool().map(Into::into).or_else(number).or_else(text).unwrap_or_default()
 }
 
@@ -118,13 +123,15 @@ impl<'a> Section<'a> {
 
     /// Reads every table inside this one, by name.
     pub(super) fn sections(&self) -> Vec<(&'a str, Section<'a>)> {
-        let names: Vec<&'a str> = self.table.iter().flat_map(|table| table.iter()).map(|(k, _)| k).collect();
+        let names: Vec<&'a str> =
+            self.table.iter().flat_map(|table| table.iter()).map(|(k, _)| k).collect();
         names.into_iter().map(|name| (name, self.section(name))).collect()
     }
 
     /// Takes every key that nobody has read yet as JSON, for a part that checks them itself.
     pub(super) fn rest(&self) -> serde_json::Map<String, serde_json::Value> {
-        let keys: Vec<&str> = self.table.iter().flat_map(|table| table.iter()).map(|(k, _)| k).collect();
+        let keys: Vec<&str> =
+            self.table.iter().flat_map(|table| table.iter()).map(|(k, _)| k).collect();
         let unread = |key: &&str| !self.known.borrow().contains(*key);
         let unread: Vec<&str> = keys.into_iter().filter(unread).collect();
         unread.into_iter().filter_map(|key| Some((key.to_owned(), json(self.item(key)?)))).collect()
@@ -139,7 +146,9 @@ impl<'a> Section<'a> {
             }
             let cure = match nearest(key, known.iter().map(String::as_str)) {
                 Some(meant) => format!("Did you mean `{meant}`?"),
-                None => format!("Known here: {}", known.iter().cloned().collect::<Vec<_>>().join(", ")),
+                None => {
+                    format!("Known here: {}", known.iter().cloned().collect::<Vec<_>>().join(", "))
+                }
             };
             self.problem(key, "is no key that is known here", &cure);
         }
@@ -159,11 +168,6 @@ impl<'a> Section<'a> {
     /// Reports that `key` is not there.
     pub(super) fn missing(&self, key: &str, cure: &str) {
         self.problem(key, "is missing", cure);
-    }
-
-    /// Counts the mistakes found so far in the file.
-    pub(super) fn mistakes(&self) -> usize {
-        self.file.problems.borrow().len()
     }
 
     pub(super) fn path(&self) -> &'a Path {

@@ -30,7 +30,11 @@ impl ListRef {
         };
         let lists: Option<Vec<Self>> = texts.iter().map(read).collect();
         lists.unwrap_or_else(|| {
-            section.problem("shared_with", "holds something that names no list", "Write each as \"clinic/list\"");
+            section.problem(
+                "shared_with",
+                "holds something that names no list",
+                "Write each as \"clinic/list\"",
+            );
             Vec::new()
         })
     }
@@ -67,7 +71,11 @@ fn undeclared(one: &Use<'_>, lists: &[Use<'_>], problems: &mut Vec<Problem>) {
         if one.list.shared_with.contains(&other.name) {
             continue;
         }
-        let what = format!("the audience is also that of {}, in {}", other.name, other.clinic.path.display());
+        let what = format!(
+            "the audience is also that of {}, in {}",
+            other.name,
+            other.clinic.path.display()
+        );
         let cure = format!(
             "Give it an audience of its own, or write shared_with = [\"{}\"] here and [\"{}\"] there",
             other.name, one.name
@@ -81,7 +89,8 @@ fn unfounded(one: &Use<'_>, lists: &[Use<'_>], problems: &mut Vec<Problem>) {
         if *name != one.name && lists.iter().any(|other| other.name == *name) {
             continue;
         }
-        let what = format!("{name} does not use this audience, or is no list (or its file has mistakes)");
+        let what =
+            format!("{name} does not use this audience, or is no list (or its file has mistakes)");
         let cure = "Correct it to a list on the same audience, or remove it".to_owned();
         problems.push(about(one, "shared_with", what, cure));
     }

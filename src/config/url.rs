@@ -30,7 +30,11 @@ impl DatabaseUrl {
     ///
     /// # Errors
     /// [`SecretError`] where it is a secret that is not there.
-    pub fn resolve(&self, secrets: &Secrets, clinic: Option<&str>) -> Result<SecretString, SecretError> {
+    pub fn resolve(
+        &self,
+        secrets: &Secrets,
+        clinic: Option<&str>,
+    ) -> Result<SecretString, SecretError> {
         match (self, clinic) {
             (Self::Plain(url), _) => Ok(SecretString::from(url.clone())),
             (Self::Secret(name), Some(clinic)) => secrets.of_clinic(clinic, name),
@@ -65,11 +69,19 @@ fn checked(section: &Section<'_>, base: &Path, text: &str) -> Option<DatabaseUrl
     let parsed = url::Url::parse(text).ok();
     let parsed = parsed.filter(|url| matches!(url.scheme(), "postgres" | "postgresql"));
     let Some(parsed) = parsed else {
-        section.problem("url", "is no database that can be used", "Write sqlite://FILE or postgres://USER@HOST/DATABASE");
+        section.problem(
+            "url",
+            "is no database that can be used",
+            "Write sqlite://FILE or postgres://USER@HOST/DATABASE",
+        );
         return None;
     };
     if parsed.password().is_some() || parsed.query_pairs().any(|(key, _)| key == "password") {
-        section.problem("url", "holds a password, which does not belong in this file", "Store the whole URL as a secret and write url_secret = its name");
+        section.problem(
+            "url",
+            "holds a password, which does not belong in this file",
+            "Store the whole URL as a secret and write url_secret = its name",
+        );
         return None;
     }
     Some(DatabaseUrl::Plain(text.to_owned()))

@@ -87,10 +87,6 @@ impl SourceError {
             _ => false,
         }
     }
-
-    pub(crate) fn query(doing: &'static str) -> impl Fn(sqlx::Error) -> Self {
-        move |error| Self::Query { doing, cause: Cause::of(&error) }
-    }
 }
 
 /// What a database said, without anything that may come from a row.

@@ -147,7 +147,9 @@ pub enum CsvError {
     #[error("the file cannot be read: {}", .0.kind())]
     Read(#[source] std::io::Error),
     /// The records could not be taken.
-    #[error("the rows could not be written; import the file again, rows that are in stay as they are")]
+    #[error(
+        "the rows could not be written; import the file again, rows that are in stay as they are"
+    )]
     Sink(#[source] super::SourceError),
 }
 

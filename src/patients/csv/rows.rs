@@ -89,7 +89,9 @@ impl<R: Read> Rows<R> {
     fn row(&self, line: u64) -> Result<Result<Row, Reject>, CsvError> {
         let (fields, columns) = (self.record.len(), self.columns.len());
         if fields != columns {
-            let why = format!("has {fields} fields where the first line names {columns} columns: is a quote or a delimiter amiss?");
+            let why = format!(
+                "has {fields} fields where the first line names {columns} columns: is a quote or a delimiter amiss?"
+            );
             return Ok(Err(Reject { line, column: None, why }));
         }
         let mut row = Row::new();
@@ -112,10 +114,17 @@ impl<R: Read> Rows<R> {
             row.insert("updated_at".to_owned(), Value::String(self.now()));
         }
         let read = reading::read(row, self.context());
-        let mut rejects: Vec<Reject> =
-            read.problems.iter().map(|problem| reject(line, problem.column, &problem.problem)).collect();
+        let mut rejects: Vec<Reject> = read
+            .problems
+            .iter()
+            .map(|problem| reject(line, problem.column, &problem.problem))
+            .collect();
         if read.ahead {
-            rejects.push(reject(line, "updated_at", "lies in the future: correct it, or leave it empty"));
+            rejects.push(reject(
+                line,
+                "updated_at",
+                "lies in the future: correct it, or leave it empty",
+            ));
         }
         if let Some(id) = row.get("id").and_then(Value::as_str)
             && let Some(first) = self.repeated(id.trim(), line)
@@ -155,8 +164,11 @@ impl<R: Read> Rows<R> {
         row.insert("status".to_owned(), Value::String("archived".to_owned()));
         row.insert("updated_at".to_owned(), Value::String(self.now()));
         let read = reading::read(row, self.context());
-        let rejects: Vec<Reject> =
-            read.problems.iter().map(|problem| reject(line, problem.column, &problem.problem)).collect();
+        let rejects: Vec<Reject> = read
+            .problems
+            .iter()
+            .map(|problem| reject(line, problem.column, &problem.problem))
+            .collect();
         let Some(record) = read.record.filter(|_| rejects.is_empty()) else {
             return Verdict::Rejected(rejects);
         };

@@ -72,7 +72,7 @@ fn without_offset(text: &str) -> Option<DateTime<Utc>> {
         .map(|at| at.and_utc())
 }
 
-/// Reads a day; a time of day behind it is cut off. `0000-00-00`, as MySQL exports it, is absent.
+/// Reads a day; a time of day behind it is cut off. `0000-00-00`, as `MySQL` exports it, is absent.
 pub(super) fn day(value: Option<&Value>) -> Result<Option<NaiveDate>, Unreadable> {
     const WHY: Unreadable = Unreadable("is not a date: use DATE or text as 1990-12-31");
     let Some(text) = text(value).map_err(|_| WHY)? else { return Ok(None) };

@@ -6,7 +6,7 @@ use sqlx::Row as _;
 
 use super::super::sql::Pool;
 use super::Feedback;
-use crate::domain::{Channel, Consent, PatientRecord};
+use crate::domain::{Address, Channel, Consent, PatientRecord};
 use crate::patients::SourceError;
 
 /// Writes an instant as both engines read it.
@@ -19,8 +19,8 @@ fn patient(record: &PatientRecord) -> Value {
         "id": record.source_id,
         "given_name": record.given_name.expose(),
         "family_name": record.family_name.expose(),
-        "email": record.email.as_ref().map(|address| address.expose()),
-        "mobile": record.mobile.as_ref().map(|address| address.expose()),
+        "email": record.email.as_ref().map(Address::expose),
+        "mobile": record.mobile.as_ref().map(Address::expose),
         "birth_date": record.birth_date,
         "status": record.status.word(),
         "restricted": record.restricted,
@@ -50,7 +50,10 @@ pub(super) fn consent(id: &str, channel: Channel, consent: &Consent) -> Value {
 pub(super) async fn upsert(pool: &Pool, records: &[PatientRecord]) -> Result<(), SourceError> {
     let patients = Value::Array(records.iter().map(patient).collect()).to_string();
     let both = |record: &PatientRecord| {
-        Channel::ALL.iter().map(|&c| consent(&record.source_id, c, record.consent(c))).collect::<Vec<_>>()
+        Channel::ALL
+            .iter()
+            .map(|&c| consent(&record.source_id, c, record.consent(c)))
+            .collect::<Vec<_>>()
     };
     let consents = Value::Array(records.iter().flat_map(both).collect()).to_string();
     let done = match pool {

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use chrono::{DateTime, Utc};
 
-use super::Reference;
 use super::super::sql::Pool;
+use super::Reference;
 use crate::domain::{Address, Answer, Channel, Consent, PatientRecord, PatientStatus, Personal};
 use crate::patients::SourceError;
 

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use sqlx::AssertSqlSafe;
 
 use super::{Pool, layout};
+use crate::domain::Channel;
 use crate::patients::columns::FEEDBACK;
 use crate::patients::{Note, SourceError};
 
@@ -68,7 +69,7 @@ fn line(note: &Note) -> Value {
     json!({
         "event_id": note.event.to_string(),
         "patient_id": note.source_id,
-        "channel": note.channel.map(|channel| channel.word()),
+        "channel": note.channel.map(Channel::word),
         "kind": note.kind.word(),
         "occurred_at": note.at.to_rfc3339_opts(SecondsFormat::Millis, true),
         "list": note.list,
@@ -87,7 +88,9 @@ ON CONFLICT (event_id) DO NOTHING"#;
 fn postgres(columns: &BTreeMap<String, String>) -> String {
     let values: Vec<String> = COLUMNS
         .iter()
-        .map(|name| format!(r#"CAST(n ->> '{name}' AS {})"#, columns.get(*name).map_or("text", String::as_str)))
+        .map(|name| {
+            format!("CAST(n ->> '{name}' AS {})", columns.get(*name).map_or("text", String::as_str))
+        })
         .collect();
     format!(
         r#"INSERT INTO listwarden_feedback (event_id, patient_id, channel, kind, occurred_at, list, "by")

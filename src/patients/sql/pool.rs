@@ -52,10 +52,14 @@ impl Pool {
             let one = one.connect_lazy_with(options);
             return Ok(Self::Sqlite { reading: one.clone(), writing: one });
         }
-        let writing =
-            if ours { options.clone().journal_mode(SqliteJournalMode::Wal) } else { options.clone() };
+        let writing = if ours {
+            options.clone().journal_mode(SqliteJournalMode::Wal)
+        } else {
+            options.clone()
+        };
         let writing = pool().max_connections(1).connect_lazy_with(writing);
-        let reading = pool().max_connections(CONNECTIONS).connect_lazy_with(options.read_only(!ours));
+        let reading =
+            pool().max_connections(CONNECTIONS).connect_lazy_with(options.read_only(!ours));
         Ok(Self::Sqlite { reading, writing })
     }
 
@@ -80,7 +84,11 @@ impl Pool {
     }
 
     /// Turns an error into one about connecting where it is one, else about `doing`.
-    pub(in crate::patients) fn failed(&self, doing: &'static str, error: &sqlx::Error) -> SourceError {
+    pub(in crate::patients) fn failed(
+        &self,
+        doing: &'static str,
+        error: &sqlx::Error,
+    ) -> SourceError {
         let cause = Cause::of(error);
         if self.never_connected(error) {
             return SourceError::Connect { engine: self.engine(), cause };
@@ -96,9 +104,9 @@ impl Pool {
                 Self::Sqlite { .. } => {
                     said.code().is_some_and(|code| matches!(&*code, "14" | "26"))
                 }
-                Self::Postgres(_) => said
-                    .code()
-                    .is_some_and(|code| code.starts_with("28") || code.starts_with("3D")),
+                Self::Postgres(_) => {
+                    said.code().is_some_and(|code| code.starts_with("28") || code.starts_with("3D"))
+                }
             },
             _ => false,
         }

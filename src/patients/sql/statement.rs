@@ -92,11 +92,13 @@ async fn sqlite(
     let query = sqlx::query(AssertSqlSafe(sql));
     let query = match after {
         None => query.bind(None::<String>),
-        Some(after) => match (after.kind.as_str(), after.id.parse::<i64>(), after.id.parse::<f64>()) {
-            ("integer", Ok(id), _) => query.bind(id),
-            ("real", _, Ok(id)) => query.bind(id),
-            _ => query.bind(after.id.clone()),
-        },
+        Some(after) => {
+            match (after.kind.as_str(), after.id.parse::<i64>(), after.id.parse::<f64>()) {
+                ("integer", Ok(id), _) => query.bind(id),
+                ("real", _, Ok(id)) => query.bind(id),
+                _ => query.bind(after.id.clone()),
+            }
+        }
     };
     let query = query
         .bind(since.map(|since| since.timestamp_millis()))
@@ -107,7 +109,7 @@ async fn sqlite(
         .map(|row| {
             // Text that is not UTF-8 fails to decode: that row alone is unreadable.
             let record = row.try_get::<String, _>("record").ok();
-            Ok(Fetched { id: row.try_get("id")?, kind: row.try_get("kind")?, row: record })
+            Ok(Fetched { id: row.try_get("source_id")?, kind: row.try_get("kind")?, row: record })
         })
         .collect()
 }
@@ -152,7 +154,7 @@ async fn postgres(
     transaction.rollback().await?;
     rows.iter()
         .map(|row| {
-            let (id, record) = (row.try_get("id")?, row.try_get("record")?);
+            let (id, record) = (row.try_get("source_id")?, row.try_get("record")?);
             Ok(Fetched { id, kind: "text".to_owned(), row: Some(record) })
         })
         .collect()
@@ -160,11 +162,13 @@ async fn postgres(
 
 fn sqlite_select(layout: &Layout) -> String {
     let value = |name: &&str| {
-        format!("'{name}', CASE typeof({name}) WHEN 'blob' THEN CAST({name} AS TEXT) ELSE {name} END")
+        format!(
+            "'{name}', CASE typeof({name}) WHEN 'blob' THEN CAST({name} AS TEXT) ELSE {name} END"
+        )
     };
     let pairs: Vec<String> = layout.columns.iter().map(value).collect();
     format!(
-        "SELECT CAST(id AS TEXT) AS id, typeof(id) AS kind, json_object({}) AS record FROM {VIEW} \
+        "SELECT CAST(id AS TEXT) AS source_id, typeof(id) AS kind, json_object({}) AS record FROM {VIEW} \
          WHERE id IS NOT NULL AND typeof(id) <> 'blob'",
         pairs.join(", ")
     )
@@ -174,14 +178,18 @@ fn postgres_select(layout: &Layout) -> String {
     let value = |name: &&str| format!("'{name}', to_jsonb(v.{name})");
     let pairs: Vec<String> = layout.columns.iter().map(value).collect();
     format!(
-        "SELECT CAST(v.id AS text) AS id, CAST(jsonb_build_object({}) AS text) AS record \
+        "SELECT CAST(v.id AS text) AS source_id, CAST(jsonb_build_object({}) AS text) AS record \
          FROM {VIEW} v WHERE v.id IS NOT NULL",
         pairs.join(", ")
     )
 }
 
 /// Fetches the rows of one id, where ids are text.
-pub(super) async fn one(pool: &Pool, layout: &Layout, id: &str) -> Result<Option<Fetched>, SourceError> {
+pub(super) async fn one(
+    pool: &Pool,
+    layout: &Layout,
+    id: &str,
+) -> Result<Option<Fetched>, SourceError> {
     let row = match pool {
         Pool::Sqlite { reading, .. } => {
             let sql = AssertSqlSafe(sqlite_select(layout) + " AND id = $1");
