@@ -6,4 +6,9 @@ pub mod clock;
 pub mod config;
 pub mod domain;
 pub mod patients;
+pub mod plan;
 pub mod providers;
+#[cfg(feature = "simulator")]
+pub mod rehearsal;
+#[cfg(feature = "simulator")]
+pub mod simulator;

@@ -1,37 +1,9 @@
 //! A clinic's account at a list provider.
 
-use serde_json::{Map, Value};
-
 use super::AccountConfig;
 use super::section::Section;
-use crate::domain::Channel;
 use crate::patients::nearest::nearest;
-
-/// A setting that a provider does not take.
-pub(super) struct WrongSetting {
-    /// The key at fault.
-    key: String,
-    /// What to do about it.
-    cure: String,
-}
-
-/// A provider as configuration knows it.
-pub(super) struct Provider {
-    /// Its name in configuration.
-    pub(super) name: &'static str,
-    /// The channel of its lists.
-    pub(super) channel: Channel,
-    /// Checks the provider's own settings: the key at fault, and what to do.
-    check: fn(&Map<String, Value>) -> Result<(), WrongSetting>,
-}
-
-/// The providers there are; one line each.
-pub(super) const PROVIDERS: &[Provider] =
-    &[Provider { name: "mailchimp", channel: Channel::Email, check: |_| Ok(()) }];
-
-pub(super) fn provider(name: &str) -> Option<&'static Provider> {
-    PROVIDERS.iter().find(|provider| provider.name == name)
-}
+use crate::providers::{PROVIDERS, provider};
 
 /// Reads an account; its settings are left to its provider.
 pub(super) fn read(name: &str, section: &Section<'_>) -> Option<(String, AccountConfig)> {
@@ -54,8 +26,8 @@ pub(super) fn read(name: &str, section: &Section<'_>) -> Option<(String, Account
         section.problem("provider", "is no provider that is known", &cure);
         return None;
     };
-    if let Err(WrongSetting { key, cure }) = (provider.check)(&settings) {
-        section.problem(&key, "is not what the provider takes", &cure);
+    if let Err(bad) = (provider.check)(&settings) {
+        section.problem("provider", "does not take the account's settings", &bad.to_string());
     }
     let provider = provider.name.to_owned();
     Some((name.to_owned(), AccountConfig { provider, key_secret: key_secret?, settings }))

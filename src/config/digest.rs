@@ -32,6 +32,7 @@ pub fn policy_digest(policy: &Policy) -> String {
         tags,
         brake: Brake { percent, at_least, at_most, invitations },
         freshness,
+        retiring,
     } = policy;
     let fields: Vec<_> =
         fields.iter().map(|FieldMapping { field, from }| (field, from.word())).collect();
@@ -44,6 +45,7 @@ pub fn policy_digest(policy: &Policy) -> String {
         "invitation_expires": seconds(*invitation_expires),
         "unadopted_after": seconds(*unadopted_after), "fields": fields, "tags": tags,
         "brake": [percent, at_least, at_most, invitations], "freshness": seconds(*freshness),
+        "retiring": retiring,
     });
     hex::encode(Sha256::digest(text.to_string()))
 }

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use super::account::{self, provider};
 use super::section::Section;
 use super::{AccountConfig, Attestation, ListConfig, ListRef};
 use crate::domain::Channel;
@@ -11,6 +10,7 @@ use crate::domain::policy::{
     SharedFields, SoftOptInEntry,
 };
 use crate::patients::nearest::nearest;
+use crate::providers::{PROVIDERS, provider};
 
 /// The three choices about members nobody knows (L22), for whoever has not chosen.
 const UNKNOWN: &str = "Choose what becomes of members whom the clinic never knew: \
@@ -68,7 +68,7 @@ fn account(
 
 fn channel(section: &Section<'_>, account: Option<&AccountConfig>) -> Channel {
     let of_provider = account.and_then(|account| provider(&account.provider)).map(|p| p.channel);
-    let of_provider = of_provider.unwrap_or(account::PROVIDERS[0].channel);
+    let of_provider = of_provider.unwrap_or(PROVIDERS[0].channel);
     let channel = section.word("channel", of_provider);
     if channel != of_provider {
         let cure = format!("Its lists are on {of_provider}: remove the line");
@@ -100,6 +100,7 @@ fn policy(section: &Section<'_>, channel: Channel, age_of_consent: u8) -> Option
         tags: section.text_map("tags"),
         brake: brake(section.section("brake")),
         freshness: section.duration("freshness", "24h", "1h"),
+        retiring: false,
     };
     (unknown.is_some() && unproven.is_some()).then_some(policy)
 }

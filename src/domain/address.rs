@@ -194,9 +194,9 @@ mod tests {
 
     #[test]
     fn a_national_number_becomes_e164_by_the_clinics_country() {
-        let number = Address::mobile("07700 900123", Some("GB")).unwrap();
-        assert_eq!(number.expose(), "+447700900123");
-        assert_eq!(Address::mobile("07700 900123", None), Err(AddressError::Number));
+        let number = Address::mobile("07911 123456", Some("GB")).unwrap();
+        assert_eq!(number.expose(), "+447911123456");
+        assert_eq!(Address::mobile("07911 123456", None), Err(AddressError::Number));
         assert_eq!(Address::mobile("12", Some("GB")), Err(AddressError::Number));
     }
 }

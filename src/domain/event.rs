@@ -127,9 +127,15 @@ impl Event {
             .map(|at| at.min(self.recorded_at))
     }
 
-    /// Returns the instant an opt-out counts at: the latest it can have happened (L2).
+    /// Returns the instant an opt-out counts at, the latest it can have happened, and whose clock
+    /// that is by (L2).
+    ///
+    /// Without a believable time of its own it is the recording, which is by our clock.
     #[must_use]
-    pub fn as_opt_out(&self) -> DateTime<Utc> {
-        self.occurred_at.map_or(self.recorded_at, |at| at.min(self.recorded_at))
+    pub fn as_opt_out(&self) -> (DateTime<Utc>, TimeSource) {
+        match self.occurred_at.filter(|at| *at <= self.recorded_at) {
+            Some(at) => (at, self.clock),
+            None => (self.recorded_at, TimeSource::Listwarden),
+        }
     }
 }

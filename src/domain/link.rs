@@ -117,6 +117,9 @@ pub struct Invitation {
     pub sent_at: DateTime<Utc>,
     /// Whether a removal voided it before it was confirmed (L12).
     pub voided: bool,
+    /// Whether it was confirmed.
+    #[serde(default)]
+    pub confirmed: bool,
 }
 
 /// An operation that was sent, or was about to be, and not acknowledged (L17).

@@ -89,7 +89,6 @@ impl Consent {
 /// The three facts that make a soft opt-in (UK PECR reg. 22(3)).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]
-#[expect(clippy::struct_excessive_bools, reason = "three facts, each of them yes or no")]
 pub struct SoftOptIn {
     /// The details were obtained in the course of a sale or consultation.
     pub in_course_of_sale: bool,

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::event::CLOCK_SKEW;
 use super::text::words;
-use super::{Actor, Event, EventId, EventKind, TimeSource};
+use super::{Actor, ContactId, Event, EventId, EventKind, TimeSource};
 
 words! {
     /// What kind of basis a grant gives.
@@ -29,6 +29,9 @@ pub struct Grant {
     pub event: EventId,
     /// What kind of basis it is.
     pub kind: GrantKind,
+    /// The address it was given for, where one was on record (L8).
+    #[serde(default)]
+    pub contact: Option<ContactId>,
     /// The earliest it can have been given; none loses against every opt-out.
     pub at: Option<DateTime<Utc>>,
     /// Whose clock `at` is by.
@@ -47,6 +50,18 @@ impl Grant {
     #[must_use]
     pub fn outranks(&self, opt_out: &OptOut) -> bool {
         self.at.is_some_and(|at| leads(at, self.clock, opt_out))
+    }
+
+    /// Tells whether this grant leads to a new invitation in spite of `opt_out` (L2, L3, L11).
+    #[must_use]
+    pub fn lifts(&self, opt_out: &OptOut) -> bool {
+        let strong_enough = match opt_out.kind {
+            OptOutKind::Withdrawn | OptOutKind::Erased => self.kind == GrantKind::Explicit,
+            OptOutKind::Complained | OptOutKind::Objected => {
+                self.kind == GrantKind::Explicit && self.accepted
+            }
+        };
+        strong_enough && self.outranks(opt_out)
     }
 }
 
@@ -121,7 +136,7 @@ pub struct Standing {
     /// The newest grant of each kind, purpose and acceptance.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub grants: Vec<Grant>,
-    /// The newest opt-out of each kind and clock.
+    /// The newest opt-out of each kind, clock and hand.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub opt_outs: Vec<OptOut>,
     /// The newest proof.
@@ -147,7 +162,8 @@ impl Standing {
             EventKind::Erased => self.opt_out(event, OptOutKind::Erased),
             EventKind::Bounced => {
                 let bounce = opt_out_of(event, OptOutKind::Withdrawn);
-                if self.bounce.as_ref().is_none_or(|known| known.at < bounce.at) {
+                let newer = |known: &OptOut| (known.at, known.event) < (bounce.at, bounce.event);
+                if self.bounce.as_ref().is_none_or(newer) {
                     self.bounce = Some(bounce);
                 }
             }
@@ -158,14 +174,15 @@ impl Standing {
     /// Returns the opt-outs that `grant` does not lift: by its age, or for want of an admin's
     /// acceptance (L11).
     pub fn unlifted<'a>(&'a self, grant: &'a Grant) -> impl Iterator<Item = &'a OptOut> {
-        self.opt_outs.iter().filter(|opt_out| !lifts(grant, opt_out))
+        self.opt_outs.iter().filter(|opt_out| !grant.lifts(opt_out))
     }
 
     fn grant(&mut self, event: &Event, kind: GrantKind) {
         let new = Grant {
             event: event.id,
             kind,
-            at: if kind == GrantKind::Flag { None } else { event.as_grant() },
+            contact: event.contact,
+            at: event.as_grant(),
             clock: event.clock,
             recorded_at: event.recorded_at,
             purpose: event.purpose.clone(),
@@ -186,16 +203,13 @@ impl Standing {
 
     fn opt_out(&mut self, event: &Event, kind: OptOutKind) {
         let new = opt_out_of(event, kind);
-        let same = |known: &OptOut| (known.kind, known.clock) == (new.kind, new.clock);
-        match self.opt_outs.iter_mut().find(|known| same(known)) {
+        let slot = |known: &OptOut| (known.kind, known.clock, known.by_person);
+        match self.opt_outs.iter_mut().find(|known| slot(known) == slot(&new)) {
             None => self.opt_outs.push(new),
-            Some(known) if (known.at, known.event) < (new.at, new.event) => {
-                let by_person = known.by_person || new.by_person;
-                *known = OptOut { by_person, ..new };
-            }
-            Some(known) => known.by_person |= new.by_person,
+            Some(known) if (known.at, known.event) < (new.at, new.event) => *known = new,
+            Some(_) => {}
         }
-        self.opt_outs.sort_by_key(|known| (known.kind, known.clock));
+        self.opt_outs.sort_by_key(slot);
     }
 
     fn prove(&mut self, event: &Event, kind: ProofKind) {
@@ -207,23 +221,7 @@ impl Standing {
     }
 }
 
-/// Tells whether `grant` leads to a new invitation in spite of `opt_out` (L2, L3, L11).
-fn lifts(grant: &Grant, opt_out: &OptOut) -> bool {
-    let strong_enough = match opt_out.kind {
-        OptOutKind::Withdrawn | OptOutKind::Erased => grant.kind == GrantKind::Explicit,
-        OptOutKind::Complained | OptOutKind::Objected => {
-            grant.kind == GrantKind::Explicit && grant.accepted
-        }
-    };
-    strong_enough && grant.outranks(opt_out)
-}
-
 fn opt_out_of(event: &Event, kind: OptOutKind) -> OptOut {
-    OptOut {
-        event: event.id,
-        kind,
-        at: event.as_opt_out(),
-        clock: event.clock,
-        by_person: event.actor == Actor::Person,
-    }
+    let (at, clock) = event.as_opt_out();
+    OptOut { event: event.id, kind, at, clock, by_person: event.actor == Actor::Person }
 }

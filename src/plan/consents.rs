@@ -1,0 +1,170 @@
+//! What a change in the clinic's record teaches the ledger (L3 to L5).
+//!
+//! A record is compared with what it last said. The first `false` of a record is *not asked*; a
+//! `false` after a `true` is a withdrawal.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use super::Draft;
+use crate::domain::{
+    Actor, Answer, Channel, Consent, ContactId, EventKind, Patient, PatientRecord, TimeSource,
+};
+
+/// What a record said when it was last turned into events.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Said {
+    /// Marketing by e-mail.
+    pub email: Consent,
+    /// Marketing by text message.
+    pub sms: Consent,
+    /// Restriction of processing.
+    pub restricted: bool,
+}
+
+impl Said {
+    /// Reads off what a record says now.
+    #[must_use]
+    pub fn by(record: &PatientRecord) -> Self {
+        Self {
+            email: record.email_consent.clone(),
+            sms: record.sms_consent.clone(),
+            restricted: record.restricted,
+        }
+    }
+
+    const fn consent(&self, channel: Channel) -> &Consent {
+        match channel {
+            Channel::Email => &self.email,
+            Channel::Sms => &self.sms,
+        }
+    }
+}
+
+/// Where events of the clinic's record say they were learned.
+pub const SOURCE: &str = "clinic record";
+
+/// Returns what the ledger learns from a record that said `before`, or nothing yet.
+///
+/// `contact` names the patient's present contact on a channel.
+#[must_use]
+pub fn changes(
+    before: Option<&Said>,
+    patient: &Patient,
+    contact: impl Fn(Channel) -> Option<ContactId>,
+) -> Vec<Draft> {
+    let record = &patient.record;
+    let mut drafts = Vec::new();
+    for channel in Channel::ALL {
+        let old = before.map(|said| said.consent(*channel));
+        let new = record.consent(*channel);
+        if old == Some(new) {
+            continue;
+        }
+        for mut draft in change(old, new, record.updated_at) {
+            draft.patient = Some(patient.id);
+            draft.contact = contact(*channel);
+            draft.channel = (draft.kind != EventKind::Objected).then_some(*channel);
+            draft.unique = unique(patient, &draft, *channel, record.updated_at);
+            drafts.push(draft);
+        }
+    }
+    if before.map_or(record.restricted, |said| said.restricted != record.restricted) {
+        let kind = if record.restricted { EventKind::Restricted } else { EventKind::Unrestricted };
+        let mut draft = Draft::new(kind, Actor::Clinic, TimeSource::Clinic, SOURCE);
+        draft.patient = Some(patient.id);
+        draft.occurred_at = Some(record.updated_at);
+        draft.unique = unique(patient, &draft, Channel::Email, record.updated_at);
+        drafts.push(draft);
+    }
+    drafts
+}
+
+/// The table: what the record said x what it says -> the events.
+fn change(old: Option<&Consent>, new: &Consent, updated_at: DateTime<Utc>) -> Vec<Draft> {
+    let was = old.map(|consent| consent.answer);
+    let said_yes = matches!(was, Some(Answer::Granted | Answer::SoftOptIn));
+    let grant = |kind, actor, at| draft(kind, actor, new, at);
+    match new.answer {
+        Answer::Granted if new.is_explicit() => {
+            vec![Draft { explicit: true, ..grant(EventKind::Granted, Actor::Person, new.at) }]
+        }
+        Answer::Granted if was.is_none() => vec![grant(EventKind::Granted, Actor::Clinic, None)],
+        Answer::Granted if was == Some(Answer::Granted) => Vec::new(),
+        Answer::Granted => vec![grant(EventKind::Granted, Actor::Clinic, Some(updated_at))],
+        Answer::SoftOptIn => {
+            let facts = new.soft_opt_in.is_complete();
+            let lessened = was == Some(Answer::Granted) || (said_yes && !facts);
+            let given = facts.then(|| grant(EventKind::SoftOptIn, Actor::Clinic, new.at));
+            lessened.then(|| taken_back(old, new, updated_at)).into_iter().chain(given).collect()
+        }
+        Answer::Preferred => {
+            let preferred = grant(EventKind::Preferred, Actor::Person, new.at);
+            let lessened = said_yes.then(|| taken_back(old, new, updated_at));
+            lessened.into_iter().chain([preferred]).collect()
+        }
+        Answer::NotAsked if said_yes => vec![taken_back(old, new, updated_at)],
+        Answer::NotAsked => Vec::new(),
+        Answer::Withdrawn => vec![opt_out(EventKind::Withdrawn, old, new, updated_at)],
+        Answer::Objected => vec![opt_out(EventKind::Objected, old, new, updated_at)],
+    }
+}
+
+/// A yes that the record no longer gives: the clinic's change, whatever evidence of the yes stands
+/// beside it still.
+fn taken_back(old: Option<&Consent>, new: &Consent, updated_at: DateTime<Utc>) -> Draft {
+    draft(EventKind::Withdrawn, Actor::Clinic, new, Some(answered_at(old, new, updated_at)))
+}
+
+/// A no with a method of its own on record is the person's; a bare flag is the clinic's change.
+fn opt_out(
+    kind: EventKind,
+    old: Option<&Consent>,
+    new: &Consent,
+    updated_at: DateTime<Utc>,
+) -> Draft {
+    let left_over = |old: &Consent| (&old.method, old.at) == (&new.method, new.at);
+    let evident = new.method.is_some() && !old.is_some_and(left_over);
+    let actor = if evident { Actor::Person } else { Actor::Clinic };
+    draft(kind, actor, new, Some(answered_at(old, new, updated_at)))
+}
+
+/// When a no was given at the latest: a time left over from the answer before is not its own (L2).
+fn answered_at(old: Option<&Consent>, new: &Consent, updated_at: DateTime<Utc>) -> DateTime<Utc> {
+    let before = old.and_then(|consent| consent.at);
+    new.at.filter(|at| before.is_none_or(|before| *at > before)).unwrap_or(updated_at)
+}
+
+fn draft(
+    kind: EventKind,
+    actor: Actor,
+    consent: &Consent,
+    occurred_at: Option<DateTime<Utc>>,
+) -> Draft {
+    let mut draft = Draft::new(kind, actor, TimeSource::Clinic, SOURCE);
+    draft.method.clone_from(&consent.method);
+    draft.wording.clone_from(&consent.wording);
+    draft.purpose.clone_from(&consent.purpose);
+    draft.evidence = consent.actor.as_ref().map(|actor| format!("taken down by {actor}"));
+    draft.occurred_at = occurred_at;
+    draft
+}
+
+fn unique(patient: &Patient, draft: &Draft, channel: Channel, updated_at: DateTime<Utc>) -> String {
+    let at = draft.occurred_at.unwrap_or(updated_at).timestamp_millis();
+    format!("record/{}/{channel}/{}/{at}", patient.id, draft.kind)
+}
+
+/// Tells whether the record withdraws by a bare flag: such changes in bulk wait for an admin (L23).
+#[must_use]
+pub fn withdraws_barely(before: Option<&Said>, record: &PatientRecord) -> bool {
+    Channel::ALL.iter().any(|channel| {
+        let old = before.map(|said| said.consent(*channel));
+        let new = record.consent(*channel);
+        old != Some(new)
+            && change(old, new, record.updated_at).iter().any(|draft| {
+                draft.actor == Actor::Clinic
+                    && matches!(draft.kind, EventKind::Withdrawn | EventKind::Objected)
+            })
+    })
+}

@@ -1,0 +1,94 @@
+//! L13: a patient who comes back.
+
+use listwarden::domain::operation::Counted;
+use listwarden::domain::policy::{LeaveBy, ReturnBy};
+use listwarden::domain::{Class, MemberStatus, PatientStatus, Reason, Verb};
+
+use crate::world::{World, ann, ann_listed, day};
+
+fn archived_and_back() -> World {
+    away().becomes("ann", PatientStatus::Active).on(110)
+}
+
+fn away() -> World {
+    ann_listed().becomes("ann", PatientStatus::Archived).settles()
+}
+
+#[test]
+fn l13_an_intact_grant_and_proof_invite_once_more() {
+    let back = archived_and_back();
+    back.does(Verb::Invite, Reason::Returned, Counted::Invitation);
+    let invited = back.settles();
+    assert_eq!(invited.status(), MemberStatus::Pending);
+    let lapsed = invited.on(200).settles();
+    lapsed.keeps(Class::InStep, Reason::InvitationUsed);
+}
+
+#[test]
+fn l13_or_restore_where_the_list_says_so() {
+    let back = archived_and_back().policy(|p| p.on_return = ReturnBy::Restore);
+    back.does(Verb::Subscribe, Reason::Returned, Counted::Invitation);
+    back.settles().keeps(Class::InStep, Reason::Wanted);
+}
+
+#[test]
+fn l13_each_return_is_asked_once() {
+    let confirmed = archived_and_back()
+        .settles()
+        .seen(MemberStatus::Subscribed, 111)
+        .shows(|o| o.opted_in_at = Some(day(111)))
+        .on(112)
+        .settles();
+    confirmed.keeps(Class::InStep, Reason::Wanted);
+    let again = confirmed.becomes("ann", PatientStatus::Archived).on(120).settles();
+    let back = again.becomes("ann", PatientStatus::Active).on(130);
+    back.does(Verb::Invite, Reason::Returned, Counted::Invitation);
+}
+
+#[test]
+fn l13_without_a_proof_nobody_is_invited_twice() {
+    let pending = ann().invited(90).becomes("ann", PatientStatus::Archived).settles();
+    let back = pending.becomes("ann", PatientStatus::Active).on(110);
+    back.keeps(Class::InStep, Reason::InvitationUsed);
+    let restored = back.policy(|p| p.on_return = ReturnBy::Restore);
+    restored.keeps(Class::InStep, Reason::InvitationUsed);
+}
+
+#[test]
+fn l13_unsubscribed_then_archived_then_back_stays_unsubscribed() {
+    let out = ann_listed().seen(MemberStatus::Unsubscribed, 50).settles();
+    let away = out.becomes("ann", PatientStatus::Archived).settles();
+    assert_eq!(away.status(), MemberStatus::Archived);
+    for on_return in ReturnBy::ALL {
+        let back = away.clone().becomes("ann", PatientStatus::Active).on(110);
+        back.policy(|p| p.on_return = *on_return).keeps(Class::InStep, Reason::Withdrawn);
+    }
+}
+
+#[test]
+fn l13_unsubscribed_by_us_is_invited_and_never_restored() {
+    let out = ann_listed().policy(|p| {
+        p.on_drop = LeaveBy::Unsubscribe;
+        p.on_return = ReturnBy::Restore;
+    });
+    let away = out.becomes("ann", PatientStatus::Archived).settles();
+    assert_eq!(away.status(), MemberStatus::Unsubscribed);
+    let back = away.becomes("ann", PatientStatus::Active).on(110);
+    back.does(Verb::Invite, Reason::Returned, Counted::Invitation);
+}
+
+#[test]
+fn l13_what_somebody_else_removed_meanwhile_is_not_restored() {
+    let away = ann_listed().seen(MemberStatus::Archived, 50).settles();
+    let away = away.becomes("ann", PatientStatus::Archived).settles();
+    let back = away.becomes("ann", PatientStatus::Active).on(110);
+    let back = back.policy(|p| p.on_return = ReturnBy::Restore);
+    back.keeps(Class::InStep, Reason::RemovedThere);
+}
+
+#[test]
+fn l13_a_returning_patient_with_another_address_is_asked_anew() {
+    let mut back = archived_and_back().policy(|p| p.on_return = ReturnBy::Restore);
+    back.contact().standing.proof = None;
+    back.keeps(Class::InStep, Reason::InvitationUsed);
+}
