@@ -1,5 +1,7 @@
 //! Configuration: every mistake at once, each with its file, key, line and cure.
 
+#![expect(clippy::unwrap_used, reason = "a test ends where it fails")]
+
 use std::path::{Path, PathBuf};
 
 use chrono::TimeDelta;
