@@ -77,5 +77,7 @@ pub async fn run(common: &Common, consent: Consent) -> anyhow::Result<Exit> {
         println!("Recorded as {event}. The next run acts on it.");
         return Ok(Exit::InStep);
     }
-    anyhow::bail!("no clinic has that patient; the id is the clinic's own, as `patients show` takes it")
+    anyhow::bail!(
+        "no clinic has that patient; the id is the clinic's own, as `patients show` takes it"
+    )
 }

@@ -8,10 +8,9 @@ use secrecy::ExposeSecret;
 
 use super::{Common, Console};
 use crate::clock::{Clock, SharedClock, SystemClock};
-use crate::config::{
-    AccountConfig, ClinicConfig, Config, Environment, ListConfig, SourceKind,
-};
+use crate::config::{AccountConfig, ClinicConfig, Config, Environment, ListConfig, SourceKind};
 use crate::domain::ClinicId;
+use crate::keys::Keyring;
 use crate::patients::{PatientSource, Reference, SqlOptions, SqlSource};
 use crate::providers::transport::HttpTransport;
 use crate::providers::{self, ListAccount, ListReader, ListWriter, Opening, Transport};
@@ -51,7 +50,10 @@ impl Deployment {
         {
             let known: Vec<&str> =
                 deployment.config.clinics.iter().map(|clinic| clinic.slug.as_str()).collect();
-            anyhow::bail!("there is no clinic `{slug}`; the configuration has {}", known.join(", "));
+            anyhow::bail!(
+                "there is no clinic `{slug}`; the configuration has {}",
+                known.join(", ")
+            );
         }
         if !common.json {
             deployment.reconciler.progress = deployment.console.clone();
@@ -237,6 +239,16 @@ impl Deployment {
         };
         Ok((provider.connect)(opening)?)
     }
+}
+
+/// Reads the master key and the retired ones.
+fn keyring(config: &Config) -> anyhow::Result<Keyring> {
+    let mut ring = String::new();
+    for name in std::iter::once(&config.keys.master).chain(&config.keys.retired) {
+        ring.push_str(config.secrets.of_deployment(name)?.expose_secret());
+        ring.push('\n');
+    }
+    Keyring::parse(&ring.into()).context("the master key or a retired one cannot be read")
 }
 
 fn options(clinic: &ClinicConfig) -> SqlOptions {

@@ -86,7 +86,10 @@ async fn accounts(deployment: &Deployment, clinic: &ClinicConfig) -> bool {
     let accounts = match deployment.accounts(clinic) {
         Ok(accounts) => accounts,
         Err(error) => {
-            return tell(&format!("clinic `{}`, accounts", clinic.slug), vec![Mend(format!("{error:#}"))]);
+            return tell(
+                &format!("clinic `{}`, accounts", clinic.slug),
+                vec![Mend(format!("{error:#}"))],
+            );
         }
     };
     let mut sick = false;
@@ -164,7 +167,9 @@ fn fields_of(audience: &Audience, list: &ListConfig) -> Vec<Finding> {
     let mapped: BTreeSet<&str> = list.policy.fields.iter().map(|m| m.field.as_str()).collect();
     let there: BTreeSet<&str> = audience.fields.iter().map(|field| field.field.as_str()).collect();
     let missing = mapped.difference(&there).map(|field| {
-        Mend(format!("the list has no field `{field}`: create it at the provider, or take it out of `fields`"))
+        Mend(format!(
+            "the list has no field `{field}`: create it at the provider, or take it out of `fields`"
+        ))
     });
     let unfilled = audience
         .fields

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use clap::Args;
+use secrecy::ExposeSecret;
 
 use super::{Common, Exit};
 use crate::clock::{Clock, SystemClock};
@@ -41,7 +42,10 @@ pub fn run(_common: &Common, options: &Options) -> anyhow::Result<Exit> {
     if !key.exists() {
         write(&key, &master_key(), 0o600)?;
     }
-    println!("Written to `{}`: listwarden.toml, clinics/example.toml, secrets/master_key.", folder.display());
+    println!(
+        "Written to `{}`: listwarden.toml, clinics/example.toml, secrets/master_key.",
+        folder.display()
+    );
     println!("Next:");
     println!("  1. Keep a copy of secrets/master_key apart from the database's backups.");
     println!("  2. Read clinics/example.toml: two choices in it are yours alone.");
@@ -55,7 +59,7 @@ fn master_key() -> String {
     for chunk in bytes.chunks_mut(8) {
         chunk.copy_from_slice(&SystemClock.chance().to_le_bytes());
     }
-    Keyring::generate(bytes)
+    Keyring::generate(bytes).expose_secret().to_owned()
 }
 
 fn write(path: &Path, text: &str, mode: u32) -> anyhow::Result<()> {

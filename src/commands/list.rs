@@ -62,11 +62,7 @@ pub async fn run(common: &Common, list: List) -> anyhow::Result<Exit> {
 }
 
 /// Runs the list with everybody barred until nobody the clinic knows is listed.
-async fn empty(
-    deployment: &Deployment,
-    clinic: &ClinicConfig,
-    slug: &str,
-) -> anyhow::Result<bool> {
+async fn empty(deployment: &Deployment, clinic: &ClinicConfig, slug: &str) -> anyhow::Result<bool> {
     let accounts = deployment.accounts(clinic)?;
     let mut practice: Practice = deployment.practice(clinic).await?;
     practice.lists.retain(|list| list.row.slug == slug);

@@ -63,11 +63,8 @@ async fn import(deployment: &Deployment, options: Import) -> anyhow::Result<Exit
     let file = File::open(&options.file)
         .with_context(|| format!("`{}` cannot be opened", options.file.display()))?;
     let id = deployment.store.clinic_ensure(&clinic.slug).await?;
-    let subject = if options.former {
-        Subject::Former(former_id(deployment, id))
-    } else {
-        Subject::Patients
-    };
+    let subject =
+        if options.former { Subject::Former(former_id(deployment, id)) } else { Subject::Patients };
     let mut how = csv::Options::new(subject, deployment.clock().now());
     how.country.clone_from(&clinic.country);
     how.accept_partial = options.accept_partial;

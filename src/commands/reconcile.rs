@@ -27,11 +27,7 @@ pub async fn run(common: &Common, options: Options) -> anyhow::Result<Exit> {
 }
 
 /// Reconciles and prints what came of it.
-pub async fn reconcile(
-    deployment: &Deployment,
-    scope: &Scope,
-    json: bool,
-) -> anyhow::Result<Exit> {
+pub async fn reconcile(deployment: &Deployment, scope: &Scope, json: bool) -> anyhow::Result<Exit> {
     let mut outcomes = Vec::new();
     let mut exit = Exit::InStep;
     for clinic in deployment.clinics() {
@@ -51,7 +47,11 @@ pub async fn reconcile(
         }
     }
     deployment.console.finish();
-    if json { print_json(&outcomes)? } else { outcomes.iter().for_each(print) }
+    if json {
+        print_json(&outcomes)?
+    } else {
+        outcomes.iter().for_each(print)
+    }
     Ok(exit)
 }
 

@@ -45,18 +45,21 @@ impl Reconciler {
     ) -> Result<Vec<Attestation>, ReconcileError> {
         let patients_read_at = self.store.clinic(clinic).await?.source_swept_at;
         let now = self.clock.now();
+        let reports = self.store.report(clinic).await?;
         let mut attested = Vec::new();
         for list in lists {
+            let Some(report) = reports.iter().find(|report| report.list.id == list.row.id) else {
+                continue;
+            };
             let freshness = list.policy.freshness;
             let fresh = |at: Option<DateTime<Utc>>| at.is_some_and(|at| now - at <= freshness);
             let known = fresh(list.row.swept_at) && fresh(patients_read_at);
-            let classes = self.store.classes(&list.row).await?;
             attested.push(Attestation {
                 list: list.row.slug.clone(),
                 region: list.row.region.clone(),
-                total: classes.values().sum(),
-                classes: known.then_some(classes),
-                parked_removals: self.store.parked_removals(&list.row).await?,
+                total: report.total,
+                classes: known.then(|| report.classes.clone()),
+                parked_removals: report.parked_removals,
                 list_read_at: list.row.swept_at,
                 patients_read_at,
             });

@@ -5,8 +5,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 use super::tenure::Tenure;
 use super::{Practice, ReconcileError, Reconciler, SourceOutcome, SourceState};
 use crate::domain::policy::Brake;
-use crate::domain::{Channel, ClinicId, PatientId};
-use crate::plan::consents::{Said, changes, withdraws_barely};
+use crate::domain::{Channel, ClinicId, PatientId, Said};
+use crate::plan::consents::{changes, withdraws_barely};
 use crate::plan::{Draft, brake};
 use crate::providers::ListReader;
 use crate::store::{Origin, Unapplied};
@@ -64,9 +64,8 @@ impl Reconciler {
     ) -> Result<SourceOutcome, ReconcileError> {
         let clinic = self.store.clinic(practice.id).await?;
         let now = self.clock.now();
-        let due = clinic
-            .source_swept_at
-            .is_none_or(|at| now - at >= self.settings.full_sweep_every);
+        let due =
+            clinic.source_swept_at.is_none_or(|at| now - at >= self.settings.full_sweep_every);
         if full || due {
             return self.sweep_patients(tenure, practice).await;
         }
@@ -194,19 +193,13 @@ impl Reconciler {
         page: Vec<Unapplied>,
         hold: bool,
     ) -> Result<(), ReconcileError> {
-        let (held, free): (Vec<_>, Vec<_>) =
-            page.into_iter().partition(|row| hold && is_bare_withdrawal(row));
+        let free: Vec<Unapplied> =
+            page.into_iter().filter(|row| !(hold && is_bare_withdrawal(row))).collect();
         let drafts: Vec<Draft> = free.iter().flat_map(drafts_of).collect();
-        let said: Vec<(PatientId, String)> = free
-            .iter()
-            .map(|row| Ok((row.patient.id, said_text(&Said::by(&row.patient.record))?)))
-            .collect::<Result<_, ReconcileError>>()?;
-        let ids = |rows: &[Unapplied]| rows.iter().map(|row| row.patient.id).collect::<Vec<_>>();
+        let said: Vec<(PatientId, Said)> =
+            free.iter().map(|row| (row.patient.id, Said::by(&row.patient.record))).collect();
         self.append(Some(tenure), clinic, drafts).await?;
-        self.store.patients_applied(&tenure.lease, clinic, &said).await?;
-        self.store.patients_withheld(&tenure.lease, clinic, &ids(&held), true).await?;
-        self.store.patients_withheld(&tenure.lease, clinic, &ids(&free), false).await?;
-        Ok(())
+        Ok(self.store.patients_applied(&tenure.lease, clinic, &said).await?)
     }
 
     /// Gives drafts their ids and appends them to the ledger.
@@ -229,24 +222,16 @@ impl Reconciler {
     }
 }
 
-fn said_of(row: &Unapplied) -> Option<Said> {
-    row.said.as_deref().and_then(|text| serde_json::from_str(text).ok())
-}
-
-fn said_text(said: &Said) -> Result<String, ReconcileError> {
-    serde_json::to_string(said).map_err(|error| crate::store::StoreError::from(error).into())
-}
-
 fn is_bare_withdrawal(row: &Unapplied) -> bool {
-    withdraws_barely(said_of(row).as_ref(), &row.patient.record)
+    withdraws_barely(row.said.as_ref(), &row.patient.record)
 }
 
 fn drafts_of(row: &Unapplied) -> Vec<Draft> {
     let contact = |channel| match channel {
-        Channel::Email => row.email,
-        Channel::Sms => row.sms,
+        Channel::Email => row.contacts.email,
+        Channel::Sms => row.contacts.sms,
     };
-    changes(said_of(row).as_ref(), &row.patient, contact)
+    changes(row.said.as_ref(), &row.patient, contact)
 }
 
 /// What reading the source came to.
@@ -280,4 +265,3 @@ impl Read {
         }
     }
 }
-

@@ -28,13 +28,17 @@ pub enum Refused {
     #[error("a run is reading this clinic's patients: try again when it is through")]
     Busy,
     /// The API key belongs to another account than at the first run (L20).
-    #[error("list `{list}` was first run with another provider account: put back that account's API key, or end the list with `listwarden list retire {list}`")]
+    #[error(
+        "list `{list}` was first run with another provider account: put back that account's API key, or end the list with `listwarden list retire {list}`"
+    )]
     OtherAccount {
         /// The list.
         list: String,
     },
     /// The configuration names another audience than at the first run (L20).
-    #[error("list `{list}` was first run on another audience: put the audience back, or move it with `listwarden list move {list}`, which empties the old one first")]
+    #[error(
+        "list `{list}` was first run on another audience: put the audience back, or move it with `listwarden list move {list}`, which empties the old one first"
+    )]
     OtherAudience {
         /// The list.
         list: String,

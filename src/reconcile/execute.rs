@@ -6,7 +6,7 @@ use uuid::Uuid;
 use super::tenure::Tenure;
 use super::{ManagedList, ReconcileError, Reconciler};
 use crate::domain::RunId;
-use crate::providers::{Job, JobState, ListWriter, Lot, LotResult, MemberWrite, Outcome};
+use crate::providers::{Job, JobState, Lot, LotResult, MemberWrite, Outcome};
 use crate::store::{OpState, OperationRow};
 
 /// Operations taken up at a time.
@@ -27,10 +27,8 @@ impl Reconciler {
         let mut after = -1;
         let mut done = 0;
         loop {
-            let page = self
-                .store
-                .operations_page(&list.row, run, after, PAGE, OpState::Planned)
-                .await?;
+            let page =
+                self.store.operations_page(run, &list.row, after, PAGE, OpState::Planned).await?;
             let Some(last) = page.last() else { return Ok(()) };
             after = last.ordinal;
             done += page.len() as u64;
@@ -81,20 +79,18 @@ impl Reconciler {
     ) -> Result<(), ReconcileError> {
         let ids: Vec<Uuid> = lot.writes.iter().map(|write| write.id).collect();
         tenure.renew().await?;
-        self.store.operations_submitted(&tenure.lease, &list.row, &ids, None).await?;
+        self.store.operations_submitted(&tenure.lease, &ids, None).await?;
         match list.port.send(&lot).await {
-            Ok(LotResult::Done(outcomes)) => {
-                self.record(tenure, list, rows, &ids, outcomes).await
-            }
+            Ok(LotResult::Done(outcomes)) => self.record(tenure, list, rows, &ids, outcomes).await,
             Ok(LotResult::Accepted(job)) => {
-                self.store.operations_submitted(&tenure.lease, &list.row, &ids, Some(&job.0)).await?;
+                self.store.operations_job(&tenure.lease, &ids, &job.0).await?;
                 self.follow(tenure, list, rows, &ids, &job).await
             }
             Err(error) => {
                 if error.is_doubtful() {
                     self.record(tenure, list, rows, &ids, doubtful(&ids)).await?;
                 } else {
-                    self.store.operations_unsent(&tenure.lease, &list.row, &ids).await?;
+                    self.store.operations_unsent(&tenure.lease, &ids).await?;
                 }
                 Err(error.into())
             }
@@ -132,6 +128,7 @@ impl Reconciler {
     pub(super) async fn settle_open_operations(
         &self,
         tenure: &Tenure<'_>,
+        run: RunId,
         list: &ManagedList,
     ) -> Result<(), ReconcileError> {
         let open = self.store.operations_open(&list.row).await?;
@@ -142,7 +139,7 @@ impl Reconciler {
                 None => self.record(tenure, list, &rows, &ids, doubtful(&ids)).await?,
             }
         }
-        Ok(self.store.operations_supersede(&tenure.lease, &list.row).await?)
+        Ok(self.store.operations_supersede(&tenure.lease, run, &list.row).await?)
     }
 }
 

@@ -1,5 +1,6 @@
 //! Telling the clinic: opt-outs, confirmations and bounces into its own record.
 
+use super::tenure::Tenure;
 use super::{ReconcileError, Reconciler};
 use crate::domain::ClinicId;
 use crate::patients::{Note, PatientSource};
@@ -13,6 +14,7 @@ impl Reconciler {
     /// table takes each event once.
     pub(super) async fn write_back(
         &self,
+        tenure: &Tenure<'_>,
         clinic: ClinicId,
         source: &dyn PatientSource,
     ) -> Result<(), ReconcileError> {
@@ -24,7 +26,7 @@ impl Reconciler {
             let notes: Vec<Note> = page.iter().map(note).collect();
             source.write_back(&notes).await?;
             let ids: Vec<_> = page.iter().map(|feedback| feedback.id).collect();
-            self.store.feedback_done(clinic, &ids).await?;
+            self.store.feedback_done(&tenure.lease, &ids).await?;
         }
     }
 }
@@ -37,6 +39,6 @@ fn note(feedback: &Feedback) -> Note {
         kind: feedback.kind,
         at: feedback.at,
         list: feedback.list.clone(),
-        by: feedback.by,
+        by: feedback.actor,
     }
 }

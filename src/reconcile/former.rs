@@ -15,10 +15,8 @@ impl Reconciler {
         let Some(tenure) = Tenure::take(self, &format!("source:{clinic}")).await? else {
             return Err(Refused::Busy.into());
         };
-        let stored = self
-            .store
-            .patients_upsert(&tenure.lease, clinic, Origin::Import, records, None)
-            .await;
+        let stored =
+            self.store.patients_upsert(&tenure.lease, clinic, Origin::Import, records, None).await;
         tenure.release().await?;
         stored?;
         Ok(())

@@ -3,9 +3,10 @@
 
 use super::tenure::Tenure;
 use super::{ManagedList, ReconcileError, Reconciler};
+use crate::domain::LinkId;
 use crate::plan::{Adoption, decide};
 use crate::providers::ListReader;
-use crate::store::{Adopted, LinkAdoption, Which};
+use crate::store::{Adopted, Which};
 
 /// Links worked at a time.
 pub(super) const PAGE: u32 = 2_000;
@@ -32,18 +33,19 @@ impl Reconciler {
             for row in &page {
                 let decision = decide(&row.facts, &row.link, &facts, now);
                 if !decision.adoption.is_empty() {
-                    adopted.push(Adopted { link: row.link.id, adoption: moved(decision.adoption) });
+                    adopted.push(adopted_link(row.link.id, decision.adoption));
                 }
                 drafts.extend(decision.drafts);
             }
             self.append(Some(tenure), list.row.clinic, drafts).await?;
-            self.store.links_adopt(&tenure.lease, &list.row, &adopted).await?;
+            self.store.links_adopt(&tenure.lease, &adopted).await?;
         }
     }
 }
 
-fn moved(adoption: Adoption) -> LinkAdoption {
-    LinkAdoption {
+fn adopted_link(link: LinkId, adoption: Adoption) -> Adopted {
+    Adopted {
+        link,
         base: adoption.base,
         removed_there: adoption.removed_there,
         invitation: adoption.invitation,

@@ -112,12 +112,7 @@ impl KnownList {
 }
 
 fn facts<'a>(row: &'a ListRow, policy: &'a Policy) -> ListFacts<'a> {
-    ListFacts {
-        id: row.id,
-        slug: &row.slug,
-        policy,
-        confirms_sign_ups: row.audience_double_opt_in,
-    }
+    ListFacts { id: row.id, slug: &row.slug, policy, confirms_sign_ups: row.audience_double_opt_in }
 }
 
 /// What a run is asked to do beyond what the store says is due.
@@ -156,28 +151,35 @@ impl Reconciler {
         let source = self.collect(practice, scope.full).await?;
         let mut lists = Vec::new();
         for list in practice.lists.iter_mut().filter(|list| asked_for(scope, list)) {
-            let outcome = self.turn(practice.id, list, scope.full).await;
+            let outcome = self.turn(list, scope.full).await;
             lists.push(outcome.unwrap_or_else(|error| ListOutcome::failed(&list.row, error)));
             if self.stop.is_asked() {
                 break;
             }
         }
-        self.erase_settled(practice).await?;
-        self.write_back(practice.id, practice.source.as_ref()).await?;
+        self.close(practice).await?;
         Ok(ClinicOutcome { clinic: practice.slug.clone(), source, lists })
+    }
+
+    /// What follows for the clinic's side: erasures that are through everywhere, and its own record.
+    async fn close(&self, practice: &Practice) -> Result<(), ReconcileError> {
+        let name = format!("source:{}", practice.id);
+        let Some(tenure) = Tenure::take(self, &name).await? else { return Ok(()) };
+        self.write_back(&tenure, practice.id, practice.source.as_ref()).await?;
+        self.erase_settled(&tenure, practice).await?;
+        tenure.release().await
     }
 
     /// One list's turn: observe, learn, plan, brake, execute, until nothing is left to do.
     async fn turn(
         &self,
-        clinic: ClinicId,
         list: &mut ManagedList,
         full: bool,
     ) -> Result<ListOutcome, ReconcileError> {
         let Some(tenure) = Tenure::take(self, &format!("account:{}", list.account)).await? else {
             return Ok(ListOutcome::busy(&list.row));
         };
-        let run = self.store.run_begin(clinic, Some(list.row.id), "reconcile").await?;
+        let run = self.store.run_begin(&list.row, "reconcile").await?;
         let outcome = self.turn_under(&tenure, run, list, full).await;
         let outcome = outcome.unwrap_or_else(|error| ListOutcome::failed(&list.row, error));
         let outcome = ListOutcome { run: Some(run), ..outcome };
@@ -194,7 +196,7 @@ impl Reconciler {
         full: bool,
     ) -> Result<ListOutcome, ReconcileError> {
         self.check_settings(tenure, list, full).await?;
-        self.settle_open_operations(tenure, list).await?;
+        self.settle_open_operations(tenure, run, list).await?;
         let swept = match self.observe(tenure, list, full).await? {
             observe::Seen::Whole { swept } => swept,
             observe::Seen::Short { missing, total } => {

@@ -48,7 +48,8 @@ impl Reconciler {
         let seen = if full || due {
             self.sweep(tenure, list).await?
         } else {
-            let since = list.row.cursor.map(|cursor| cursor - list.port.capabilities().delta_overlap);
+            let since =
+                list.row.cursor.map(|cursor| cursor - list.port.capabilities().delta_overlap);
             for archived in [false, true] {
                 self.read_pages(tenure, list, archived, since, &mut Marks::default()).await?;
             }
@@ -56,8 +57,7 @@ impl Reconciler {
         };
         if let Seen::Whole { swept } = seen {
             let swept_at = swept.then_some(now);
-            list.row =
-                self.store.list_observed(&tenure.lease, &list.row, now, swept_at).await?;
+            list.row = self.store.list_observed(&tenure.lease, &list.row, now, swept_at).await?;
         }
         Ok(seen)
     }

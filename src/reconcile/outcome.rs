@@ -159,15 +159,20 @@ impl Reconciler {
         run: RunId,
         list: &ManagedList,
     ) -> Result<ListOutcome, ReconcileError> {
-        let classes = self.store.classes(&list.row).await?;
-        let operations = self.store.operations_by_state(run).await?;
-        let parked_removals = self.store.parked_removals(&list.row).await?;
+        let reports = self.store.report(list.row.clinic).await?;
+        let report = reports.into_iter().find(|report| report.list.id == list.row.id);
+        let (classes, parked_removals) =
+            report.map(|report| (report.classes, report.parked_removals)).unwrap_or_default();
+        let mut operations: BTreeMap<OpState, u64> = BTreeMap::new();
+        for kind in self.store.operations_counts(run, &list.row).await? {
+            *operations.entry(kind.state).or_default() += kind.count;
+        }
         let held = |state| operations.get(&state).copied().unwrap_or_default() > 0;
         let state = if parked_removals > 0 {
             ListState::ParkedRemovals
         } else if held(OpState::Braked) {
             ListState::Braked
-        } else if held(OpState::Waiting) {
+        } else if held(OpState::Waiting) || list.row.approved_at.is_none() {
             ListState::Waiting
         } else if held(OpState::Planned) || self.stop.is_asked() {
             ListState::Interrupted

@@ -9,7 +9,7 @@ use crate::domain::operation::Counted;
 use crate::domain::{Class, RunId};
 use crate::plan::{Decision, Gauge, brake, decide};
 use crate::providers::ListReader;
-use crate::store::{LinkRow, OpState, PlannedLink, PlannedOperation, Which};
+use crate::store::{LinkRow, OpState, OperationCount, PlannedLink, PlannedOperation, Which};
 
 /// The brake looks back this far (L23).
 pub(super) const ROLLING: TimeDelta = TimeDelta::hours(24);
@@ -32,11 +32,11 @@ impl Reconciler {
     ) -> Result<Planned, ReconcileError> {
         let now = self.clock.now();
         self.plan_links(tenure, run, list, everything, now).await?;
-        self.store.operations_release(&tenure.lease, &list.row, run, now).await?;
+        self.store.operations_release(&tenure.lease, run, now).await?;
         self.brake(tenure, run, list, now).await?;
-        self.store.links_withheld(&tenure.lease, &list.row, run).await?;
-        let to_execute =
-            self.store.operations_in_state(run, &list.row, OpState::Planned).await?;
+        self.store.links_withheld(&tenure.lease, run, &list.row).await?;
+        let counts = self.store.operations_counts(run, &list.row).await?;
+        let to_execute = counted(&counts, |kind| kind.state == OpState::Planned);
         Ok(Planned { to_execute })
     }
 
@@ -51,6 +51,7 @@ impl Reconciler {
         let which = if everything { Which::All } else { Which::Stale { now } };
         let facts = list.facts();
         let first = list.row.approved_at.is_none();
+        let mut ordinal = self.store.operations_end(run).await?;
         let mut after = -1;
         let mut done = 0;
         loop {
@@ -60,15 +61,23 @@ impl Reconciler {
             tenure.renew().await?;
             let mut links = Vec::with_capacity(page.len());
             let mut operations = Vec::new();
+            let mut settled = Vec::new();
             for row in &page {
                 let decision = decide(&row.facts, &row.link, &facts, now);
                 let (link, operation) = self.placed(row, decision, first, now);
+                let is_parked = link.class == Class::Parked;
+                if row.parked.is_some() && operation.is_none() && !is_parked {
+                    settled.push(row.link.id);
+                }
                 links.push(link);
                 operations.extend(operation);
             }
             done += page.len() as u64;
-            self.store.operations_insert(&tenure.lease, &list.row, run, &operations).await?;
-            self.store.links_planned(&tenure.lease, &list.row, &links).await?;
+            let store = &self.store;
+            store.operations_insert(&tenure.lease, run, &list.row, ordinal, &operations).await?;
+            store.links_planned(&tenure.lease, &links).await?;
+            store.parked_clear(&tenure.lease, &settled).await?;
+            ordinal += i64::try_from(operations.len()).unwrap_or_default();
             self.progress.at(&list.row.slug, "links planned", done, None);
         }
     }
@@ -86,11 +95,11 @@ impl Reconciler {
         let reason = decision.reason();
         let link = PlannedLink {
             link: row.link.id,
+            version: row.version,
             class: decision.class,
             reason,
             due_at: decision.due_at,
             stale: !decision.drafts.is_empty(),
-            unpark: decision.operation.is_none(),
         };
         let Some(op) = decision.operation.filter(|_| decision.drafts.is_empty()) else {
             return (link, None);
@@ -118,11 +127,15 @@ impl Reconciler {
     ) -> Result<(), ReconcileError> {
         let store = &self.store;
         let since = now - ROLLING;
+        let counts = store.operations_counts(run, &list.row).await?;
+        let braked = |what: Counted| {
+            counted(&counts, |kind| kind.state == OpState::Braked && kind.counted == what)
+        };
         let gauge = Gauge {
             listed: store.list_counts(&list.row).await?.listed,
-            removals: store.operations_held(run, &list.row, Counted::Removal).await?,
+            removals: braked(Counted::Removal),
             removed: store.removals_since(&list.row, since).await?,
-            invitations: store.operations_held(run, &list.row, Counted::Invitation).await?,
+            invitations: braked(Counted::Invitation),
             invited: store.invitations_since(&list.row, since).await?,
         };
         let held = brake::hold(gauge, &list.policy.brake);
@@ -130,9 +143,13 @@ impl Reconciler {
             [(Counted::Removal, held.removals), (Counted::Invitation, held.invitations)]
         {
             if !holds {
-                store.operations_unhold(&tenure.lease, &list.row, run, counted).await?;
+                store.operations_unhold(&tenure.lease, run, &list.row, counted).await?;
             }
         }
         Ok(())
     }
+}
+
+fn counted(counts: &[OperationCount], which: impl Fn(&OperationCount) -> bool) -> u64 {
+    counts.iter().filter(|kind| which(kind)).map(|kind| kind.count).sum()
 }

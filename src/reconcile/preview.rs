@@ -13,7 +13,9 @@ use super::observe::Seen;
 use super::tenure::Tenure;
 use super::{ManagedList, Practice, ReconcileError, Reconciler};
 use crate::domain::operation::Counted;
-use crate::domain::{Address, Channel, Class, ContactFacts, EventId, LinkId, Operation, Reason, Verb};
+use crate::domain::{
+    Address, Channel, Class, ContactFacts, EventId, LinkId, Operation, Reason, Verb,
+};
 use crate::plan::consents::changes;
 use crate::plan::{Gauge, brake, decide};
 use crate::providers::ListReader;
@@ -140,7 +142,6 @@ fn foreseen(row: &LinkRow, now: DateTime<Utc>) -> ContactFacts {
     let mut facts = row.facts.clone();
     let channel = facts.contact.as_ref().map_or(Channel::Email, |contact| contact.channel);
     for (holder, said) in facts.holders.iter_mut().zip(&row.said) {
-        let said = said.as_deref().and_then(|text| serde_json::from_str(text).ok());
         for draft in changes(said.as_ref(), &holder.patient, |_| None) {
             if draft.channel.is_some_and(|about| about != channel) {
                 continue;
@@ -151,7 +152,10 @@ fn foreseen(row: &LinkRow, now: DateTime<Utc>) -> ContactFacts {
             );
             let event = draft.into_event(EventId(uuid::Uuid::nil()), now);
             holder.standing.apply(&event);
-            if opts_out && holder.holds_now && let Some(contact) = &mut facts.contact {
+            if opts_out
+                && holder.holds_now
+                && let Some(contact) = &mut facts.contact
+            {
                 contact.standing.apply(&event);
             }
         }

@@ -9,9 +9,7 @@ use uuid::Uuid;
 use super::execute::Rows;
 use super::tenure::Tenure;
 use super::{ManagedList, ReconcileError, Reconciler};
-use crate::domain::{
-    Actor, Base, By, EventKind, Invitation, MemberStatus, TimeSource, Verb,
-};
+use crate::domain::{Actor, Base, By, EventKind, Invitation, MemberStatus, TimeSource, Verb};
 use crate::plan::{Draft, payload};
 use crate::providers::{Outcome, Refusal};
 use crate::store::{OpState, OperationRow, Park, Recorded};
@@ -36,7 +34,7 @@ impl Reconciler {
             recorded.push(consequence(row, outcome, now));
         }
         self.append(Some(tenure), list.row.clinic, drafts).await?;
-        Ok(self.store.operations_recorded(&tenure.lease, &list.row, &recorded).await?)
+        Ok(self.store.operations_recorded(&tenure.lease, &recorded).await?)
     }
 }
 
@@ -64,11 +62,9 @@ fn consequence(row: &OperationRow, outcome: Outcome, now: DateTime<Utc>) -> Reco
             unpark: true,
             ..plain
         },
-        Outcome::Absent => Recorded {
-            observed: Some((MemberStatus::Absent, None)),
-            clear_intent: true,
-            ..plain
-        },
+        Outcome::Absent => {
+            Recorded { observed: Some((MemberStatus::Absent, None)), clear_intent: true, ..plain }
+        }
         Outcome::Doubtful | Outcome::Refused(Refusal::WrongState) => {
             Recorded { state: OpState::Doubtful, ..plain }
         }

@@ -17,7 +17,8 @@ impl Reconciler {
             return Err(Refused::OtherAudience { list: slug.clone() }.into());
         }
         let now = self.clock.now();
-        let fresh = list.row.settings_read_at.is_some_and(|at| now - at < self.settings.settings_every);
+        let fresh =
+            list.row.settings_read_at.is_some_and(|at| now - at < self.settings.settings_every);
         if fresh && !full {
             return Ok(());
         }
@@ -31,7 +32,15 @@ impl Reconciler {
         }
         list.row = self
             .store
-            .list_pin(&tenure.lease, &list.row, &account.id, &audience.id, account.region.as_deref(), audience.double_opt_in)
+            .list_pin(
+                &tenure.lease,
+                &list.row,
+                &account.id,
+                &audience.id,
+                account.region.as_deref(),
+                audience.double_opt_in,
+                now,
+            )
             .await?;
         Ok(())
     }

@@ -45,12 +45,13 @@ impl<'a> Tenure<'a> {
 
     /// Renews the lease; called between pages and operations.
     pub(super) async fn renew(&self) -> Result<(), ReconcileError> {
-        let kept = self
-            .reconciler
-            .store
-            .lease_renew(&self.lease, self.reconciler.settings.lease)
-            .await?;
-        if kept { Ok(()) } else { Err(StoreError::LeaseLost.into()) }
+        let kept =
+            self.reconciler.store.lease_renew(&self.lease, self.reconciler.settings.lease).await?;
+        if kept {
+            Ok(())
+        } else {
+            Err(StoreError::LeaseLost { name: self.lease.name.clone() }.into())
+        }
     }
 
     /// Gives the lease back at once, so that nobody waits for it to run out.

@@ -11,8 +11,7 @@ use listwarden::clock::{Clock, ManualClock};
 use listwarden::commands::Deployment;
 use listwarden::config::{Config, Environment};
 use listwarden::domain::{
-    Address, Answer, Channel, Class, Consent, PatientRecord, PatientStatus, Personal, Reason,
-    RunId,
+    Address, Answer, Channel, Class, Consent, PatientRecord, PatientStatus, Personal, Reason, RunId,
 };
 use listwarden::patients::Reference;
 use listwarden::providers::transport::HttpTransport;
@@ -346,4 +345,3 @@ async fn execute(server: &str, sql: &str) {
 }
 
 pub const DAY: Duration = Duration::from_secs(24 * 3600);
-

@@ -7,13 +7,12 @@ use anyhow::Context;
 
 use super::stage::Stage;
 use crate::clock::Clock;
-use crate::domain::{Address, Answer, Consent, PatientRecord, PatientStatus};
+use crate::domain::{Address, Answer, Channel, Consent, PatientRecord, PatientStatus};
 use crate::simulator::mailchimp::{ImportRow, Status};
 
 /// What happens on a day; a boxed future, because the days stand in a table.
-type Happening = for<'a> fn(
-    &'a mut Life<'_>,
-) -> Pin<Box<dyn Future<Output = anyhow::Result<()>> + Send + 'a>>;
+type Happening =
+    for<'a> fn(&'a mut Life<'_>) -> Pin<Box<dyn Future<Output = anyhow::Result<()>> + Send + 'a>>;
 
 /// One day of the demo.
 pub(super) struct Day {
@@ -65,7 +64,10 @@ impl<'a> Life<'a> {
             record.as_ref().and_then(|r| r.email.as_ref()).map(|email| email.expose().to_owned())
         };
         [
-            ("Left by the unsubscribe link, and was in the file that staff imported", address(&self.cast.left)),
+            (
+                "Left by the unsubscribe link, and was in the file that staff imported",
+                address(&self.cast.left),
+            ),
             ("Asked to be erased, and was entered again", address(&self.cast.erased)),
             (
                 "Moved to a new address, which must confirm for itself",
@@ -98,8 +100,13 @@ impl<'a> Life<'a> {
         }
         let moved = next()?;
         let new = Address::email("moved.house@post.test")?;
-        self.stage.clinic.change_address(&moved.source_id, &new, now).await?;
-        println!("{confirmed} invitations confirmed, 9 unsubscribed, 1 complained, 1 bounced; 3 archived, 1 erased, 1 moved");
+        self.stage
+            .clinic
+            .change_address(&moved.source_id, Channel::Email, Some(new.clone()), now)
+            .await?;
+        println!(
+            "{confirmed} invitations confirmed, 9 unsubscribed, 1 complained, 1 bounced; 3 archived, 1 erased, 1 moved"
+        );
 
         self.cast = Cast {
             left: Some(left),

@@ -143,7 +143,7 @@ account = "main"
 audience = "{audience}"
 purpose = "newsletter"
 soft_opt_in = "pending"
-attested = { by = "the practice manager", on = "2026-02-20" }
+attested = { by = "the practice manager", on = 2026-02-20 }
 unknown = "report"
 unproven = "archive_and_invite"
 on_return = "restore"
