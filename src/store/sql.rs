@@ -24,13 +24,13 @@ macro_rules! statements {
         $(pub(super) const $name: &$crate::store::sql::Sql = &$crate::store::sql::Sql {
             name: stringify!($name),
             sqlite: concat!(
-                $("WITH given AS (SELECT ",
+                $("WITH given AS MATERIALIZED (SELECT ",
                 $crate::store::sql::sqlite_columns!($($column $type),+),
                 " FROM json_each($1) AS j) ",)?
                 $($text)* $(, $sqlite)?
             ),
             postgres: concat!(
-                $("WITH given AS (SELECT * FROM json_to_recordset($1::text::json) AS j (",
+                $("WITH given AS MATERIALIZED (SELECT * FROM json_to_recordset($1::text::json) AS j (",
                 $crate::store::sql::postgres_columns!($($column $type),+),
                 ")) ",)?
                 $($text)* $(, $postgres)?
