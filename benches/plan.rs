@@ -188,5 +188,6 @@ fn policy() -> Policy {
         tags: BTreeMap::from([("newsletter".to_owned(), "Newsletter".to_owned())]),
         brake: Brake::default(),
         freshness: TimeDelta::hours(24),
+        retiring: false,
     }
 }

@@ -3,6 +3,17 @@
 //! The folder tree is the architecture; `docs/architecture.md` walks through it.
 
 pub mod clock;
+pub mod commands;
+pub mod config;
 pub mod domain;
+pub mod keys;
+pub mod patients;
 pub mod plan;
 pub mod providers;
+pub mod reconcile;
+#[cfg(feature = "simulator")]
+pub mod rehearsal;
+#[cfg(feature = "simulator")]
+pub mod simulator;
+pub mod store;
+pub mod telemetry;

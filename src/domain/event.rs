@@ -138,4 +138,11 @@ impl Event {
             None => (self.recorded_at, TimeSource::Listwarden),
         }
     }
+
+    /// Tells whether it speaks for its patient alone: a grant of one holder is none of another who
+    /// shares the address (L7).
+    #[must_use]
+    pub const fn is_of_patient_alone(&self) -> bool {
+        self.patient.is_some() && matches!(self.kind, EventKind::Granted | EventKind::SoftOptIn)
+    }
 }

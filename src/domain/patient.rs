@@ -157,6 +157,38 @@ impl PatientRecord {
     }
 }
 
+/// What a record said of consent and restriction when it was last turned into events.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Said {
+    /// Marketing by e-mail.
+    pub email: Consent,
+    /// Marketing by text message.
+    pub sms: Consent,
+    /// Restriction of processing.
+    pub restricted: bool,
+}
+
+impl Said {
+    /// Reads off what a record says now.
+    #[must_use]
+    pub fn by(record: &PatientRecord) -> Self {
+        Self {
+            email: record.email_consent.clone(),
+            sms: record.sms_consent.clone(),
+            restricted: record.restricted,
+        }
+    }
+
+    /// Returns what it said of marketing on `channel`.
+    #[must_use]
+    pub const fn consent(&self, channel: Channel) -> &Consent {
+        match channel {
+            Channel::Email => &self.email,
+            Channel::Sms => &self.sms,
+        }
+    }
+}
+
 /// A patient as the store keeps it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Patient {

@@ -49,6 +49,8 @@ pub struct Policy {
     pub brake: Brake,
     /// How old a snapshot may be for a count to be known (L26).
     pub freshness: TimeDelta,
+    /// Whether the list is being ended: everybody known leaves (L20).
+    pub retiring: bool,
 }
 
 words! {

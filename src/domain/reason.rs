@@ -87,6 +87,8 @@ words! {
         CannotLeave = "cannot_leave",
         /// The contact's address was changed at the provider.
         AddressChangedThere = "address_changed_there",
+        /// The list is being ended.
+        ListRetired = "list_retired",
         /// A change was sent whose outcome is not known yet.
         InDoubt = "in_doubt",
         /// In step, nothing to do.
@@ -131,6 +133,7 @@ impl Reason {
             Self::Returned => 13,
             Self::ForgottenThere => 14,
             Self::AddressChangedThere => 19,
+            Self::ListRetired => 20,
             Self::InDoubt => 17,
             Self::InStep => 24,
         })
@@ -201,6 +204,7 @@ impl Reason {
             Self::AddressChangedThere => {
                 "The contact's address was changed at the provider; the clinic has not adopted it yet."
             }
+            Self::ListRetired => "An admin is ending this list.",
             Self::InDoubt => {
                 "A change was sent and its outcome is not known yet: the member is read again first."
             }

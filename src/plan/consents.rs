@@ -4,42 +4,11 @@
 //! `false` after a `true` is a withdrawal.
 
 use chrono::{DateTime, Utc};
-use serde::{Deserialize, Serialize};
 
 use super::Draft;
 use crate::domain::{
-    Actor, Answer, Channel, Consent, ContactId, EventKind, Patient, PatientRecord, TimeSource,
+    Actor, Answer, Channel, Consent, ContactId, EventKind, Patient, PatientRecord, Said, TimeSource,
 };
-
-/// What a record said when it was last turned into events.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct Said {
-    /// Marketing by e-mail.
-    pub email: Consent,
-    /// Marketing by text message.
-    pub sms: Consent,
-    /// Restriction of processing.
-    pub restricted: bool,
-}
-
-impl Said {
-    /// Reads off what a record says now.
-    #[must_use]
-    pub fn by(record: &PatientRecord) -> Self {
-        Self {
-            email: record.email_consent.clone(),
-            sms: record.sms_consent.clone(),
-            restricted: record.restricted,
-        }
-    }
-
-    const fn consent(&self, channel: Channel) -> &Consent {
-        match channel {
-            Channel::Email => &self.email,
-            Channel::Sms => &self.sms,
-        }
-    }
-}
 
 /// Where events of the clinic's record say they were learned.
 pub const SOURCE: &str = "clinic record";

@@ -104,6 +104,10 @@ pub(super) fn judge_as<'a>(
     }
     match (wanted, barred) {
         _ if active == 0 => Verdict::Dropped { reasons: dropped_because(contact, &facts.holders) },
+        // An admin ordered it: the brake does not count it (L20, L23).
+        (Some(_), _) if policy.retiring => {
+            Verdict::Barred { reasons: vec![Reason::ListRetired], by_person: true }
+        }
         (Some(wanted), _) => match unrecorded(contact, facts.suppressed) {
             None => Verdict::Wanted(Wanted { shared: active > 1, ..wanted }),
             Some(kind) => Verdict::Barred { reasons: vec![opted_out(kind)], by_person: false },

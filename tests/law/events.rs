@@ -5,10 +5,10 @@ use listwarden::domain::patient::SoftOptIn;
 use listwarden::domain::policy::SoftOptInEntry;
 use listwarden::domain::{
     Actor, Answer, Channel, Consent, ContactId, Event, EventKind, OptOutKind, Patient,
-    PatientRecord, Reason, Standing, TimeSource, Verb,
+    PatientRecord, Reason, Said, Standing, TimeSource, Verb,
 };
 use listwarden::plan::Draft;
-use listwarden::plan::consents::{Said, changes, withdraws_barely};
+use listwarden::plan::consents::{changes, withdraws_barely};
 
 use crate::world::{TODAY, ann, day, event, record, world};
 

@@ -102,6 +102,7 @@ pub fn policy() -> Policy {
         tags: std::collections::BTreeMap::new(),
         brake: Brake::default(),
         freshness: TimeDelta::hours(24),
+        retiring: false,
     }
 }
 

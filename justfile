@@ -1,0 +1,28 @@
+# What CI runs, by the same names. `just` lists them.
+
+default:
+    @just --list
+
+# Sets up what the tests need (PostgreSQL) and runs them all.
+test *ARGS:
+    bash .ci/test {{ARGS}}
+
+# Everything CI checks.
+check:
+    bash .ci/run
+
+# Formats the code.
+fmt:
+    cargo fmt
+
+# Lints as CI does.
+lint:
+    cargo clippy --all-targets -- -D warnings
+
+# Shows the whole job on a made-up clinic.
+demo *ARGS:
+    cargo run --release -- demo {{ARGS}}
+
+# Prints the figures of docs/performance.md.
+bench:
+    cargo bench

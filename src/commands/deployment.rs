@@ -1,0 +1,270 @@
+//! The composition root: from configuration to practices in hand.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use anyhow::Context;
+use secrecy::ExposeSecret;
+
+use super::{Common, Console};
+use crate::clock::{Clock, SharedClock, SystemClock};
+use crate::config::{AccountConfig, ClinicConfig, Config, Environment, ListConfig, SourceKind};
+use crate::domain::ClinicId;
+use crate::keys::Keyring;
+use crate::patients::{PatientSource, Reference, SqlOptions, SqlSource};
+use crate::providers::transport::HttpTransport;
+use crate::providers::{self, ListAccount, ListReader, ListWriter, Opening, Transport};
+use crate::reconcile::{KnownList, ManagedList, Practice, Reconciler, RunSettings, Silent, Stop};
+use crate::store::Store;
+
+/// Everything a command works with.
+#[derive(Debug)]
+pub struct Deployment {
+    /// The validated configuration.
+    pub config: Config,
+    /// The store.
+    pub store: Store,
+    /// Where progress is shown.
+    pub console: Arc<Console>,
+    reconciler: Reconciler,
+    transport: Arc<dyn Transport>,
+    clinic: Option<String>,
+}
+
+impl Deployment {
+    /// Reads the configuration and opens a store whose tables fit this program.
+    pub async fn open(common: &Common) -> anyhow::Result<Self> {
+        let deployment = Self::unchecked(common).await?;
+        deployment.store.check_schema().await?;
+        Ok(deployment)
+    }
+
+    /// Reads the configuration and opens the store, whatever its tables.
+    pub async fn unchecked(common: &Common) -> anyhow::Result<Self> {
+        let config = Config::load(&common.config, &Environment::of_process())?;
+        let clock: SharedClock = Arc::new(SystemClock);
+        let mut deployment = Self::of(config, clock, Arc::new(HttpTransport::new()?)).await?;
+        deployment.clinic.clone_from(&common.clinic);
+        if let Some(slug) = &common.clinic
+            && !deployment.config.clinics.iter().any(|clinic| clinic.slug == *slug)
+        {
+            let known: Vec<&str> =
+                deployment.config.clinics.iter().map(|clinic| clinic.slug.as_str()).collect();
+            anyhow::bail!(
+                "there is no clinic `{slug}`; the configuration has {}",
+                known.join(", ")
+            );
+        }
+        if !common.json {
+            deployment.reconciler.progress = deployment.console.clone();
+        }
+        Ok(deployment)
+    }
+
+    /// Puts a deployment together from its parts.
+    pub async fn of(
+        config: Config,
+        clock: SharedClock,
+        transport: Arc<dyn Transport>,
+    ) -> anyhow::Result<Self> {
+        let keys = Arc::new(keyring(&config)?);
+        let url = config.store.resolve(&config.secrets, None)?;
+        let store = Store::open(url.expose_secret(), keys, clock.clone()).await?;
+        let settings = RunSettings {
+            lease: config.run.lease_ttl.to_std()?,
+            full_sweep_every: config.run.full_sweep_every,
+            settings_every: config.run.settings_every,
+        };
+        let reconciler = Reconciler {
+            store: store.clone(),
+            clock,
+            settings,
+            progress: Arc::new(Silent),
+            stop: Stop::default(),
+        };
+        let console = Arc::new(Console::default());
+        Ok(Self { config, store, console, reconciler, transport, clinic: None })
+    }
+
+    /// Returns the loop.
+    #[must_use]
+    pub const fn reconciler(&self) -> &Reconciler {
+        &self.reconciler
+    }
+
+    /// Returns the clock.
+    #[must_use]
+    pub fn clock(&self) -> &dyn Clock {
+        self.reconciler.clock.as_ref()
+    }
+
+    /// Returns the clinics this command is about.
+    pub fn clinics(&self) -> impl Iterator<Item = &ClinicConfig> {
+        let asked = self.clinic.as_ref();
+        self.config
+            .clinics
+            .iter()
+            .filter(move |clinic| asked.is_none_or(|slug| *slug == clinic.slug))
+    }
+
+    /// Asks the loop to stop between operations when the process is asked to stop.
+    pub fn stop_on_ctrl_c(&self) {
+        let stop = self.reconciler.stop.clone();
+        let progress = self.reconciler.progress.clone();
+        tokio::spawn(async move {
+            let asked = asked_to_stop().await;
+            if asked.is_ok() {
+                progress.note("Stopping between operations; the next run goes on from there.");
+                stop.ask();
+            }
+        });
+    }
+
+    /// Opens a clinic's patient source.
+    pub async fn source(&self, clinic: &ClinicConfig) -> anyhow::Result<Arc<dyn PatientSource>> {
+        if let Some(reference) = self.reference(clinic)? {
+            reference.migrate().await?;
+            return Ok(Arc::new(reference));
+        }
+        let url = clinic.source.url.resolve(&self.config.secrets, Some(&clinic.slug))?;
+        let clock = self.reconciler.clock.clone();
+        Ok(Arc::new(SqlSource::open(&url, options(clinic), clock)?))
+    }
+
+    /// Opens a clinic's records where it keeps them with us; none where it has its own database.
+    pub fn reference(&self, clinic: &ClinicConfig) -> anyhow::Result<Option<Reference>> {
+        if clinic.source.kind != SourceKind::Reference {
+            return Ok(None);
+        }
+        let url = clinic.source.url.resolve(&self.config.secrets, Some(&clinic.slug))?;
+        let clock = self.reconciler.clock.clone();
+        Ok(Some(Reference::open(&url, options(clinic), clock)?))
+    }
+
+    /// Takes a clinic in hand, to change its lists.
+    pub async fn practice(&self, clinic: &ClinicConfig) -> anyhow::Result<Practice> {
+        self.practice_as(clinic, |port| port).await
+    }
+
+    /// Takes a clinic in hand, to read only.
+    pub async fn practice_to_read(
+        &self,
+        clinic: &ClinicConfig,
+    ) -> anyhow::Result<Practice<dyn ListReader>> {
+        self.practice_as(clinic, |port| -> Arc<dyn ListReader> { port }).await
+    }
+
+    async fn practice_as<L: ?Sized>(
+        &self,
+        clinic: &ClinicConfig,
+        held_as: impl Fn(Arc<dyn ListWriter>) -> Arc<L>,
+    ) -> anyhow::Result<Practice<L>> {
+        let id = self.store.clinic_ensure(&clinic.slug).await?;
+        let accounts = self.accounts(clinic)?;
+        let mut lists = Vec::new();
+        for list in &clinic.lists {
+            let account = accounts
+                .get(&list.account)
+                .with_context(|| format!("list `{}`: no account `{}`", list.slug, list.account))?;
+            let port = held_as(port(account.as_ref(), list, &list.audience));
+            lists.push(self.managed(clinic, list, id, port).await?);
+        }
+        let source = self.source(clinic).await?;
+        Ok(Practice { id, slug: clinic.slug.clone(), source, lists })
+    }
+
+    async fn managed<L: ?Sized>(
+        &self,
+        clinic: &ClinicConfig,
+        list: &ListConfig,
+        id: ClinicId,
+        port: Arc<L>,
+    ) -> anyhow::Result<ManagedList<L>> {
+        let row = self.store.list_ensure(id, &list.slug, list.policy.channel).await?;
+        let mut policy = list.policy.clone();
+        policy.retiring = row.retiring_at.is_some();
+        Ok(ManagedList {
+            policy_digest: crate::config::policy_digest(&policy),
+            row,
+            policy,
+            account: format!("{}/{}", clinic.slug, list.account),
+            audience: list.audience.clone(),
+            port,
+        })
+    }
+
+    /// Returns a clinic's id and its lists, as store and configuration know them.
+    pub async fn known_lists(
+        &self,
+        clinic: &ClinicConfig,
+    ) -> anyhow::Result<(ClinicId, Vec<KnownList>)> {
+        let id = self.store.clinic_ensure(&clinic.slug).await?;
+        let mut lists = Vec::new();
+        for list in &clinic.lists {
+            let row = self.store.list_ensure(id, &list.slug, list.policy.channel).await?;
+            lists.push(KnownList { row, policy: list.policy.clone() });
+        }
+        Ok((id, lists))
+    }
+
+    /// Opens the provider accounts of a clinic; lists of one account share its connections.
+    pub fn accounts(
+        &self,
+        clinic: &ClinicConfig,
+    ) -> anyhow::Result<BTreeMap<String, Arc<dyn ListAccount>>> {
+        clinic
+            .accounts
+            .iter()
+            .map(|(name, config)| {
+                let account = self
+                    .account(clinic, config)
+                    .with_context(|| format!("clinic `{}`, account `{name}`", clinic.slug))?;
+                Ok((name.clone(), account))
+            })
+            .collect()
+    }
+
+    fn account(
+        &self,
+        clinic: &ClinicConfig,
+        config: &AccountConfig,
+    ) -> anyhow::Result<Arc<dyn ListAccount>> {
+        let provider = providers::provider(&config.provider)
+            .with_context(|| format!("there is no provider `{}`", config.provider))?;
+        let opening = Opening {
+            settings: config.settings.clone(),
+            key: self.config.secrets.of_clinic(&clinic.slug, &config.key_secret)?,
+            transport: self.transport.clone(),
+            clock: self.reconciler.clock.clone(),
+        };
+        Ok((provider.connect)(opening)?)
+    }
+}
+
+/// Reads the master key and the retired ones.
+fn keyring(config: &Config) -> anyhow::Result<Keyring> {
+    let mut ring = String::new();
+    for name in std::iter::once(&config.keys.master).chain(&config.keys.retired) {
+        ring.push_str(config.secrets.of_deployment(name)?.expose_secret());
+        ring.push('\n');
+    }
+    Keyring::parse(&ring.into()).context("the master key or a retired one cannot be read")
+}
+
+fn options(clinic: &ClinicConfig) -> SqlOptions {
+    SqlOptions { page_size: clinic.source.page_size, country: clinic.country.clone() }
+}
+
+/// Opens one list of an account, as the policy reads it.
+pub fn port(account: &dyn ListAccount, list: &ListConfig, audience: &str) -> Arc<dyn ListWriter> {
+    let fields = list.policy.fields.iter().map(|mapping| mapping.field.clone()).collect();
+    account.list(audience, fields, !list.policy.tags.is_empty())
+}
+
+async fn asked_to_stop() -> std::io::Result<()> {
+    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+    tokio::select! {
+        asked = tokio::signal::ctrl_c() => asked,
+        _ = terminate.recv() => Ok(()),
+    }
+}

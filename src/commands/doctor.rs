@@ -1,0 +1,189 @@
+//! `doctor`: everything a run needs, looked at one by one, with how to mend what is wrong.
+
+use std::collections::BTreeSet;
+
+use super::{Common, Deployment, Exit};
+use crate::config::{ClinicConfig, ListConfig};
+use crate::domain::event::CLOCK_SKEW;
+use crate::providers::{Audience, ListAccount};
+
+/// What a look came to.
+enum Finding {
+    Well(String),
+    Note(String),
+    Mend(String),
+}
+
+use Finding::{Mend, Note, Well};
+
+/// Looks at everything; exit 1 if something must be mended.
+pub async fn run(common: &Common) -> anyhow::Result<Exit> {
+    let deployment = Deployment::unchecked(common).await?;
+    let mut sick = tell("configuration", vec![configuration(&deployment)]);
+    sick |= tell("store", vec![store(&deployment).await]);
+    for clinic in deployment.clinics() {
+        sick |= tell(&format!("clinic `{}`", clinic.slug), source(&deployment, clinic).await);
+        sick |= accounts(&deployment, clinic).await;
+    }
+    println!();
+    println!("{}", if sick { "Mend what is marked, then look again." } else { "All is well." });
+    Ok(if sick { Exit::Error } else { Exit::InStep })
+}
+
+fn tell(what: &str, findings: Vec<Finding>) -> bool {
+    let mut sick = false;
+    println!("{what}");
+    for finding in findings {
+        let (mark, text) = match finding {
+            Well(text) => ("ok  ", text),
+            Note(text) => ("note", text),
+            Mend(text) => {
+                sick = true;
+                ("MEND", text)
+            }
+        };
+        println!("  {mark}  {text}");
+    }
+    sick
+}
+
+fn configuration(deployment: &Deployment) -> Finding {
+    Well(format!(
+        "`{}` and {} clinics can be read",
+        deployment.config.path.display(),
+        deployment.config.clinics.len()
+    ))
+}
+
+async fn store(deployment: &Deployment) -> Finding {
+    match deployment.store.check_schema().await {
+        Ok(()) => Well("open, and its tables fit this program".to_owned()),
+        Err(error) => Mend(error.to_string()),
+    }
+}
+
+async fn source(deployment: &Deployment, clinic: &ClinicConfig) -> Vec<Finding> {
+    let source = match deployment.source(clinic).await {
+        Ok(source) => source,
+        Err(error) => return vec![Mend(format!("{error:#}"))],
+    };
+    let count = match source.count().await {
+        Ok(count) => Well(format!("{count} patients can be read")),
+        Err(error) => return vec![Mend(error.to_string())],
+    };
+    let clock = match source.now().await {
+        Ok(Some(theirs)) if (theirs - deployment.clock().now()).abs() > CLOCK_SKEW => {
+            Mend("the clinic's clock is more than five minutes off ours: set both by NTP, or consents given lately will not count (L2)".to_owned())
+        }
+        Ok(Some(_)) => Well("its clock agrees with ours".to_owned()),
+        Ok(None) => Note("it has no clock of its own to compare".to_owned()),
+        Err(error) => Mend(error.to_string()),
+    };
+    vec![count, clock]
+}
+
+async fn accounts(deployment: &Deployment, clinic: &ClinicConfig) -> bool {
+    let accounts = match deployment.accounts(clinic) {
+        Ok(accounts) => accounts,
+        Err(error) => {
+            return tell(
+                &format!("clinic `{}`, accounts", clinic.slug),
+                vec![Mend(format!("{error:#}"))],
+            );
+        }
+    };
+    let mut sick = false;
+    for (name, account) in &accounts {
+        let lists: Vec<&ListConfig> =
+            clinic.lists.iter().filter(|list| list.account == *name).collect();
+        let title = format!("clinic `{}`, account `{name}`", clinic.slug);
+        sick |= tell(&title, vec![unmanaged(account.as_ref(), &lists).await]);
+        for list in lists {
+            let title = format!("clinic `{}`, list `{}`", clinic.slug, list.slug);
+            sick |= tell(&title, audience(account.as_ref(), list).await);
+        }
+    }
+    sick
+}
+
+/// Lists in the account that nobody keeps: whoever is dropped stays on them.
+async fn unmanaged(account: &dyn ListAccount, managed: &[&ListConfig]) -> Finding {
+    let there = match account.lists().await {
+        Ok(there) => there,
+        Err(error) => return Mend(error.to_string()),
+    };
+    let kept: BTreeSet<&str> = managed.iter().map(|list| list.audience.as_str()).collect();
+    let loose: Vec<String> = there
+        .into_iter()
+        .filter(|(id, _)| !kept.contains(id.as_str()))
+        .map(|(id, name)| format!("`{name}` ({id})"))
+        .collect();
+    if loose.is_empty() {
+        return Well("the key works; every list of the account is kept".to_owned());
+    }
+    Note(format!(
+        "the key works; nobody keeps these lists of the account, so whoever is dropped stays on them: {}",
+        loose.join(", ")
+    ))
+}
+
+async fn audience(account: &dyn ListAccount, list: &ListConfig) -> Vec<Finding> {
+    let fields = list.policy.fields.iter().map(|mapping| mapping.field.clone()).collect();
+    let port = account.list(&list.audience, fields, !list.policy.tags.is_empty());
+    let region = match port.account().await {
+        Ok(account) => region(account.region.as_deref()),
+        Err(error) => return vec![Mend(error.to_string())],
+    };
+    match port.audience().await {
+        Ok(audience) => {
+            let mut findings = vec![region, confirmation(&audience)];
+            findings.extend(fields_of(&audience, list));
+            findings
+        }
+        Err(error) => vec![region, Mend(error.to_string())],
+    }
+}
+
+fn region(region: Option<&str>) -> Finding {
+    match region {
+        Some(region) => Note(format!(
+            "the provider keeps its data in `{region}`: outside the UK and EEA that is a transfer (GDPR Art. 44)"
+        )),
+        None => Note("the provider does not say where it keeps the data".to_owned()),
+    }
+}
+
+fn confirmation(audience: &Audience) -> Finding {
+    if audience.double_opt_in {
+        return Well(format!("audience `{}` confirms sign-ups on its own forms", audience.name));
+    }
+    Note(format!(
+        "audience `{}` does not confirm sign-ups on its own forms, so none of them proves anything: turn on double opt-in in its settings at the provider",
+        audience.name
+    ))
+}
+
+fn fields_of(audience: &Audience, list: &ListConfig) -> Vec<Finding> {
+    let mapped: BTreeSet<&str> = list.policy.fields.iter().map(|m| m.field.as_str()).collect();
+    let there: BTreeSet<&str> = audience.fields.iter().map(|field| field.field.as_str()).collect();
+    let missing = mapped.difference(&there).map(|field| {
+        Mend(format!(
+            "the list has no field `{field}`: create it at the provider, or take it out of `fields`"
+        ))
+    });
+    let unfilled = audience
+        .fields
+        .iter()
+        .filter(|field| field.required && !mapped.contains(field.field.as_str()))
+        .map(|field| {
+            Mend(format!(
+                "the list requires the field `{}`, which nothing fills: invitations will be refused. Map it in `fields`, or make it optional at the provider",
+                field.field
+            ))
+        });
+    let mut findings: Vec<Finding> = missing.chain(unfilled).collect();
+    if findings.is_empty() {
+        findings.push(Well("mapped and required fields fit".to_owned()));
+    }
+    findings
+}

@@ -1,0 +1,71 @@
+//! `explain`: why a person is, or is not, on each list.
+
+use clap::Args;
+
+use super::console::print_json;
+use super::reconcile::spoken;
+use super::{Common, Deployment, Exit};
+use crate::domain::Event;
+use crate::reconcile::{Explanation, ListWord, Who};
+
+/// Whom to explain.
+#[derive(Debug, Clone, Args)]
+pub struct Options {
+    /// An e-mail address, a phone number with +, or the clinic's id of a patient.
+    pub who: String,
+}
+
+/// Explains.
+pub async fn run(common: &Common, options: Options) -> anyhow::Result<Exit> {
+    explain(&Deployment::open(common).await?, &options.who, common.json).await
+}
+
+/// Explains somebody to every clinic that knows them.
+pub async fn explain(deployment: &Deployment, who: &str, json: bool) -> anyhow::Result<Exit> {
+    let mut found = Vec::new();
+    for clinic in deployment.clinics() {
+        let (id, lists) = deployment.known_lists(clinic).await?;
+        let who = Who::read(who, clinic.country.as_deref());
+        if let Some(known) = deployment.reconciler().explain(id, &lists, &who).await? {
+            found.push((clinic.slug.clone(), known));
+        }
+    }
+    if found.is_empty() {
+        anyhow::bail!(
+            "nobody by that address or patient id is known, to the clinic or on its lists as last read"
+        );
+    }
+    if json {
+        let found: std::collections::BTreeMap<_, _> = found.into_iter().collect();
+        print_json(&found)?;
+    } else {
+        found.iter().for_each(|(clinic, known)| print(clinic, known));
+    }
+    Ok(Exit::InStep)
+}
+
+fn print(clinic: &str, known: &Explanation) {
+    println!("clinic `{clinic}`");
+    known.lists.iter().for_each(print_word);
+    if !known.ledger.is_empty() {
+        println!("  on record:");
+    }
+    known.ledger.iter().for_each(print_event);
+}
+
+fn print_word(word: &ListWord) {
+    let there = word.there.map_or("never seen", crate::domain::MemberStatus::word);
+    println!("  list `{}`: {} is {there} there; {}", word.list, word.contact, spoken(word.class));
+    for because in &word.reasons {
+        println!("    because: {} ({})", because.sentence, because.law);
+    }
+    if let Some(next) = word.next {
+        println!("    the next run would: {next}");
+    }
+}
+
+fn print_event(event: &Event) {
+    let at = event.occurred_at.unwrap_or(event.recorded_at).format("%Y-%m-%d %H:%M");
+    let how = event.method.as_deref().map(|method| format!(", {method}")).unwrap_or_default();
+    println!("    {at}  {} by the {} ({}{how})", event.kind, event.actor, event.source);
+}

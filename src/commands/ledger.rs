@@ -1,0 +1,37 @@
+//! `ledger verify`: whether any line was changed, removed or put in.
+
+use clap::Subcommand;
+
+use super::{Common, Deployment, Exit};
+
+/// Examines the ledger.
+#[derive(Debug, Subcommand)]
+pub enum Ledger {
+    /// Follows every clinic's chain from its first line to its last.
+    Verify,
+}
+
+/// Runs the subcommand.
+pub async fn run(common: &Common, ledger: Ledger) -> anyhow::Result<Exit> {
+    let Ledger::Verify = ledger;
+    let deployment = Deployment::open(common).await?;
+    let mut broken = false;
+    for clinic in deployment.clinics() {
+        let id = deployment.store.clinic_ensure(&clinic.slug).await?;
+        let verified = deployment.store.ledger_verify(id).await?;
+        match verified.first_bad {
+            None => println!(
+                "clinic `{}`: {} lines, unbroken; the text of {} was erased",
+                clinic.slug, verified.lines, verified.erased
+            ),
+            Some(line) => {
+                broken = true;
+                println!(
+                    "clinic `{}`: BROKEN at line {line} of {}: somebody changed the database past Listwarden. Keep a copy, restore the last good backup and compare",
+                    clinic.slug, verified.lines
+                );
+            }
+        }
+    }
+    Ok(if broken { Exit::Error } else { Exit::InStep })
+}

@@ -1,0 +1,120 @@
+//! `reconcile`: one attempt at everything that is due.
+
+use clap::Args;
+
+use super::console::{print_json, table};
+use super::{Common, Deployment, Exit};
+use crate::domain::Class;
+use crate::reconcile::{ClinicOutcome, ListState, Scope, SourceState};
+
+/// What to reconcile.
+#[derive(Debug, Clone, Args)]
+pub struct Options {
+    /// Only this list, by its short name.
+    #[arg(long)]
+    pub list: Option<String>,
+    /// Read both sides whole, whenever that was done last.
+    #[arg(long)]
+    pub full: bool,
+}
+
+/// Reconciles every clinic, or the one asked for. A clinic that fails keeps no other back.
+pub async fn run(common: &Common, options: Options) -> anyhow::Result<Exit> {
+    let deployment = Deployment::open(common).await?;
+    deployment.stop_on_ctrl_c();
+    let scope = Scope { list: options.list, full: options.full };
+    reconcile(&deployment, &scope, common.json).await
+}
+
+/// Reconciles and prints what came of it.
+pub async fn reconcile(deployment: &Deployment, scope: &Scope, json: bool) -> anyhow::Result<Exit> {
+    let mut outcomes = Vec::new();
+    let mut exit = Exit::InStep;
+    for clinic in deployment.clinics() {
+        match one(deployment, clinic, scope).await {
+            Ok(outcome) => {
+                exit = exit.max(Exit::after(&outcome));
+                outcomes.push(outcome);
+            }
+            Err(error) => {
+                deployment.console.finish();
+                eprintln!("error: clinic `{}`: {error:#}", clinic.slug);
+                exit = Exit::Error;
+            }
+        }
+        if deployment.reconciler().stop.is_asked() {
+            break;
+        }
+    }
+    deployment.console.finish();
+    if json {
+        print_json(&outcomes)?
+    } else {
+        outcomes.iter().for_each(print)
+    }
+    Ok(exit)
+}
+
+async fn one(
+    deployment: &Deployment,
+    clinic: &crate::config::ClinicConfig,
+    scope: &Scope,
+) -> anyhow::Result<ClinicOutcome> {
+    let mut practice = deployment.practice(clinic).await?;
+    Ok(deployment.reconciler().reconcile(&mut practice, scope).await?)
+}
+
+/// Prints what a run came to.
+pub fn print(outcome: &ClinicOutcome) {
+    let source = &outcome.source;
+    let read = match source.state {
+        SourceState::Swept => "all patients read".to_owned(),
+        SourceState::Read => "changed patients read".to_owned(),
+        SourceState::Short { missing, total } => {
+            format!("SHORT: {missing} of {total} patients missing, nobody is dropped for it;")
+        }
+        SourceState::Busy => "another worker reads the patients;".to_owned(),
+    };
+    println!(
+        "clinic `{}`: {read} {} rows, {} changed, {} with problems, {} vanished",
+        outcome.clinic, source.rows, source.changed, source.problems, source.vanished
+    );
+    if source.withdrawals_held > 0 {
+        println!(
+            "  {} patients' records now say no, by a bare flag: too many at once to be believed. If it is right: listwarden approve withdrawals:{}",
+            source.withdrawals_held, outcome.clinic
+        );
+    }
+    let mut rows = table(["list", "state", "operations", "links"]);
+    for list in &outcome.lists {
+        let operations: Vec<String> =
+            list.operations.iter().map(|(state, n)| format!("{n} {state}")).collect();
+        let classes: Vec<String> =
+            list.classes.iter().map(|(class, n)| format!("{n} {}", spoken(*class))).collect();
+        rows.add_row([
+            list.list.clone(),
+            list.state.word().replace('_', " "),
+            operations.join("\n"),
+            classes.join("\n"),
+        ]);
+    }
+    println!("{rows}");
+    for list in &outcome.lists {
+        if let Some(problem) = &list.problem {
+            println!("  list `{}`: {problem}", list.list);
+        }
+        if let (Some(run), ListState::Waiting | ListState::Braked) = (list.run, list.state)
+            && list.problem.is_none()
+        {
+            println!(
+                "  list `{}`: its changes wait for you. Look: listwarden plan. Then: listwarden approve {run}, or: listwarden refuse {run} --reason …",
+                list.list
+            );
+        }
+    }
+}
+
+/// Returns a class as people say it.
+pub fn spoken(class: Class) -> String {
+    class.word().replace('_', " ")
+}

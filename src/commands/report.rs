@@ -1,0 +1,98 @@
+//! `report`: the attestation, whose classes add up to the total.
+
+use chrono::{DateTime, Utc};
+use clap::Args;
+
+use super::console::{print_json, table};
+use super::reconcile::spoken;
+use super::{Common, Deployment, Exit};
+use crate::domain::Class;
+use crate::reconcile::Attestation;
+
+/// What to report.
+#[derive(Debug, Clone, Args)]
+pub struct Options {
+    /// Only this list, by its short name.
+    #[arg(long)]
+    pub list: Option<String>,
+}
+
+/// Reports; the exit code says whether every list is clean.
+pub async fn run(common: &Common, options: Options) -> anyhow::Result<Exit> {
+    report(&Deployment::open(common).await?, options.list.as_deref(), common.json).await
+}
+
+/// Attests every list of every clinic, or the one asked for.
+pub async fn report(
+    deployment: &Deployment,
+    list: Option<&str>,
+    json: bool,
+) -> anyhow::Result<Exit> {
+    let mut attested = Vec::new();
+    for clinic in deployment.clinics() {
+        let (id, lists) = deployment.known_lists(clinic).await?;
+        let of_clinic = deployment.reconciler().attest(id, &lists).await?;
+        attested.extend(of_clinic.into_iter().map(|list| (clinic.slug.clone(), list)));
+    }
+    attested.retain(|(_, attestation)| list.is_none_or(|slug| slug == attestation.list));
+    if json {
+        let rows: Vec<_> = attested
+            .iter()
+            .map(|(clinic, list)| serde_json::json!({ "clinic": clinic, "attestation": list }))
+            .collect();
+        print_json(&rows)?;
+    } else {
+        attested.iter().for_each(|(clinic, list)| print(clinic, list));
+        println!("held but dropped: {}", held_but_dropped(&attested));
+    }
+    Ok(attested.iter().map(|(_, list)| exit_of(list)).max().unwrap_or(Exit::InStep))
+}
+
+/// Unknown is not clean, and neither is anybody held without leave.
+fn exit_of(list: &Attestation) -> Exit {
+    if list.classes.is_none() {
+        return Exit::Waiting;
+    }
+    let held = |class: Class| list.count(class).unwrap_or_default() > 0;
+    if list.parked_removals > 0 || held(Class::HeldButDropped) {
+        Exit::ParkedRemovals
+    } else if held(Class::Waiting) || held(Class::Braked) {
+        Exit::Waiting
+    } else {
+        Exit::InStep
+    }
+}
+
+fn print(clinic: &str, list: &Attestation) {
+    println!("clinic `{clinic}`, list `{}`", list.list);
+    if let Some(region) = &list.region {
+        println!("  the provider keeps its data in: {region}");
+    }
+    println!("  patients read whole: {}", at(list.patients_read_at));
+    println!("  list read whole:     {}", at(list.list_read_at));
+    let mut rows = table(["links", "class"]);
+    for class in Class::ALL {
+        let count = list.count(*class).map_or_else(|| "unknown".to_owned(), |n| n.to_string());
+        rows.add_row([count, spoken(*class)]);
+    }
+    rows.add_row([list.total.to_string(), "total".to_owned()]);
+    println!("{rows}");
+    if list.parked_removals > 0 {
+        println!("  RED: {} could not be taken off yet; it is tried again", list.parked_removals);
+    }
+}
+
+fn held_but_dropped(attested: &[(String, Attestation)]) -> String {
+    let counts = attested.iter().map(|(_, list)| list.count(Class::HeldButDropped));
+    counts.sum::<Option<u64>>().map_or_else(
+        || {
+            "unknown: both sides were not read whole lately; run `listwarden reconcile --full`"
+                .to_owned()
+        },
+        |count| count.to_string(),
+    )
+}
+
+fn at(at: Option<DateTime<Utc>>) -> String {
+    at.map_or_else(|| "never".to_owned(), |at| at.format("%Y-%m-%d %H:%M UTC").to_string())
+}

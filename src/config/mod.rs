@@ -1,0 +1,234 @@
+//! Configuration: one deployment file, a folder of clinics and the environment, checked whole.
+//!
+//! Every mistake is told at once, with its file, key, line and cure; a key that is not known is a
+//! mistake too. Secrets are named here, never written. What is left is a [`Config`] that the rest
+//! of the program can rely on.
+
+mod account;
+mod clinic;
+mod deployment;
+mod digest;
+mod duration;
+mod list;
+mod parts;
+mod problem;
+mod secrets;
+mod section;
+mod shared;
+pub mod templates;
+mod url;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use chrono::{NaiveDate, TimeDelta};
+use chrono_tz::Tz;
+
+use crate::domain::Policy;
+pub use digest::policy_digest;
+pub use problem::{ConfigErrors, Problem};
+pub use secrets::{SecretError, Secrets};
+pub use shared::ListRef;
+pub use url::DatabaseUrl;
+
+/// The whole configuration of a deployment.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// The deployment file.
+    pub path: PathBuf,
+    /// Where our own store is.
+    pub store: DatabaseUrl,
+    /// Names of the secrets that keys are derived from.
+    pub keys: KeySettings,
+    /// How the loop turns.
+    pub run: RunSettings,
+    /// The clinics, by name.
+    pub clinics: Vec<ClinicConfig>,
+    /// Where secrets are.
+    pub secrets: Secrets,
+}
+
+/// Names of the secrets that keys are derived from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeySettings {
+    /// The one in use.
+    pub master: String,
+    /// Earlier ones, still needed to read what they sealed and to match what they hashed.
+    pub retired: Vec<String>,
+}
+
+/// How the loop turns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RunSettings {
+    /// How long a lease lasts without being renewed.
+    pub lease_ttl: TimeDelta,
+    /// How often every patient and every member is read, changed or not.
+    pub full_sweep_every: TimeDelta,
+    /// How often a list's settings are read at the provider.
+    pub settings_every: TimeDelta,
+    /// How long an admin's approval or release holds.
+    pub approval_lasts: TimeDelta,
+}
+
+/// One clinic.
+#[derive(Debug, Clone)]
+pub struct ClinicConfig {
+    /// Its file.
+    pub path: PathBuf,
+    /// Its name in commands, logs and secrets.
+    pub slug: String,
+    /// Its name for people.
+    pub title: String,
+    /// Its country (ISO 3166), for numbers in national form.
+    pub country: Option<String>,
+    /// Its time zone.
+    pub time_zone: Tz,
+    /// Where its patients are.
+    pub source: SourceSettings,
+    /// Its accounts at list providers, by name.
+    pub accounts: BTreeMap<String, AccountConfig>,
+    /// Its lists.
+    pub lists: Vec<ListConfig>,
+}
+
+/// Where a clinic's patients are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SourceSettings {
+    /// What kind of source it is.
+    pub kind: SourceKind,
+    /// Its database.
+    pub url: DatabaseUrl,
+    /// Rows a page.
+    pub page_size: u32,
+    /// How far a delta reaches back before the last one.
+    pub overlap: TimeDelta,
+}
+
+/// What kind of source a clinic has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SourceKind {
+    /// Its own database, through the view `listwarden_patients`.
+    Sql,
+    /// The reference clinic's schema, which we create and migrate.
+    Reference,
+}
+
+/// An account at a list provider.
+#[derive(Debug, Clone)]
+pub struct AccountConfig {
+    /// The provider's name.
+    pub provider: String,
+    /// The name of the secret that holds the credential.
+    pub key_secret: String,
+    /// The provider's own settings, which only its adapter reads.
+    pub settings: serde_json::Map<String, serde_json::Value>,
+}
+
+/// One list.
+#[derive(Debug, Clone)]
+pub struct ListConfig {
+    /// Its name in commands and logs.
+    pub slug: String,
+    /// The account it is in, by name.
+    pub account: String,
+    /// The provider's id of it.
+    pub audience: String,
+    /// The lists it shares the audience with (L27).
+    pub shared_with: Vec<ListRef>,
+    /// Who attested the chance to refuse in every message, and when (L5).
+    pub attested: Option<Attestation>,
+    /// What the clinic decided about it.
+    pub policy: Policy,
+}
+
+/// An admin's word that every message of a list offers the chance to refuse (L5).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Attestation {
+    /// Who gave it.
+    pub by: String,
+    /// When.
+    pub on: NaiveDate,
+}
+
+/// Settings and secrets from outside the files.
+#[derive(Clone, Default)]
+pub struct Environment(BTreeMap<String, String>);
+
+impl Environment {
+    /// Takes the process's own. Values that are not UTF-8 are left out.
+    #[must_use]
+    pub fn of_process() -> Self {
+        let text = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
+            Some((name.into_string().ok()?, value.into_string().ok()?))
+        };
+        Self(std::env::vars_os().filter_map(text).collect())
+    }
+
+    /// Returns a variable that is set and not blank.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(String::as_str).filter(|value| !value.trim().is_empty())
+    }
+}
+
+impl<K: Into<String>, V: Into<String>> FromIterator<(K, V)> for Environment {
+    fn from_iter<T: IntoIterator<Item = (K, V)>>(pairs: T) -> Self {
+        Self(pairs.into_iter().map(|(name, value)| (name.into(), value.into())).collect())
+    }
+}
+
+impl std::fmt::Debug for Environment {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_set().entries(self.0.keys().filter(|name| name.starts_with("LISTWARDEN_"))).finish()
+    }
+}
+
+impl Config {
+    /// Reads and checks everything.
+    ///
+    /// # Errors
+    /// [`ConfigErrors`]: every mistake in every file.
+    pub fn load(path: &Path, environment: &Environment) -> Result<Self, ConfigErrors> {
+        let (config, problems) = Self::load_sound(path, environment)?;
+        if problems.is_empty() { Ok(config) } else { Err(problems) }
+    }
+
+    /// Reads everything and leaves out the clinics whose files have mistakes, so that one
+    /// clinic's mistake does not stop the others.
+    ///
+    /// # Errors
+    /// [`ConfigErrors`], when the deployment file itself is at fault or no clinic is sound.
+    pub fn load_sound(
+        path: &Path,
+        environment: &Environment,
+    ) -> Result<(Self, ConfigErrors), ConfigErrors> {
+        let mut problems = Vec::new();
+        let Some(deployment) = deployment::read(path, environment, &mut problems) else {
+            return Err(ConfigErrors::new(problems));
+        };
+        let mut clinics = clinic::read_all(path, &deployment, &mut problems);
+        shared::check(&clinics, &mut problems);
+        clinics.retain(|clinic| problems.iter().all(|problem| problem.file != clinic.path));
+        if clinics.is_empty() {
+            return Err(ConfigErrors::new(problems));
+        }
+        clinics.sort_by(|a, b| a.slug.cmp(&b.slug));
+        let deployment::Deployment { store, keys, run, secrets, .. } = deployment;
+        let config = Self { path: path.to_owned(), store, keys, run, clinics, secrets };
+        Ok((config, ConfigErrors::new(problems)))
+    }
+
+    /// Finds a clinic by its name.
+    #[must_use]
+    pub fn clinic(&self, slug: &str) -> Option<&ClinicConfig> {
+        self.clinics.iter().find(|clinic| clinic.slug == slug)
+    }
+}
+
+impl ClinicConfig {
+    /// Finds a list by its name.
+    #[must_use]
+    pub fn list(&self, slug: &str) -> Option<&ListConfig> {
+        self.lists.iter().find(|list| list.slug == slug)
+    }
+}

@@ -1,0 +1,64 @@
+//! The providers there are: one line each.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use secrecy::SecretString;
+use serde_json::{Map, Value};
+
+use super::{ListWriter, ProviderError, Transport, mailchimp};
+use crate::clock::SharedClock;
+use crate::domain::Channel;
+
+/// The providers there are.
+pub const PROVIDERS: &[Provider] = &[mailchimp::PROVIDER];
+
+/// A provider as configuration and composition know it.
+#[derive(Debug, Clone, Copy)]
+pub struct Provider {
+    /// Its name in configuration.
+    pub name: &'static str,
+    /// The channel of its lists.
+    pub channel: Channel,
+    /// Checks its own settings before anything is opened.
+    pub check: fn(&Map<String, Value>) -> Result<(), BadSettings>,
+    /// Opens an account.
+    pub connect: fn(Opening) -> Result<Arc<dyn ListAccount>, BadSettings>,
+}
+
+/// What an account is opened with.
+#[derive(Debug)]
+pub struct Opening {
+    /// The provider's own settings.
+    pub settings: Map<String, Value>,
+    /// The credential.
+    pub key: SecretString,
+    /// How requests leave.
+    pub transport: Arc<dyn Transport>,
+    /// Time.
+    pub clock: SharedClock,
+}
+
+/// An account at a provider; its lists share the connections.
+#[async_trait]
+pub trait ListAccount: fmt::Debug + Send + Sync {
+    /// Reads the id and name of every list there is in the account.
+    async fn lists(&self) -> Result<Vec<(String, String)>, ProviderError>;
+
+    /// Returns one list; nothing is sent yet. `fields` and `tags` say what is read of members
+    /// that are read singly (L25).
+    fn list(&self, id: &str, fields: BTreeSet<String>, tags: bool) -> Arc<dyn ListWriter>;
+}
+
+/// Settings that a provider does not take, and what to do about it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct BadSettings(pub String);
+
+/// Finds a provider by its name in configuration.
+#[must_use]
+pub fn provider(name: &str) -> Option<&'static Provider> {
+    PROVIDERS.iter().find(|provider| provider.name == name)
+}

@@ -1,0 +1,69 @@
+//! The attestation: classes that add up to the total, and *unknown* where nothing proves a count
+//! (L26).
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+
+use super::{KnownList, ReconcileError, Reconciler};
+use crate::domain::{Class, ClinicId};
+
+/// One list's attestation.
+#[derive(Debug, Clone, Serialize)]
+pub struct Attestation {
+    /// The list's short name.
+    pub list: String,
+    /// Where the provider keeps the data, as it says.
+    pub region: Option<String>,
+    /// Links by class; none where a complete reading of either side is missing or too old.
+    pub classes: Option<BTreeMap<Class, u64>>,
+    /// Links in all.
+    pub total: u64,
+    /// Parked changes that would take somebody off.
+    pub parked_removals: u64,
+    /// When the list was last read whole.
+    pub list_read_at: Option<DateTime<Utc>>,
+    /// When the patients were last read whole.
+    pub patients_read_at: Option<DateTime<Utc>>,
+}
+
+impl Attestation {
+    /// Returns how many stand in `class`; none if that is unknown.
+    #[must_use]
+    pub fn count(&self, class: Class) -> Option<u64> {
+        self.classes.as_ref().map(|classes| classes.get(&class).copied().unwrap_or_default())
+    }
+}
+
+impl Reconciler {
+    /// Attests where the lists of a clinic stand.
+    pub async fn attest(
+        &self,
+        clinic: ClinicId,
+        lists: &[KnownList],
+    ) -> Result<Vec<Attestation>, ReconcileError> {
+        let patients_read_at = self.store.clinic(clinic).await?.source_swept_at;
+        let now = self.clock.now();
+        let reports = self.store.report(clinic).await?;
+        let mut attested = Vec::new();
+        for list in lists {
+            let Some(report) = reports.iter().find(|report| report.list.id == list.row.id) else {
+                continue;
+            };
+            let freshness = list.policy.freshness;
+            let fresh = |at: Option<DateTime<Utc>>| at.is_some_and(|at| now - at <= freshness);
+            let known = fresh(list.row.swept_at) && fresh(patients_read_at);
+            attested.push(Attestation {
+                list: list.row.slug.clone(),
+                region: list.row.region.clone(),
+                total: report.total,
+                classes: known.then(|| report.classes.clone()),
+                parked_removals: report.parked_removals,
+                list_read_at: list.row.swept_at,
+                patients_read_at,
+            });
+        }
+        Ok(attested)
+    }
+}

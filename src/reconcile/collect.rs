@@ -1,0 +1,267 @@
+//! The clinic's side: patients into the store, their consents into the ledger.
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::tenure::Tenure;
+use super::{Practice, ReconcileError, Reconciler, SourceOutcome, SourceState};
+use crate::domain::policy::Brake;
+use crate::domain::{Channel, ClinicId, PatientId, Said};
+use crate::plan::consents::{changes, withdraws_barely};
+use crate::plan::{Draft, brake};
+use crate::providers::ListReader;
+use crate::store::{Origin, Unapplied};
+
+/// How far an incremental read reaches back: rows that a long transaction committed late.
+const OVERLAP: TimeDelta = TimeDelta::minutes(10);
+/// Patients worked at a time.
+const PAGE: u32 = 1_000;
+
+impl Reconciler {
+    /// Reads the clinic's patients, whole or since the last time, and what they teach the ledger.
+    pub(super) async fn collect(
+        &self,
+        practice: &Practice,
+        full: bool,
+    ) -> Result<SourceOutcome, ReconcileError> {
+        let name = format!("source:{}", practice.id);
+        let Some(tenure) = Tenure::take(self, &name).await? else {
+            return Ok(SourceOutcome::of(SourceState::Busy));
+        };
+        let outcome = self.collect_under(&tenure, practice, full).await;
+        tenure.release().await?;
+        outcome
+    }
+
+    /// Reads the patients and learns nothing from them: for a preview.
+    pub(super) async fn observe_patients<L: ListReader + ?Sized>(
+        &self,
+        practice: &Practice<L>,
+    ) -> Result<(), ReconcileError> {
+        let name = format!("source:{}", practice.id);
+        let Some(tenure) = Tenure::take(self, &name).await? else { return Ok(()) };
+        let read = self.read_due(&tenure, practice, false).await;
+        tenure.release().await?;
+        read.map(|_| ())
+    }
+
+    async fn collect_under(
+        &self,
+        tenure: &Tenure<'_>,
+        practice: &Practice,
+        full: bool,
+    ) -> Result<SourceOutcome, ReconcileError> {
+        let mut outcome = self.read_due(tenure, practice, full).await?;
+        outcome.withdrawals_held = self.learn_from_records(tenure, practice.id).await?;
+        Ok(outcome)
+    }
+
+    /// Reads every patient where a sweep is due, else those that changed.
+    async fn read_due<L: ListReader + ?Sized>(
+        &self,
+        tenure: &Tenure<'_>,
+        practice: &Practice<L>,
+        full: bool,
+    ) -> Result<SourceOutcome, ReconcileError> {
+        let clinic = self.store.clinic(practice.id).await?;
+        let now = self.clock.now();
+        let due =
+            clinic.source_swept_at.is_none_or(|at| now - at >= self.settings.full_sweep_every);
+        if full || due {
+            return self.sweep_patients(tenure, practice).await;
+        }
+        let since = clinic.source_cursor.map(|cursor| cursor - OVERLAP);
+        let read = self.read_patients(tenure, practice, since, None).await?;
+        self.source_recorded(tenure, practice.id, read.newest, None).await?;
+        Ok(read.outcome(SourceState::Read))
+    }
+
+    /// Reads every patient; who is missing twice in a row has vanished (L9), unless so many are
+    /// missing that the source itself is in doubt (L23).
+    async fn sweep_patients<L: ListReader + ?Sized>(
+        &self,
+        tenure: &Tenure<'_>,
+        practice: &Practice<L>,
+    ) -> Result<SourceOutcome, ReconcileError> {
+        let sweep = self.store.sweep_begin(practice.id).await?;
+        let read = self.read_patients(tenure, practice, None, Some(sweep)).await?;
+        let expected = practice.source.count().await?;
+        let (missing, total) = self.store.sweep_missing(practice.id, sweep).await?;
+        let empty = read.rows == 0 && total > 0;
+        let cut_short = read.rows + read.unreadable < expected || read.nameless;
+        let short = empty || cut_short || brake::shrank(total, missing, &Brake::default());
+        if short && !self.approved(practice.id, "source").await? {
+            self.progress.note(&format!(
+                "clinic `{}`: the patient source is short: {missing} of {total} known patients are missing, so nobody is dropped. Check the source; if it is right, run `listwarden approve source:{}`",
+                practice.slug, practice.slug
+            ));
+            self.source_recorded(tenure, practice.id, read.newest, None).await?;
+            return Ok(read.outcome(SourceState::Short { missing, total }));
+        }
+        let vanished = self.store.sweep_finish(&tenure.lease, practice.id, sweep).await?;
+        let swept = Some(self.clock.now());
+        self.source_recorded(tenure, practice.id, read.newest, swept).await?;
+        let mut outcome = read.outcome(SourceState::Swept);
+        outcome.vanished = vanished;
+        Ok(outcome)
+    }
+
+    async fn source_recorded(
+        &self,
+        tenure: &Tenure<'_>,
+        clinic: ClinicId,
+        newest: Option<DateTime<Utc>>,
+        swept: Option<DateTime<Utc>>,
+    ) -> Result<(), ReconcileError> {
+        // A clinic's clock set forward must not make us skip rows stamped by a right one (L2).
+        let cursor = newest.map(|newest| newest.min(self.clock.now()));
+        Ok(self.store.clinic_source_recorded(&tenure.lease, clinic, cursor, swept).await?)
+    }
+
+    async fn read_patients<L: ListReader + ?Sized>(
+        &self,
+        tenure: &Tenure<'_>,
+        practice: &Practice<L>,
+        since: Option<DateTime<Utc>>,
+        sweep: Option<i64>,
+    ) -> Result<Read, ReconcileError> {
+        let mut read = Read::default();
+        let mut after = None;
+        loop {
+            let page = practice.source.page(since, after.as_ref()).await?;
+            tenure.renew().await?;
+            let stored = self
+                .store
+                .patients_upsert(&tenure.lease, practice.id, Origin::Source, &page.records, sweep)
+                .await?;
+            if let Some(sweep) = sweep {
+                let unreadable = page.problems.iter().filter(|problem| problem.unreadable);
+                let ids: Vec<&str> =
+                    unreadable.filter_map(|problem| problem.source_id.as_deref()).collect();
+                self.store.patients_seen(&tenure.lease, practice.id, &ids, sweep).await?;
+            }
+            read.take(&page, stored.new + stored.changed);
+            self.progress.at(&practice.slug, "patients read", read.rows, None);
+            match page.next {
+                Some(next) if !self.stop.is_asked() => after = Some(next),
+                _ => return Ok(read),
+            }
+        }
+    }
+
+    /// Turns what changed in the records into ledger lines; withdrawals by bare flags in bulk wait
+    /// for an admin (L23). Returns how many wait.
+    async fn learn_from_records(
+        &self,
+        tenure: &Tenure<'_>,
+        clinic: ClinicId,
+    ) -> Result<u64, ReconcileError> {
+        let bare = self.count_bare_withdrawals(clinic).await?;
+        let active = self.store.patients_active(clinic).await?;
+        let hold = bare > Brake::default().removals(active)
+            && !self.approved(clinic, "withdrawals").await?;
+        let mut after = None;
+        loop {
+            let page = self.store.patients_unapplied(clinic, after, PAGE).await?;
+            let Some(last) = page.last().map(|row| row.patient.id) else { break };
+            self.apply_records(tenure, clinic, page, hold).await?;
+            tenure.renew().await?;
+            after = Some(last);
+        }
+        Ok(if hold { bare } else { 0 })
+    }
+
+    /// Tells whether an admin accepts what the brake holds back on the clinic's side.
+    async fn approved(&self, clinic: ClinicId, what: &str) -> Result<bool, ReconcileError> {
+        Ok(self.store.acceptance_is_open(clinic, what, self.clock.now()).await?)
+    }
+
+    async fn count_bare_withdrawals(&self, clinic: ClinicId) -> Result<u64, ReconcileError> {
+        let mut count = 0;
+        let mut after = None;
+        loop {
+            let page = self.store.patients_unapplied(clinic, after, PAGE).await?;
+            let Some(last) = page.last() else { return Ok(count) };
+            after = Some(last.patient.id);
+            count += page.iter().filter(|row| is_bare_withdrawal(row)).count() as u64;
+        }
+    }
+
+    async fn apply_records(
+        &self,
+        tenure: &Tenure<'_>,
+        clinic: ClinicId,
+        page: Vec<Unapplied>,
+        hold: bool,
+    ) -> Result<(), ReconcileError> {
+        let free: Vec<Unapplied> =
+            page.into_iter().filter(|row| !(hold && is_bare_withdrawal(row))).collect();
+        let drafts: Vec<Draft> = free.iter().flat_map(drafts_of).collect();
+        let said: Vec<(PatientId, Said)> =
+            free.iter().map(|row| (row.patient.id, Said::by(&row.patient.record))).collect();
+        self.append(Some(tenure), clinic, drafts).await?;
+        Ok(self.store.patients_applied(&tenure.lease, clinic, &said).await?)
+    }
+
+    /// Gives drafts their ids and appends them to the ledger.
+    pub(super) async fn append(
+        &self,
+        tenure: Option<&Tenure<'_>>,
+        clinic: ClinicId,
+        drafts: Vec<Draft>,
+    ) -> Result<u64, ReconcileError> {
+        if drafts.is_empty() {
+            return Ok(0);
+        }
+        let now = self.clock.now();
+        let events = drafts
+            .into_iter()
+            .map(|draft| draft.into_event(crate::domain::EventId(self.clock.id()), now))
+            .collect();
+        let lease = tenure.map(|tenure| &tenure.lease);
+        Ok(self.store.ledger_append(lease, clinic, events).await?.new)
+    }
+}
+
+fn is_bare_withdrawal(row: &Unapplied) -> bool {
+    withdraws_barely(row.said.as_ref(), &row.patient.record)
+}
+
+fn drafts_of(row: &Unapplied) -> Vec<Draft> {
+    let contact = |channel| match channel {
+        Channel::Email => row.contacts.email,
+        Channel::Sms => row.contacts.sms,
+    };
+    changes(row.said.as_ref(), &row.patient, contact)
+}
+
+/// What reading the source came to.
+#[derive(Debug, Default)]
+struct Read {
+    rows: u64,
+    changed: u64,
+    unreadable: u64,
+    problems: u64,
+    /// Whether a row had no id, so that nobody can be said to be missing.
+    nameless: bool,
+    newest: Option<DateTime<Utc>>,
+}
+
+impl Read {
+    fn take(&mut self, page: &crate::patients::PatientPage, changed: u64) {
+        self.rows += page.records.len() as u64;
+        self.changed += changed;
+        self.problems += page.problems.len() as u64;
+        self.unreadable += page.problems.iter().filter(|problem| problem.unreadable).count() as u64;
+        self.nameless |= !page.names_everyone();
+        self.newest = self.newest.max(page.records.iter().map(|r| r.updated_at).max());
+    }
+
+    fn outcome(&self, state: SourceState) -> SourceOutcome {
+        SourceOutcome {
+            rows: self.rows,
+            changed: self.changed,
+            problems: self.problems,
+            ..SourceOutcome::of(state)
+        }
+    }
+}

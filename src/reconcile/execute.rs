@@ -1,0 +1,181 @@
+//! Carrying a plan out: intent first, then the request, then what became of it (L17).
+
+use futures::stream::{FuturesUnordered, StreamExt};
+use uuid::Uuid;
+
+use super::tenure::Tenure;
+use super::{ManagedList, ReconcileError, Reconciler};
+use crate::domain::RunId;
+use crate::providers::{Job, JobState, Lot, LotResult, MemberWrite, Outcome};
+use crate::store::{OpState, OperationRow};
+
+/// Operations taken up at a time.
+const PAGE: u32 = 5_000;
+/// Wait between two looks at a provider's job.
+const JOB_POLL: std::time::Duration = std::time::Duration::from_secs(2);
+/// Looks at a job before it is left to the next run: an hour.
+const JOB_LOOKS: usize = 1_800;
+
+impl Reconciler {
+    /// Carries out every operation of the run that is free to go.
+    pub(super) async fn execute(
+        &self,
+        tenure: &Tenure<'_>,
+        run: RunId,
+        list: &ManagedList,
+    ) -> Result<(), ReconcileError> {
+        let mut after = -1;
+        let mut done = 0;
+        loop {
+            let page =
+                self.store.operations_page(run, &list.row, after, PAGE, OpState::Planned).await?;
+            let Some(last) = page.last() else { return Ok(()) };
+            after = last.ordinal;
+            done += page.len() as u64;
+            self.execute_page(tenure, list, page).await?;
+            self.progress.at(&list.row.slug, "changes made", done, None);
+            if self.stop.is_asked() {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Sends one page in lots, as many at a time as the provider allows. The first error stops
+    /// new lots; those under way are still recorded.
+    async fn execute_page(
+        &self,
+        tenure: &Tenure<'_>,
+        list: &ManagedList,
+        page: Vec<OperationRow>,
+    ) -> Result<(), ReconcileError> {
+        let writes = page.iter().filter_map(write).collect();
+        let mut lots = list.port.lots(writes).into_iter();
+        let rows = Rows::of(page);
+        let mut under_way = FuturesUnordered::new();
+        let mut failed = None;
+        loop {
+            while failed.is_none()
+                && !self.stop.is_asked()
+                && under_way.len() < list.port.capabilities().in_flight
+            {
+                let Some(lot) = lots.next() else { break };
+                under_way.push(self.execute_lot(tenure, list, lot, &rows));
+            }
+            match under_way.next().await {
+                None => break,
+                Some(Ok(())) => {}
+                Some(Err(error)) => failed = failed.or(Some(error)),
+            }
+        }
+        failed.map_or(Ok(()), Err)
+    }
+
+    async fn execute_lot(
+        &self,
+        tenure: &Tenure<'_>,
+        list: &ManagedList,
+        lot: Lot,
+        rows: &Rows,
+    ) -> Result<(), ReconcileError> {
+        let ids: Vec<Uuid> = lot.writes.iter().map(|write| write.id).collect();
+        tenure.renew().await?;
+        self.store.operations_submitted(&tenure.lease, &ids, None).await?;
+        match list.port.send(&lot).await {
+            Ok(LotResult::Done(outcomes)) => self.record(tenure, list, rows, &ids, outcomes).await,
+            Ok(LotResult::Accepted(job)) => {
+                self.store.operations_job(&tenure.lease, &ids, &job.0).await?;
+                self.follow(tenure, list, rows, &ids, &job).await
+            }
+            Err(error) => {
+                if error.is_doubtful() {
+                    self.record(tenure, list, rows, &ids, doubtful(&ids)).await?;
+                } else {
+                    self.store.operations_unsent(&tenure.lease, &ids).await?;
+                }
+                Err(error.into())
+            }
+        }
+    }
+
+    /// Follows a job to its end; Ctrl-C leaves it to the next run, which knows its id.
+    async fn follow(
+        &self,
+        tenure: &Tenure<'_>,
+        list: &ManagedList,
+        rows: &Rows,
+        ids: &[Uuid],
+        job: &Job,
+    ) -> Result<(), ReconcileError> {
+        for _ in 0..JOB_LOOKS {
+            match list.port.job(job).await? {
+                JobState::Done(outcomes) => {
+                    return self.record(tenure, list, rows, ids, outcomes).await;
+                }
+                JobState::Lost => {
+                    return self.record(tenure, list, rows, ids, doubtful(ids)).await;
+                }
+                JobState::Running if self.stop.is_asked() => return Ok(()),
+                JobState::Running => {
+                    tenure.renew().await?;
+                    self.clock.sleep(JOB_POLL).await;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Settles what an earlier run left behind: jobs are followed, the rest is in doubt.
+    pub(super) async fn settle_open_operations(
+        &self,
+        tenure: &Tenure<'_>,
+        run: RunId,
+        list: &ManagedList,
+    ) -> Result<(), ReconcileError> {
+        let open = self.store.operations_open(&list.row).await?;
+        let rows = Rows::of(open);
+        for (job, ids) in rows.by_job() {
+            match job {
+                Some(job) => self.follow(tenure, list, &rows, &ids, &Job(job)).await?,
+                None => self.record(tenure, list, &rows, &ids, doubtful(&ids)).await?,
+            }
+        }
+        Ok(self.store.operations_supersede(&tenure.lease, run, &list.row).await?)
+    }
+}
+
+/// Operations by id, for those who get outcomes back.
+#[derive(Debug)]
+pub(super) struct Rows(std::collections::BTreeMap<Uuid, OperationRow>);
+
+impl Rows {
+    fn of(rows: Vec<OperationRow>) -> Self {
+        Self(rows.into_iter().map(|row| (row.id, row)).collect())
+    }
+
+    pub(super) fn get(&self, id: &Uuid) -> Option<&OperationRow> {
+        self.0.get(id)
+    }
+
+    fn by_job(&self) -> std::collections::BTreeMap<Option<String>, Vec<Uuid>> {
+        let mut jobs: std::collections::BTreeMap<_, Vec<Uuid>> = std::collections::BTreeMap::new();
+        for row in self.0.values() {
+            jobs.entry(row.job.clone()).or_default().push(row.id);
+        }
+        jobs
+    }
+}
+
+fn write(row: &OperationRow) -> Option<MemberWrite> {
+    Some(MemberWrite {
+        id: row.id,
+        verb: row.op.verb,
+        from: row.op.from,
+        member: row.member.clone(),
+        address: row.address.clone()?,
+        payload: row.op.payload.clone(),
+    })
+}
+
+fn doubtful(ids: &[Uuid]) -> Vec<(Uuid, Outcome)> {
+    ids.iter().map(|id| (*id, Outcome::Doubtful)).collect()
+}

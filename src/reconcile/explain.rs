@@ -1,0 +1,164 @@
+//! Why a person is, or is not, on each list: state, reasons with their law, and the evidence (L29).
+
+use serde::Serialize;
+
+use super::{KnownList, ReconcileError, Reconciler};
+use crate::domain::{
+    Address, Base, Class, ClinicId, Contact, ContactFacts, Event, LinkId, MemberStatus, Reason,
+    Verb,
+};
+use crate::plan::decide;
+use crate::store::LinkRow;
+
+/// Who is asked about.
+#[derive(Debug, Clone)]
+pub enum Who {
+    /// Whoever has this address.
+    Address(Address),
+    /// A patient, by the clinic's id or ours.
+    Patient(String),
+}
+
+impl Who {
+    /// Reads what a person typed: an address, a number with `+`, else a patient's id.
+    #[must_use]
+    pub fn read(typed: &str, country: Option<&str>) -> Self {
+        let address = match typed {
+            _ if typed.contains('@') => Address::email(typed).ok(),
+            _ if typed.starts_with('+') => Address::mobile(typed, country).ok(),
+            _ => None,
+        };
+        address.map_or_else(|| Self::Patient(typed.to_owned()), Self::Address)
+    }
+}
+
+/// What is known of somebody.
+#[derive(Debug, Clone, Serialize)]
+pub struct Explanation {
+    /// Each list's word.
+    pub lists: Vec<ListWord>,
+    /// The ledger's lines, oldest first.
+    pub ledger: Vec<Event>,
+}
+
+/// One list's word on one contact.
+#[derive(Debug, Clone, Serialize)]
+pub struct ListWord {
+    /// The list's short name.
+    pub list: String,
+    /// The link, by which logs and journal name the contact.
+    pub link: LinkId,
+    /// The contact, redacted.
+    pub contact: String,
+    /// Its state at the provider; none if it was never seen there.
+    pub there: Option<MemberStatus>,
+    /// What clinic and list last agreed on.
+    pub agreed: Option<Base>,
+    /// Where it stands.
+    pub class: Class,
+    /// What the next run would do.
+    pub next: Option<Verb>,
+    /// Every reason, the deciding one first.
+    pub reasons: Vec<Because>,
+}
+
+/// One reason, as a sentence with its law.
+#[derive(Debug, Clone, Serialize)]
+pub struct Because {
+    /// The reason.
+    pub reason: Reason,
+    /// Its law.
+    pub law: String,
+    /// Its sentence.
+    pub sentence: &'static str,
+}
+
+impl From<Reason> for Because {
+    fn from(reason: Reason) -> Self {
+        Self { reason, law: reason.law().to_string(), sentence: reason.sentence() }
+    }
+}
+
+impl Reconciler {
+    /// Explains somebody to a clinic; none if neither its records nor its lists know them.
+    pub async fn explain(
+        &self,
+        clinic: ClinicId,
+        lists: &[KnownList],
+        who: &Who,
+    ) -> Result<Option<Explanation>, ReconcileError> {
+        let mut words = Vec::new();
+        let mut ledger = Vec::new();
+        for contact in self.contacts(clinic, who).await? {
+            for row in self.store.links_of_contact(clinic, contact.id).await? {
+                let list = lists.iter().find(|list| list.row.id == row.list_id);
+                words.extend(list.map(|list| self.word(list, &row)));
+            }
+            ledger.extend(self.store.ledger_of_contact(clinic, contact.id).await?);
+        }
+        match who {
+            Who::Address(address) if words.is_empty() => {
+                words = self.strangers(lists, address).await?;
+            }
+            Who::Address(_) => {}
+            Who::Patient(id) => {
+                if let Some(patient) = self.store.patient_find(clinic, id).await? {
+                    ledger.extend(self.store.ledger_of_patient(clinic, patient.id).await?);
+                }
+            }
+        }
+        ledger.sort_by_key(|event: &Event| (event.recorded_at, event.id));
+        ledger.dedup_by_key(|event| event.id);
+        let known = !words.is_empty() || !ledger.is_empty();
+        Ok(known.then_some(Explanation { lists: words, ledger }))
+    }
+
+    async fn contacts(&self, clinic: ClinicId, who: &Who) -> Result<Vec<Contact>, ReconcileError> {
+        Ok(match who {
+            Who::Address(address) => {
+                self.store.contact_find(clinic, address).await?.into_iter().collect()
+            }
+            Who::Patient(id) => match self.store.patient_find(clinic, id).await? {
+                Some(patient) => self.store.contacts_of_patient(clinic, patient.id).await?,
+                None => Vec::new(),
+            },
+        })
+    }
+
+    /// Members whom the clinic never knew are found by the hash of their address.
+    async fn strangers(
+        &self,
+        lists: &[KnownList],
+        address: &Address,
+    ) -> Result<Vec<ListWord>, ReconcileError> {
+        let mut words = Vec::new();
+        for list in lists.iter().filter(|list| list.row.channel == address.channel()) {
+            let hashes = self.store.address_hashes(list.row.clinic, address);
+            let row = self.store.link_by_address(&list.row, &hashes).await?;
+            words.extend(row.map(|row| self.word(list, &row)));
+        }
+        Ok(words)
+    }
+
+    fn word(&self, list: &KnownList, row: &LinkRow) -> ListWord {
+        let decision = decide(&row.facts, &row.link, &list.facts(), self.clock.now());
+        ListWord {
+            list: list.row.slug.clone(),
+            link: row.link.id,
+            contact: redacted(&row.facts),
+            there: row.link.observed.as_ref().map(|observed| observed.status),
+            agreed: row.link.base,
+            class: decision.class,
+            next: decision.operation.as_ref().map(|operation| operation.verb),
+            reasons: decision.reasons.iter().map(|reason| Because::from(*reason)).collect(),
+        }
+    }
+}
+
+fn redacted(facts: &ContactFacts) -> String {
+    match facts.contact.as_ref().map(|contact| &contact.address) {
+        None => "a member whom the clinic never knew".to_owned(),
+        Some(None) => "an erased address".to_owned(),
+        Some(Some(address)) => address.to_string(),
+    }
+}

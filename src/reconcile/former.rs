@@ -1,0 +1,24 @@
+//! Former patients, named by an admin: known, and dropped (L22).
+
+use super::tenure::Tenure;
+use super::{ReconcileError, Reconciler, Refused};
+use crate::domain::{ClinicId, PatientRecord};
+use crate::store::Origin;
+
+impl Reconciler {
+    /// Stores people who are no patients any more; the next run takes them off every list.
+    pub async fn import_former(
+        &self,
+        clinic: ClinicId,
+        records: &[PatientRecord],
+    ) -> Result<(), ReconcileError> {
+        let Some(tenure) = Tenure::take(self, &format!("source:{clinic}")).await? else {
+            return Err(Refused::Busy.into());
+        };
+        let stored =
+            self.store.patients_upsert(&tenure.lease, clinic, Origin::Import, records, None).await;
+        tenure.release().await?;
+        stored?;
+        Ok(())
+    }
+}

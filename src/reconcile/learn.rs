@@ -1,0 +1,54 @@
+//! What the provider's state teaches: drafts into the ledger, bases moved, before anything is
+//! planned. An opt-out seen on the way is recorded first, whatever happens next.
+
+use super::tenure::Tenure;
+use super::{ManagedList, ReconcileError, Reconciler};
+use crate::domain::LinkId;
+use crate::plan::{Adoption, decide};
+use crate::providers::ListReader;
+use crate::store::{Adopted, Which};
+
+/// Links worked at a time.
+pub(super) const PAGE: u32 = 2_000;
+
+impl Reconciler {
+    /// Records what is new in the provider's state, for every link or for those that changed.
+    pub(super) async fn learn<L: ListReader + ?Sized>(
+        &self,
+        tenure: &Tenure<'_>,
+        list: &ManagedList<L>,
+        everything: bool,
+    ) -> Result<(), ReconcileError> {
+        let now = self.clock.now();
+        let which = if everything { Which::All } else { Which::Stale { now } };
+        let facts = list.facts();
+        let mut after = -1;
+        loop {
+            let page = self.store.links_page(&list.row, after, PAGE, which).await?;
+            let Some(last) = page.last() else { return Ok(()) };
+            after = last.ordinal;
+            tenure.renew().await?;
+            let mut drafts = Vec::new();
+            let mut adopted = Vec::new();
+            for row in &page {
+                let decision = decide(&row.facts, &row.link, &facts, now);
+                if !decision.adoption.is_empty() {
+                    adopted.push(adopted_link(row.link.id, decision.adoption));
+                }
+                drafts.extend(decision.drafts);
+            }
+            self.append(Some(tenure), list.row.clinic, drafts).await?;
+            self.store.links_adopt(&tenure.lease, &adopted).await?;
+        }
+    }
+}
+
+fn adopted_link(link: LinkId, adoption: Adoption) -> Adopted {
+    Adopted {
+        link,
+        base: adoption.base,
+        removed_there: adoption.removed_there,
+        invitation: adoption.invitation,
+        settles_intent: adoption.settles_intent,
+    }
+}

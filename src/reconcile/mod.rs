@@ -1,0 +1,231 @@
+//! The shell around the law: lease -> collect -> learn -> plan -> brake -> execute -> record.
+//!
+//! Cron, webhook and button only wake [`Reconciler::reconcile`]; it takes no input but what the
+//! store holds, so a missed wake-up is made good by the next one.
+
+mod attest;
+mod collect;
+mod erasure;
+mod error;
+mod execute;
+mod explain;
+mod feedback;
+mod former;
+mod learn;
+mod observe;
+mod outcome;
+mod plan_run;
+mod preview;
+mod progress;
+mod record;
+mod settings;
+mod tenure;
+
+use std::sync::Arc;
+
+pub use attest::Attestation;
+pub use error::{ReconcileError, Refused};
+pub use explain::{Because, Explanation, ListWord, Who};
+pub use outcome::{ClinicOutcome, ListOutcome, ListState, SourceOutcome, SourceState};
+pub use preview::{Preview, PreviewRow};
+pub use progress::{Progress, Silent};
+pub use tenure::Stop;
+
+use crate::clock::SharedClock;
+use crate::domain::{ClinicId, Policy};
+use crate::patients::PatientSource;
+use crate::plan::ListFacts;
+use crate::providers::{ListReader, ListWriter};
+use crate::store::{ListRow, Store};
+use tenure::Tenure;
+
+/// How the loop runs; from `[run]` in `listwarden.toml`.
+#[derive(Debug, Clone)]
+pub struct RunSettings {
+    /// How long a lease lasts without being renewed.
+    pub lease: std::time::Duration,
+    /// How old the last full sweep may be before the next run makes one.
+    pub full_sweep_every: chrono::TimeDelta,
+    /// How old a list's settings may be before they are read again.
+    pub settings_every: chrono::TimeDelta,
+}
+
+impl Default for RunSettings {
+    fn default() -> Self {
+        Self {
+            lease: std::time::Duration::from_secs(60),
+            full_sweep_every: chrono::TimeDelta::hours(24),
+            settings_every: chrono::TimeDelta::hours(24),
+        }
+    }
+}
+
+/// One practice in hand: its source and the lists it asked us to keep.
+#[derive(Debug)]
+pub struct Practice<L: ?Sized = dyn ListWriter> {
+    /// Its id in the store.
+    pub id: ClinicId,
+    /// Its short name.
+    pub slug: String,
+    /// Where its patients are read from.
+    pub source: Arc<dyn PatientSource>,
+    /// Its lists.
+    pub lists: Vec<ManagedList<L>>,
+}
+
+/// One list in hand.
+#[derive(Debug)]
+pub struct ManagedList<L: ?Sized = dyn ListWriter> {
+    /// What the store knows of it.
+    pub row: ListRow,
+    /// What the clinic decided about it.
+    pub policy: Policy,
+    /// Digest of the policy: when it changes, every link is planned again.
+    pub policy_digest: String,
+    /// Names the provider account, whose holder alone may call it.
+    pub account: String,
+    /// The provider's id of the list, by the configuration.
+    pub audience: String,
+    /// The provider.
+    pub port: Arc<L>,
+}
+
+impl<L: ListReader + ?Sized> ManagedList<L> {
+    fn facts(&self) -> ListFacts<'_> {
+        facts(&self.row, &self.policy)
+    }
+}
+
+/// One list as the store and the configuration know it, without its provider.
+#[derive(Debug, Clone)]
+pub struct KnownList {
+    /// What the store knows of it.
+    pub row: ListRow,
+    /// What the clinic decided about it.
+    pub policy: Policy,
+}
+
+impl KnownList {
+    fn facts(&self) -> ListFacts<'_> {
+        facts(&self.row, &self.policy)
+    }
+}
+
+fn facts<'a>(row: &'a ListRow, policy: &'a Policy) -> ListFacts<'a> {
+    ListFacts { id: row.id, slug: &row.slug, policy, confirms_sign_ups: row.audience_double_opt_in }
+}
+
+/// What a run is asked to do beyond what the store says is due.
+#[derive(Debug, Clone, Default)]
+pub struct Scope {
+    /// Only this list, by its short name.
+    pub list: Option<String>,
+    /// Full sweeps of both sides, whenever the last ones were.
+    pub full: bool,
+}
+
+/// Keeps lists and patients in step.
+#[derive(Debug, Clone)]
+pub struct Reconciler {
+    /// What is known.
+    pub store: Store,
+    /// Time, ids, chance.
+    pub clock: SharedClock,
+    /// How to run.
+    pub settings: RunSettings,
+    /// Where to say how far it is.
+    pub progress: Arc<dyn Progress>,
+    /// Asked between pages and operations whether to stop.
+    pub stop: Stop,
+}
+
+impl Reconciler {
+    /// Brings one practice in step: makes one attempt at everything that is due.
+    ///
+    /// A list that fails does not keep the others from their turn.
+    pub async fn reconcile(
+        &self,
+        practice: &mut Practice,
+        scope: &Scope,
+    ) -> Result<ClinicOutcome, ReconcileError> {
+        let source = self.collect(practice, scope.full).await?;
+        let mut lists = Vec::new();
+        for list in practice.lists.iter_mut().filter(|list| asked_for(scope, list)) {
+            let outcome = self.turn(list, scope.full).await;
+            lists.push(outcome.unwrap_or_else(|error| ListOutcome::failed(&list.row, error)));
+            if self.stop.is_asked() {
+                break;
+            }
+        }
+        self.close(practice).await?;
+        Ok(ClinicOutcome { clinic: practice.slug.clone(), source, lists })
+    }
+
+    /// What follows for the clinic's side: erasures that are through everywhere, and its own record.
+    async fn close(&self, practice: &Practice) -> Result<(), ReconcileError> {
+        let name = format!("source:{}", practice.id);
+        let Some(tenure) = Tenure::take(self, &name).await? else { return Ok(()) };
+        self.write_back(&tenure, practice.id, practice.source.as_ref()).await?;
+        self.erase_settled(&tenure, practice).await?;
+        tenure.release().await
+    }
+
+    /// One list's turn: observe, learn, plan, brake, execute, until nothing is left to do.
+    async fn turn(
+        &self,
+        list: &mut ManagedList,
+        full: bool,
+    ) -> Result<ListOutcome, ReconcileError> {
+        let Some(tenure) = Tenure::take(self, &format!("account:{}", list.account)).await? else {
+            return Ok(ListOutcome::busy(&list.row));
+        };
+        let run = self.store.run_begin(&list.row, "reconcile").await?;
+        let outcome = self.turn_under(&tenure, run, list, full).await;
+        let outcome = outcome.unwrap_or_else(|error| ListOutcome::failed(&list.row, error));
+        let outcome = ListOutcome { run: Some(run), ..outcome };
+        self.store.run_end(run, outcome.state.word(), &outcome.summary()).await?;
+        tenure.release().await?;
+        Ok(outcome)
+    }
+
+    async fn turn_under(
+        &self,
+        tenure: &Tenure<'_>,
+        run: crate::domain::RunId,
+        list: &mut ManagedList,
+        full: bool,
+    ) -> Result<ListOutcome, ReconcileError> {
+        self.check_settings(tenure, list, full).await?;
+        self.settle_open_operations(tenure, run, list).await?;
+        let swept = match self.observe(tenure, list, full).await? {
+            observe::Seen::Whole { swept } => swept,
+            observe::Seen::Short { missing, total } => {
+                return Ok(ListOutcome::incomplete(&list.row, missing, total));
+            }
+        };
+        let mut everything = swept | self.policy_changed(tenure, list).await?;
+        for round in 0..ROUNDS {
+            self.read_doubtful(tenure, list).await?;
+            self.learn(tenure, list, everything).await?;
+            let planned = self.plan_run(tenure, run, list, everything).await?;
+            everything = false;
+            if planned.to_execute == 0 {
+                break;
+            }
+            self.execute(tenure, run, list).await?;
+            if self.stop.is_asked() || round + 1 == ROUNDS {
+                break;
+            }
+        }
+        self.conclude(run, list).await
+    }
+}
+
+/// Turns of plan and execute within one run: a change may make one further change due (an archive
+/// before an invitation), and that one a last look. More means that somebody works against us, and
+/// the next run sees to it.
+const ROUNDS: usize = 4;
+
+fn asked_for(scope: &Scope, list: &ManagedList) -> bool {
+    scope.list.as_ref().is_none_or(|slug| *slug == list.row.slug) && list.row.retired_at.is_none()
+}

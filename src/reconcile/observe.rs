@@ -1,0 +1,310 @@
+//! The provider's side: pages of members into the store, absences confirmed.
+
+use std::collections::VecDeque;
+
+use chrono::{DateTime, Utc};
+use futures::stream::{FuturesUnordered, StreamExt};
+
+use super::tenure::Tenure;
+use super::{ManagedList, ReconcileError, Reconciler};
+use crate::domain::{ClinicId, LinkId, MemberKey, Observed};
+use crate::plan::{brake, payload};
+use crate::providers::{ListReader, Member, MemberPage, PageCursor, Scope as Pages};
+use crate::store::ObservedMember;
+
+/// Rows of the store worked at a time.
+const PAGE: u32 = 5_000;
+/// How often a sweep that does not add up is made again, because the list moved under it.
+const TRIES: usize = 3;
+
+/// What an observation came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Seen {
+    /// Everything was seen; absences are confirmed.
+    Whole {
+        /// By a full sweep, rather than by what changed.
+        swept: bool,
+    },
+    /// So many known members are missing that the provider's answer is in doubt (L23).
+    Short {
+        /// Known members that were not seen.
+        missing: u64,
+        /// Known members.
+        total: u64,
+    },
+}
+
+impl Reconciler {
+    /// Observes the list: whole where a sweep is due, else what changed.
+    pub(super) async fn observe<L: ListReader + ?Sized>(
+        &self,
+        tenure: &Tenure<'_>,
+        list: &mut ManagedList<L>,
+        full: bool,
+    ) -> Result<Seen, ReconcileError> {
+        self.store.links_ensure(&tenure.lease, &list.row).await?;
+        let now = self.clock.now();
+        let due = list.row.swept_at.is_none_or(|at| now - at >= self.settings.full_sweep_every);
+        let seen = if full || due {
+            self.sweep(tenure, list).await?
+        } else {
+            let since =
+                list.row.cursor.map(|cursor| cursor - list.port.capabilities().delta_overlap);
+            for archived in [false, true] {
+                self.read_pages(tenure, list, archived, since, &mut Marks::default()).await?;
+            }
+            Seen::Whole { swept: false }
+        };
+        if let Seen::Whole { swept } = seen {
+            let swept_at = swept.then_some(now);
+            list.row = self.store.list_observed(&tenure.lease, &list.row, now, swept_at).await?;
+        }
+        Ok(seen)
+    }
+
+    /// Pages through everything, then confirms who is gone.
+    async fn sweep<L: ListReader + ?Sized>(
+        &self,
+        tenure: &Tenure<'_>,
+        list: &ManagedList<L>,
+    ) -> Result<Seen, ReconcileError> {
+        let mut marks = Marks::default();
+        for archived in [false, true] {
+            if let Some(short) = self.read_all(tenure, list, archived, &mut marks).await? {
+                return Ok(short);
+            }
+        }
+        let unseen = self.unseen(list, &marks).await?;
+        let total = marks.count() + unseen.len() as u64;
+        if brake::shrank(total, unseen.len() as u64, &list.policy.brake) {
+            return Ok(Seen::Short { missing: unseen.len() as u64, total });
+        }
+        self.confirm_absent(tenure, list, unseen).await?;
+        Ok(Seen::Whole { swept: true })
+    }
+
+    /// Reads one scope until the pages add up to the total the provider states: rows that leave
+    /// the filter in mid-sweep shift later ones past us. Returns what is still short after that.
+    async fn read_all<L: ListReader + ?Sized>(
+        &self,
+        tenure: &Tenure<'_>,
+        list: &ManagedList<L>,
+        archived: bool,
+        marks: &mut Marks,
+    ) -> Result<Option<Seen>, ReconcileError> {
+        let mut short = None;
+        for _ in 0..TRIES {
+            let mut pass = Marks::default();
+            let total = self.read_pages(tenure, list, archived, None, &mut pass).await?;
+            let seen = pass.count();
+            marks.merge(&pass);
+            if seen >= total {
+                return Ok(None);
+            }
+            short = Some(Seen::Short { missing: total - seen, total });
+        }
+        Ok(short)
+    }
+
+    /// Reads the pages of one scope, as many at a time as the provider allows, storing each as it
+    /// comes. Returns the total the provider stated last.
+    async fn read_pages<L: ListReader + ?Sized>(
+        &self,
+        tenure: &Tenure<'_>,
+        list: &ManagedList<L>,
+        archived: bool,
+        changed_since: Option<DateTime<Utc>>,
+        marks: &mut Marks,
+    ) -> Result<u64, ReconcileError> {
+        let scope = Pages {
+            archived,
+            changed_since,
+            fields: list.policy.fields.iter().map(|mapping| mapping.field.clone()).collect(),
+            tags: !list.policy.tags.is_empty(),
+        };
+        let read = |cursor: Option<PageCursor>| {
+            let (port, scope) = (list.port.as_ref(), &scope);
+            async move { port.page(scope, cursor.as_ref()).await }
+        };
+        let mut waiting = VecDeque::from([None]);
+        let mut under_way = FuturesUnordered::new();
+        let mut total = 0;
+        loop {
+            while under_way.len() < list.port.capabilities().in_flight {
+                let Some(cursor) = waiting.pop_front() else { break };
+                under_way.push(read(cursor));
+            }
+            let Some(page) = under_way.next().await else { return Ok(total) };
+            let MemberPage { members, total: stated, next } = page?;
+            total = stated;
+            waiting.extend(next.into_iter().map(Some));
+            while under_way.len() < list.port.capabilities().in_flight {
+                let Some(cursor) = waiting.pop_front() else { break };
+                under_way.push(read(cursor));
+            }
+            tenure.renew().await?;
+            marks.set(&self.store_members(tenure, list, members).await?);
+            self.progress.at(&list.row.slug, "members read", marks.count(), Some(total));
+        }
+    }
+
+    async fn store_members<L: ListReader + ?Sized>(
+        &self,
+        tenure: &Tenure<'_>,
+        list: &ManagedList<L>,
+        members: Vec<Member>,
+    ) -> Result<Vec<i64>, ReconcileError> {
+        let now = self.clock.now();
+        let rows: Vec<ObservedMember> =
+            members.into_iter().map(|member| self.observed(list, member, now)).collect();
+        Ok(self.store.members_observe(&tenure.lease, &list.row, &rows).await?)
+    }
+
+    fn observed<L: ListReader + ?Sized>(
+        &self,
+        list: &ManagedList<L>,
+        member: Member,
+        now: DateTime<Utc>,
+    ) -> ObservedMember {
+        let clinic: ClinicId = list.row.clinic;
+        let hashes = member
+            .address
+            .as_ref()
+            .map(|address| self.store.address_hashes(clinic, address))
+            .unwrap_or_default();
+        let digest = payload::digest_shown(&member.fields, &member.tags, &list.policy);
+        let observed = Observed {
+            status: member.status,
+            member: Some(member.key),
+            last_changed: member.last_changed,
+            signed_up_at: member.signed_up_at,
+            opted_in_at: member.opted_in_at,
+            entry: member.entry,
+            complained: member.complained,
+            digest,
+            seen_at: now,
+        };
+        ObservedMember { observed, hashes, address: member.address }
+    }
+
+    /// Returns who was present and is in no page of the sweep.
+    async fn unseen<L: ListReader + ?Sized>(
+        &self,
+        list: &ManagedList<L>,
+        marks: &Marks,
+    ) -> Result<Vec<(LinkId, MemberKey)>, ReconcileError> {
+        let mut unseen = Vec::new();
+        let mut after = -1;
+        loop {
+            let page = self.store.links_present(&list.row, after, PAGE).await?;
+            let Some((last, ..)) = page.last() else { return Ok(unseen) };
+            after = *last;
+            let missing = page.into_iter().filter(|(ordinal, ..)| !marks.is_set(*ordinal));
+            unseen.extend(missing.map(|(_, link, key)| (link, key)));
+        }
+    }
+
+    /// Absent from a sweep is a hint: each is read by itself before it counts as gone.
+    async fn confirm_absent<L: ListReader + ?Sized>(
+        &self,
+        tenure: &Tenure<'_>,
+        list: &ManagedList<L>,
+        unseen: Vec<(LinkId, MemberKey)>,
+    ) -> Result<(), ReconcileError> {
+        if unseen.is_empty() {
+            return Ok(());
+        }
+        let keys: Vec<MemberKey> = unseen.iter().map(|(_, key)| key.clone()).collect();
+        let members = list.port.members(&keys).await?;
+        let mut gone = Vec::new();
+        let mut found = Vec::new();
+        for ((link, _), member) in unseen.into_iter().zip(members) {
+            match member {
+                Some(member) => found.push(member),
+                None => gone.push(link),
+            }
+        }
+        self.store_members(tenure, list, found).await?;
+        Ok(self.store.links_absent(&tenure.lease, &list.row, &gone, self.clock.now()).await?)
+    }
+
+    /// Reads members again whose last change is in doubt, before anything is decided (L17).
+    pub(super) async fn read_doubtful<L: ListReader + ?Sized>(
+        &self,
+        tenure: &Tenure<'_>,
+        list: &ManagedList<L>,
+    ) -> Result<(), ReconcileError> {
+        let mut after = -1;
+        loop {
+            let page = self.store.links_in_doubt(&list.row, after, 500).await?;
+            let Some(last) = page.last() else { return Ok(()) };
+            after = last.ordinal;
+            tenure.renew().await?;
+            let mut known = Vec::new();
+            for row in page {
+                let key = row.link.observed.as_ref().and_then(|observed| observed.member.clone());
+                match (key, row.facts.contact.and_then(|contact| contact.address)) {
+                    (Some(key), _) => known.push((row.link.id, key)),
+                    (None, Some(address)) => match list.port.member_by_address(&address).await? {
+                        Some(member) => {
+                            self.store_members(tenure, list, vec![member]).await?;
+                        }
+                        None => self.absent_now(tenure, list, &[row.link.id]).await?,
+                    },
+                    (None, None) => self.absent_now(tenure, list, &[row.link.id]).await?,
+                }
+            }
+            self.confirm_absent(tenure, list, known).await?;
+        }
+    }
+
+    async fn absent_now<L: ListReader + ?Sized>(
+        &self,
+        tenure: &Tenure<'_>,
+        list: &ManagedList<L>,
+        links: &[LinkId],
+    ) -> Result<(), ReconcileError> {
+        Ok(self.store.links_absent(&tenure.lease, &list.row, links, self.clock.now()).await?)
+    }
+}
+
+/// A set of per-list ordinals, one bit each: a million members take 125 kB.
+#[derive(Debug, Default)]
+struct Marks {
+    bits: Vec<u64>,
+}
+
+impl Marks {
+    fn set(&mut self, ordinals: &[i64]) {
+        for ordinal in ordinals {
+            let (word, bit) = place(*ordinal);
+            if self.bits.len() <= word {
+                self.bits.resize(word + 1, 0);
+            }
+            self.bits[word] |= bit;
+        }
+    }
+
+    fn is_set(&self, ordinal: i64) -> bool {
+        let (word, bit) = place(ordinal);
+        self.bits.get(word).is_some_and(|bits| bits & bit != 0)
+    }
+
+    fn merge(&mut self, other: &Self) {
+        if self.bits.len() < other.bits.len() {
+            self.bits.resize(other.bits.len(), 0);
+        }
+        for (mine, theirs) in self.bits.iter_mut().zip(&other.bits) {
+            *mine |= theirs;
+        }
+    }
+
+    fn count(&self) -> u64 {
+        self.bits.iter().map(|bits| u64::from(bits.count_ones())).sum()
+    }
+}
+
+fn place(ordinal: i64) -> (usize, u64) {
+    let ordinal = usize::try_from(ordinal).unwrap_or_default();
+    (ordinal / 64, 1 << (ordinal % 64))
+}

@@ -1,0 +1,155 @@
+//! The plan: every change that is due as a row, counted by the brake before the first is sent.
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::learn::PAGE;
+use super::tenure::Tenure;
+use super::{ManagedList, ReconcileError, Reconciler};
+use crate::domain::operation::Counted;
+use crate::domain::{Class, RunId};
+use crate::plan::{Decision, Gauge, brake, decide};
+use crate::providers::ListReader;
+use crate::store::{LinkRow, OpState, OperationCount, PlannedLink, PlannedOperation, Which};
+
+/// The brake looks back this far (L23).
+pub(super) const ROLLING: TimeDelta = TimeDelta::hours(24);
+
+/// What a plan came to.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Planned {
+    /// Operations free to be carried out.
+    pub(super) to_execute: u64,
+}
+
+impl Reconciler {
+    /// Plans every link, or those that changed, and holds back what must wait for an admin.
+    pub(super) async fn plan_run<L: ListReader + ?Sized>(
+        &self,
+        tenure: &Tenure<'_>,
+        run: RunId,
+        list: &ManagedList<L>,
+        everything: bool,
+    ) -> Result<Planned, ReconcileError> {
+        let now = self.clock.now();
+        self.plan_links(tenure, run, list, everything, now).await?;
+        self.store.operations_release(&tenure.lease, run, now).await?;
+        self.brake(tenure, run, list, now).await?;
+        self.store.links_withheld(&tenure.lease, run, &list.row).await?;
+        let counts = self.store.operations_counts(run, &list.row).await?;
+        let to_execute = counted(&counts, |kind| kind.state == OpState::Planned);
+        Ok(Planned { to_execute })
+    }
+
+    async fn plan_links<L: ListReader + ?Sized>(
+        &self,
+        tenure: &Tenure<'_>,
+        run: RunId,
+        list: &ManagedList<L>,
+        everything: bool,
+        now: DateTime<Utc>,
+    ) -> Result<(), ReconcileError> {
+        let which = if everything { Which::All } else { Which::Stale { now } };
+        let facts = list.facts();
+        let first = list.row.approved_at.is_none();
+        let mut ordinal = self.store.operations_end(run).await?;
+        let mut after = -1;
+        let mut done = 0;
+        loop {
+            let page = self.store.links_page(&list.row, after, PAGE, which).await?;
+            let Some(last) = page.last() else { return Ok(()) };
+            after = last.ordinal;
+            tenure.renew().await?;
+            let mut links = Vec::with_capacity(page.len());
+            let mut operations = Vec::new();
+            let mut settled = Vec::new();
+            for row in &page {
+                let decision = decide(&row.facts, &row.link, &facts, now);
+                let (link, operation) = self.placed(row, decision, first, now);
+                let is_parked = link.class == Class::Parked;
+                if row.parked.is_some() && operation.is_none() && !is_parked {
+                    settled.push(row.link.id);
+                }
+                links.push(link);
+                operations.extend(operation);
+            }
+            done += page.len() as u64;
+            let store = &self.store;
+            store.operations_insert(&tenure.lease, run, &list.row, ordinal, &operations).await?;
+            store.links_planned(&tenure.lease, &links).await?;
+            store.parked_clear(&tenure.lease, &settled).await?;
+            ordinal += i64::try_from(operations.len()).unwrap_or_default();
+            self.progress.at(&list.row.slug, "links planned", done, None);
+        }
+    }
+
+    /// Says where a link stands and, if a change is due, in which state its row begins.
+    ///
+    /// What the brake counts begins held and is let go once the count is known.
+    fn placed(
+        &self,
+        row: &LinkRow,
+        decision: Decision,
+        first: bool,
+        now: DateTime<Utc>,
+    ) -> (PlannedLink, Option<PlannedOperation>) {
+        let reason = decision.reason();
+        let link = PlannedLink {
+            link: row.link.id,
+            version: row.version,
+            class: decision.class,
+            reason,
+            due_at: decision.due_at,
+            stale: !decision.drafts.is_empty(),
+        };
+        let Some(op) = decision.operation.filter(|_| decision.drafts.is_empty()) else {
+            return (link, None);
+        };
+        let parked = row.parked.as_ref().filter(|parked| parked.verb == op.verb);
+        if let Some(parked) = parked.filter(|parked| parked.next_try > now) {
+            let due_at = Some(parked.next_try);
+            return (PlannedLink { class: Class::Parked, due_at, ..link }, None);
+        }
+        let state = match op.counted {
+            _ if first => OpState::Waiting,
+            Counted::No => OpState::Planned,
+            Counted::Removal | Counted::Invitation => OpState::Braked,
+        };
+        (link, Some(PlannedOperation { id: self.clock.id(), op, state }))
+    }
+
+    /// Lets go what is few enough; the rest waits for an admin.
+    async fn brake<L: ListReader + ?Sized>(
+        &self,
+        tenure: &Tenure<'_>,
+        run: RunId,
+        list: &ManagedList<L>,
+        now: DateTime<Utc>,
+    ) -> Result<(), ReconcileError> {
+        let store = &self.store;
+        let since = now - ROLLING;
+        let counts = store.operations_counts(run, &list.row).await?;
+        let braked = |what: Counted| {
+            counted(&counts, |kind| kind.state == OpState::Braked && kind.counted == what)
+        };
+        let gauge = Gauge {
+            listed: store.list_counts(&list.row).await?.listed,
+            removals: braked(Counted::Removal),
+            removed: store.removals_since(&list.row, since).await?,
+            invitations: braked(Counted::Invitation),
+            invited: store.invitations_since(&list.row, since).await?,
+        };
+        let held = brake::hold(gauge, &list.policy.brake);
+        for (counted, holds) in
+            [(Counted::Removal, held.removals), (Counted::Invitation, held.invitations)]
+        {
+            if !holds {
+                store.operations_unhold(&tenure.lease, run, &list.row, counted).await?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn counted(counts: &[OperationCount], which: impl Fn(&OperationCount) -> bool) -> u64 {
+    counts.iter().filter(|kind| which(kind)).map(|kind| kind.count).sum()
+}

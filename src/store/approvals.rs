@@ -1,0 +1,137 @@
+//! Approvals: what an admin decided about a plan that waits (L20, L23).
+
+use chrono::{DateTime, Utc};
+
+use super::Store;
+use super::columns::{At, args, count};
+use super::error::{Result, StoreError};
+use super::lists::ListRow;
+use super::sql::statements;
+use crate::domain::{ClinicId, RunId};
+
+/// One decision of an admin about a plan.
+#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
+pub struct ApprovalRow {
+    /// The run whose plan it is about.
+    #[sqlx(rename = "run_id")]
+    pub run: RunId,
+    /// Approved, or refused.
+    pub approved: bool,
+    /// Who decided.
+    pub decided_by: String,
+    /// Why, where it was refused.
+    pub reason: Option<String>,
+    /// When.
+    #[sqlx(try_from = "At")]
+    pub decided_at: DateTime<Utc>,
+    /// Until when an approval holds.
+    #[sqlx(try_from = "At")]
+    pub valid_until: DateTime<Utc>,
+}
+
+statements! {
+    PLAN_OPEN = {
+        "SELECT run_id FROM operations
+         WHERE clinic_id = $1 AND list_id = $2
+            AND state IN ('planned', 'waiting', 'braked', 'submitted')
+            AND state IN ('waiting', 'braked')
+         ORDER BY run_id DESC LIMIT 1"
+    }
+    APPROVAL_ADD = {
+        "INSERT INTO approvals (clinic_id, id, run_id, approved, decided_by, reason, decided_at,
+            valid_until)
+         SELECT clinic_id, $2, id, $3, $4, $5, $6, $7 FROM runs WHERE id = $1"
+    }
+    OPERATIONS_REFUSE = {
+        "UPDATE operations SET state = 'refused', payload = NULL, settled_at = $2
+         WHERE clinic_id = (SELECT clinic_id FROM runs WHERE id = $1) AND run_id = $1
+            AND state IN ('waiting', 'braked')"
+    }
+    OPERATIONS_AWAITED = {
+        "SELECT COUNT(*) FROM operations
+         WHERE clinic_id = (SELECT clinic_id FROM runs WHERE id = $1) AND run_id = $1
+            AND state IN ('waiting', 'braked', 'superseded')"
+    }
+    LIST_APPROVED = {
+        "UPDATE lists SET approved_at = COALESCE(approved_at, $2)
+         WHERE id = (SELECT list_id FROM runs WHERE id = $1)"
+    }
+    ACCEPTANCE_ADD = {
+        "INSERT INTO acceptances (clinic_id, id, what, decided_by, decided_at, valid_until)
+         VALUES ($1, $2, $3, $4, $5, $6)"
+    }
+    ACCEPTANCE_OPEN = {
+        "SELECT COUNT(*) FROM acceptances
+         WHERE clinic_id = $1 AND what = $2 AND valid_until > $3"
+    }
+    APPROVALS = {
+        "SELECT run_id, approved, decided_by, reason, decided_at, valid_until FROM approvals
+         WHERE clinic_id = $1 ORDER BY id DESC LIMIT $2"
+    }
+}
+
+impl Store {
+    /// Returns the newest run with operations on the list that wait for an admin.
+    pub async fn plan_open(&self, list: &ListRow) -> Result<Option<RunId>> {
+        let found: Option<(RunId,)> = self.db.row(PLAN_OPEN, args![list.clinic, list.id]).await?;
+        Ok(found.map(|(run,)| run))
+    }
+
+    /// Approves the run's plan: until then, its links may be changed as it says; a list's first
+    /// approval opens it (L20). Returns how many changes that covers.
+    pub async fn approve(&self, run: RunId, until: DateTime<Utc>, by: &str) -> Result<u64> {
+        let now = self.clock.now();
+        let no_reason: Option<&str> = None;
+        let mut tx = self.db.begin().await?;
+        let args = args![run, self.clock.id(), true, by, no_reason, now, until];
+        if tx.execute(APPROVAL_ADD, args).await? == 0 {
+            return Err(StoreError::Missing { what: "plan" });
+        }
+        tx.execute(LIST_APPROVED, args![run, now]).await?;
+        let awaited: Option<(i64,)> = tx.row(OPERATIONS_AWAITED, args![run]).await?;
+        tx.commit().await?;
+        Ok(awaited.map_or(0, |(awaited,)| count(awaited)))
+    }
+
+    /// Refuses the run's plan: what waits in it is not made. Returns how many changes that is.
+    pub async fn refuse(&self, run: RunId, by: &str, reason: &str) -> Result<u64> {
+        let now = self.clock.now();
+        let mut tx = self.db.begin().await?;
+        let args = args![run, self.clock.id(), false, by, reason, now, now];
+        if tx.execute(APPROVAL_ADD, args).await? == 0 {
+            return Err(StoreError::Missing { what: "plan" });
+        }
+        let refused = tx.execute(OPERATIONS_REFUSE, args![run, now]).await?;
+        tx.commit().await?;
+        Ok(refused)
+    }
+
+    /// Accepts until then what the brake holds back on the clinic's side: `source`, a source that
+    /// shrank; `withdrawals`, withdrawals by bare flags in bulk (L23).
+    pub async fn acceptance_open(
+        &self,
+        clinic: ClinicId,
+        what: &str,
+        until: DateTime<Utc>,
+        by: &str,
+    ) -> Result<()> {
+        let args = args![clinic, self.clock.id(), what, by, self.clock.now(), until];
+        self.db.execute(ACCEPTANCE_ADD, args).await.map(drop)
+    }
+
+    /// Tells whether such an acceptance is open.
+    pub async fn acceptance_is_open(
+        &self,
+        clinic: ClinicId,
+        what: &str,
+        now: DateTime<Utc>,
+    ) -> Result<bool> {
+        let open: Option<(i64,)> = self.db.row(ACCEPTANCE_OPEN, args![clinic, what, now]).await?;
+        Ok(open.is_some_and(|(open,)| open > 0))
+    }
+
+    /// Returns the clinic's approvals and refusals, the newest first.
+    pub async fn approvals(&self, clinic: ClinicId, limit: u32) -> Result<Vec<ApprovalRow>> {
+        self.db.rows(APPROVALS, args![clinic, limit]).await
+    }
+}

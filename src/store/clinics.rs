@@ -1,0 +1,88 @@
+//! Clinics: the tenants, and how far their records were read.
+
+use chrono::{DateTime, Utc};
+
+use super::Store;
+use super::columns::{MaybeAt, args};
+use super::error::{Result, StoreError};
+use super::leases::Lease;
+use super::sql::statements;
+use crate::domain::ClinicId;
+
+/// One clinic, and how far its source was read.
+#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
+pub struct ClinicRow {
+    /// Our id.
+    #[sqlx(rename = "clinic_id")]
+    pub id: ClinicId,
+    /// Its name in configuration and addresses.
+    pub slug: String,
+    /// When the source was last read from end to end.
+    #[sqlx(try_from = "MaybeAt")]
+    pub source_swept_at: Option<DateTime<Utc>>,
+    /// The newest change read so far, by the clinic's clock.
+    #[sqlx(try_from = "MaybeAt")]
+    pub source_cursor: Option<DateTime<Utc>>,
+    /// The number of the last sweep begun.
+    pub sweep_no: i64,
+}
+
+statements! {
+    CLINIC_ADD = {
+        "INSERT INTO clinics (clinic_id, slug) VALUES ($1, $2) ON CONFLICT (slug) DO NOTHING"
+    }
+    CLINIC_HEAD_ADD = {
+        "INSERT INTO ledger_heads (clinic_id, seq, mac)
+         SELECT clinic_id, 0, '' FROM clinics WHERE slug = $1 ON CONFLICT (clinic_id) DO NOTHING"
+    }
+    CLINIC_BY_SLUG = { "SELECT clinic_id FROM clinics WHERE slug = $1" }
+    CLINIC = {
+        "SELECT clinic_id, slug, source_swept_at, source_cursor, sweep_no
+         FROM clinics WHERE clinic_id = $1"
+    }
+    CLINICS = {
+        "SELECT clinic_id, slug, source_swept_at, source_cursor, sweep_no FROM clinics ORDER BY slug"
+    }
+    CLINIC_SOURCE_RECORDED = {
+        "UPDATE clinics SET source_cursor = COALESCE($2, source_cursor),
+            source_swept_at = COALESCE($3, source_swept_at)
+         WHERE clinic_id = $1"
+    }
+}
+
+impl Store {
+    /// Returns the clinic called `slug`, adding it where it is new.
+    pub async fn clinic_ensure(&self, slug: &str) -> Result<ClinicId> {
+        if let Some((id,)) = self.db.row(CLINIC_BY_SLUG, args![slug]).await? {
+            return Ok(id);
+        }
+        let mut tx = self.db.begin().await?;
+        tx.execute(CLINIC_ADD, args![self.clock.id(), slug]).await?;
+        tx.execute(CLINIC_HEAD_ADD, args![slug]).await?;
+        let added: Option<(ClinicId,)> = tx.row(CLINIC_BY_SLUG, args![slug]).await?;
+        tx.commit().await?;
+        added.map(|(id,)| id).ok_or(StoreError::Missing { what: "clinic" })
+    }
+
+    /// Returns the clinic.
+    pub async fn clinic(&self, id: ClinicId) -> Result<ClinicRow> {
+        self.db.row(CLINIC, args![id]).await?.ok_or(StoreError::Missing { what: "clinic" })
+    }
+
+    /// Returns all clinics by name.
+    pub async fn clinics(&self) -> Result<Vec<ClinicRow>> {
+        self.db.rows(CLINICS, args![]).await
+    }
+
+    /// Records how far the clinic's source was read; what is not given stays. Fenced.
+    pub async fn clinic_source_recorded(
+        &self,
+        lease: &Lease,
+        clinic: ClinicId,
+        cursor: Option<DateTime<Utc>>,
+        swept_at: Option<DateTime<Utc>>,
+    ) -> Result<()> {
+        let args = args![clinic, cursor, swept_at];
+        self.execute_under(lease, CLINIC_SOURCE_RECORDED, args).await.map(drop)
+    }
+}

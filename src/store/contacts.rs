@@ -1,0 +1,395 @@
+//! Contacts: addresses, who holds them, and the links that follow.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use uuid::Uuid;
+
+use super::Store;
+use super::columns::{At, args, id_rows, json, text_rows};
+use super::db::Tx;
+use super::error::Result;
+use super::links::Repointed;
+use super::patients::Contacts;
+use super::sql::statements;
+use crate::domain::{
+    Address, Channel, ClinicId, Contact, ContactId, EventId, LinkId, ListId, OptOut, OptOutKind,
+    PatientId, Standing, TimeSource,
+};
+use crate::keys::AddressHash;
+
+/// The addresses that a patient holds now.
+pub(super) struct Holding {
+    pub(super) patient: PatientId,
+    pub(super) addresses: Vec<Address>,
+}
+
+/// One address under all its hashes.
+struct Hashed<'a> {
+    address: &'a Address,
+    hashes: Vec<AddressHash>,
+}
+
+#[derive(Serialize)]
+struct HashRow<'a> {
+    contact: Option<Uuid>,
+    channel: &'static str,
+    hash: &'a str,
+}
+
+#[derive(Serialize)]
+struct ContactPut<'a> {
+    id: Uuid,
+    channel: &'static str,
+    address: &'a str,
+    hash: &'a str,
+    key_id: &'a str,
+    standing: String,
+}
+
+#[derive(Serialize, PartialEq, Eq, PartialOrd, Ord, Clone, Copy)]
+struct HolderPut {
+    contact: Uuid,
+    patient: Uuid,
+}
+
+#[derive(sqlx::FromRow)]
+struct Suppressed {
+    hash: String,
+    kind: OptOutKind,
+    clock: TimeSource,
+    event_id: EventId,
+    #[sqlx(try_from = "At")]
+    at: DateTime<Utc>,
+}
+
+#[derive(sqlx::FromRow)]
+struct MovedTo {
+    link: LinkId,
+    blank: LinkId,
+    contact: ContactId,
+    old: Option<ContactId>,
+}
+
+statements! {
+    CONTACTS_BY_HASH (given: channel text, hash text) = {
+        "SELECT g.channel, c.hash, c.id, c.address IS NULL FROM given g
+         JOIN contacts c ON c.clinic_id = $2 AND c.channel = g.channel AND c.hash = g.hash"
+    }
+    CONTACTS_ADD (given: id uuid, channel text, address text, hash text, key_id text,
+        standing text) = {
+        "INSERT INTO contacts (clinic_id, id, channel, address, hash, key_id, standing)
+         SELECT $2, id, channel, address, hash, key_id, standing FROM given"
+    }
+    CONTACTS_REVIVE (given: id uuid, address text) = {
+        "UPDATE contacts SET address = g.address, erased_at = NULL FROM given g
+         WHERE contacts.clinic_id = $2 AND contacts.id = g.id"
+    }
+    SUPPRESSIONS_BY_HASH (given: text text) = {
+        "SELECT s.hash, s.kind, s.clock, s.event_id, s.at FROM given g
+         JOIN suppressions s ON s.clinic_id = $2 AND s.hash = g.text ORDER BY s.at, s.event_id"
+    }
+    HOLDERS_OF_PATIENTS (given: id uuid) = {
+        "SELECT h.contact_id, h.patient_id, c.channel FROM given g
+         JOIN holders h ON h.clinic_id = $2 AND h.patient_id = g.id AND h.holds_now
+         JOIN contacts c ON c.clinic_id = h.clinic_id AND c.id = h.contact_id
+         ORDER BY h.contact_id"
+    }
+    HOLDERS_OF_CONTACTS (given: id uuid) = {
+        "SELECT h.contact_id, h.patient_id FROM given g
+         JOIN holders h ON h.clinic_id = $2 AND h.contact_id = g.id AND h.holds_now"
+    }
+    HOLDERS_LEFT (given: contact uuid, patient uuid) = {
+        "UPDATE holders SET holds_now = FALSE FROM given g
+         WHERE holders.clinic_id = $2 AND holders.contact_id = g.contact
+            AND holders.patient_id = g.patient"
+    }
+    HOLDERS_ADD (given: contact uuid, patient uuid) = {
+        "INSERT INTO holders (clinic_id, contact_id, patient_id, holds_now)
+         SELECT $2, contact, patient, TRUE FROM given WHERE TRUE
+         ON CONFLICT (clinic_id, contact_id, patient_id) DO UPDATE SET holds_now = TRUE"
+    }
+    LINKS_STALE_OF_PATIENTS (given: id uuid) = {
+        "UPDATE links SET stale = TRUE, version = links.version + 1
+         WHERE links.clinic_id = $2 AND links.contact_id IN (
+            SELECT h.contact_id FROM given g
+            JOIN holders h ON h.clinic_id = $2 AND h.patient_id = g.id)"
+    }
+    LINKS_STALE_OF_CONTACTS (given: id uuid) = {
+        "UPDATE links SET stale = TRUE, version = links.version + 1 FROM given g
+         WHERE links.clinic_id = $2 AND links.contact_id = g.id"
+    }
+    LINKS_OF_STRANGERS (given: contact uuid, channel text, hash text) = {
+        "SELECT k.id, k.list_id, g.contact FROM given g
+         JOIN lists l ON l.clinic_id = $2 AND l.channel = g.channel
+         JOIN links k ON k.clinic_id = l.clinic_id AND k.list_id = l.id AND k.address_hash = g.hash
+         WHERE k.contact_id IS NULL AND NOT EXISTS (SELECT 1 FROM links o
+            WHERE o.clinic_id = $2 AND o.contact_id = g.contact AND o.list_id = l.id)
+         ORDER BY k.list_id, k.ordinal"
+    }
+    LINKS_LACKING (given: id uuid) = {
+        "SELECT l.id, c.id FROM given g
+         JOIN contacts c ON c.clinic_id = $2 AND c.id = g.id
+         JOIN lists l ON l.clinic_id = c.clinic_id AND l.channel = c.channel
+            AND l.retired_at IS NULL
+         WHERE NOT EXISTS (SELECT 1 FROM links o
+            WHERE o.clinic_id = $2 AND o.contact_id = c.id AND o.list_id = l.id)
+         ORDER BY l.id, c.id"
+    }
+    // Links whose member moved to an address that is now a contact of ours, which is blank there.
+    LINKS_MOVED_TO (given: contact uuid, channel text, hash text) = {
+        "SELECT k.id AS link, b.id AS blank, g.contact, k.contact_id AS old FROM given g
+         JOIN lists l ON l.clinic_id = $2 AND l.channel = g.channel
+         JOIN links k ON k.clinic_id = l.clinic_id AND k.list_id = l.id AND k.moved_hash = g.hash
+         JOIN links b ON b.clinic_id = l.clinic_id AND b.contact_id = g.contact
+            AND b.list_id = l.id
+         WHERE k.id <> b.id AND b.member_key IS NULL AND b.status IS NULL
+            AND b.base_status IS NULL
+         ORDER BY k.list_id, k.ordinal"
+    }
+}
+
+impl Store {
+    /// Returns the hashes of `address` under every live key, the current one first.
+    #[must_use]
+    pub fn address_hashes(&self, clinic: ClinicId, address: &Address) -> Vec<AddressHash> {
+        self.keys.address_hashes(clinic.0, address.channel().word(), address.expose())
+    }
+
+    /// Finds the contact of an address, with what its events add up to.
+    pub async fn contact_find(
+        &self,
+        clinic: ClinicId,
+        address: &Address,
+    ) -> Result<Option<Contact>> {
+        let hashes = self.address_hashes(clinic, address);
+        let found = self.contact_by_hashes(clinic, address.channel(), &hashes).await?;
+        let Some(id) = found else { return Ok(None) };
+        Ok(self.contact(clinic, id).await?.and_then(|facts| facts.contact))
+    }
+
+    /// Returns the contacts that a patient holds now.
+    pub async fn contacts_of_patient(
+        &self,
+        clinic: ClinicId,
+        patient: PatientId,
+    ) -> Result<Vec<Contact>> {
+        let held = self.contacts_held(clinic, std::iter::once(patient)).await?;
+        let held = held.get(&patient).copied().unwrap_or_default();
+        let mut contacts = Vec::new();
+        for id in [held.email, held.sms].into_iter().flatten() {
+            let facts = self.contact(clinic, id).await?;
+            contacts.extend(facts.and_then(|facts| facts.contact));
+        }
+        Ok(contacts)
+    }
+
+    /// Finds the contact that any of `hashes` names.
+    pub async fn contact_by_hashes(
+        &self,
+        clinic: ClinicId,
+        channel: Channel,
+        hashes: &[AddressHash],
+    ) -> Result<Option<ContactId>> {
+        let rows = hash_rows(hashes.iter().map(|hash| (None, channel, hash.hash.as_str())))?;
+        let found: Vec<(Channel, String, ContactId, bool)> =
+            self.db.rows(CONTACTS_BY_HASH, args![rows, clinic]).await?;
+        Ok(found.first().map(|(_, _, id, _)| *id))
+    }
+
+    /// Makes `holdings` what their patients hold now: contacts, holders and links follow.
+    pub(super) async fn contacts_hold(
+        &self,
+        tx: &mut Tx,
+        clinic: ClinicId,
+        holdings: &[Holding],
+    ) -> Result<()> {
+        let hashed: BTreeMap<&Address, Hashed<'_>> = holdings
+            .iter()
+            .flat_map(|holding| &holding.addresses)
+            .map(|address| {
+                (address, Hashed { address, hashes: self.address_hashes(clinic, address) })
+            })
+            .collect();
+        let contacts = self.contacts_ensure(tx, clinic, &hashed).await?;
+        let held: BTreeSet<HolderPut> = holdings
+            .iter()
+            .flat_map(|holding| holding.addresses.iter().map(move |a| (holding.patient, a)))
+            .filter_map(|(patient, address)| {
+                let contact = contacts.get(address)?.0;
+                Some(HolderPut { contact, patient: patient.0 })
+            })
+            .collect();
+        let before = holders_exchange(tx, clinic, holdings, &held).await?;
+        let touched: BTreeSet<Uuid> =
+            held.iter().chain(&before).map(|holder| holder.contact).collect();
+        let rows = hash_rows(hashed.iter().flat_map(|(address, hashed)| {
+            let contact = contacts.get(address).map(|id| id.0);
+            hashed.hashes.iter().map(move |h| (contact, address.channel(), h.hash.as_str()))
+        }))?;
+        self.links_follow(tx, clinic, &touched, rows).await
+    }
+
+    /// Returns the contact of each address, adding those never seen with what is known against
+    /// their hash, and giving an erased one its address back.
+    async fn contacts_ensure<'a>(
+        &self,
+        tx: &mut Tx,
+        clinic: ClinicId,
+        hashed: &BTreeMap<&'a Address, Hashed<'a>>,
+    ) -> Result<BTreeMap<&'a Address, ContactId>> {
+        let rows = hash_rows(hashed.values().flat_map(|hashed| {
+            hashed.hashes.iter().map(|h| (None, hashed.address.channel(), h.hash.as_str()))
+        }))?;
+        let found: Vec<(Channel, String, ContactId, bool)> =
+            tx.rows(CONTACTS_BY_HASH, args![rows, clinic]).await?;
+        let known: BTreeMap<&str, (ContactId, bool)> =
+            found.iter().map(|(_, hash, id, erased)| (hash.as_str(), (*id, *erased))).collect();
+        let (mut contacts, mut unknown, mut revived) = (BTreeMap::new(), Vec::new(), Vec::new());
+        for (address, hashed) in hashed {
+            match hashed.hashes.iter().find_map(|hash| known.get(hash.hash.as_str())) {
+                Some((id, erased)) => {
+                    contacts.insert(*address, *id);
+                    if *erased {
+                        revived.push(Revived { id: id.0, address: address.expose() });
+                    }
+                }
+                None => unknown.push(hashed),
+            }
+        }
+        tx.execute(CONTACTS_REVIVE, args![json(&revived)?, clinic]).await?;
+        for (address, id) in self.contacts_add(tx, clinic, &unknown).await? {
+            contacts.insert(address, id);
+        }
+        Ok(contacts)
+    }
+
+    async fn contacts_add<'a>(
+        &self,
+        tx: &mut Tx,
+        clinic: ClinicId,
+        unknown: &[&Hashed<'a>],
+    ) -> Result<Vec<(&'a Address, ContactId)>> {
+        let all = unknown.iter().flat_map(|hashed| hashed.hashes.iter().map(|h| h.hash.as_str()));
+        let suppressed: Vec<Suppressed> =
+            tx.rows(SUPPRESSIONS_BY_HASH, args![text_rows(all)?, clinic]).await?;
+        let (mut added, mut puts) = (Vec::new(), Vec::new());
+        for hashed in unknown {
+            let Some(current) = hashed.hashes.first() else { continue };
+            let id = ContactId(self.clock.id());
+            let standing = suppressed_standing(&suppressed, &hashed.hashes);
+            added.push((hashed.address, id));
+            puts.push(ContactPut {
+                id: id.0,
+                channel: hashed.address.channel().word(),
+                address: hashed.address.expose(),
+                hash: &current.hash,
+                key_id: &current.key_id,
+                standing: json(&standing)?,
+            });
+        }
+        tx.execute(CONTACTS_ADD, args![json(&puts)?, clinic]).await?;
+        Ok(added)
+    }
+
+    /// Gives the `touched` contacts their links: strangers with the same hash become theirs, lists
+    /// without them get a new link, and a member that moved to their address is adopted (L19).
+    async fn links_follow(
+        &self,
+        tx: &mut Tx,
+        clinic: ClinicId,
+        touched: &BTreeSet<Uuid>,
+        hashes: String,
+    ) -> Result<()> {
+        let strangers: Vec<(LinkId, ListId, ContactId)> =
+            tx.rows(LINKS_OF_STRANGERS, args![hashes.clone(), clinic]).await?;
+        let mut taken = BTreeSet::new();
+        let attached: Vec<_> = strangers
+            .into_iter()
+            .filter(|(_, list, contact)| taken.insert((*list, *contact)))
+            .map(|(link, _, contact)| Repointed::new(link, Some(contact)))
+            .collect();
+        self.links_repoint(tx, clinic, &attached).await?;
+        let touched_rows = id_rows(touched.iter().copied())?;
+        let lacking: Vec<(ListId, ContactId)> =
+            tx.rows(LINKS_LACKING, args![touched_rows.clone(), clinic]).await?;
+        self.links_add(tx, clinic, &lacking).await?;
+        let moved: Vec<MovedTo> = tx.rows(LINKS_MOVED_TO, args![hashes, clinic]).await?;
+        let mut filled = BTreeSet::new();
+        for moved in moved.into_iter().filter(|moved| filled.insert(moved.blank)) {
+            self.links_exchange(tx, clinic, moved.link, moved.blank, moved.contact, moved.old)
+                .await?;
+        }
+        tx.execute(LINKS_STALE_OF_CONTACTS, args![touched_rows, clinic]).await.map(drop)
+    }
+
+    /// Returns the contacts that each of `patients` holds now.
+    pub(super) async fn contacts_held(
+        &self,
+        clinic: ClinicId,
+        patients: impl Iterator<Item = PatientId> + Send,
+    ) -> Result<BTreeMap<PatientId, Contacts>> {
+        let rows = id_rows(patients.map(|id| id.0))?;
+        let held: Vec<(ContactId, PatientId, Channel)> =
+            self.db.rows(HOLDERS_OF_PATIENTS, args![rows, clinic]).await?;
+        let mut contacts: BTreeMap<PatientId, Contacts> = BTreeMap::new();
+        for (contact, patient, channel) in held {
+            let of_patient = contacts.entry(patient).or_default();
+            match channel {
+                Channel::Email => of_patient.email = Some(contact),
+                Channel::Sms => of_patient.sms = Some(contact),
+            }
+        }
+        Ok(contacts)
+    }
+}
+
+#[derive(Serialize)]
+struct Revived<'a> {
+    id: Uuid,
+    address: &'a str,
+}
+
+/// Writes who holds what now, and returns who held what before.
+async fn holders_exchange(
+    tx: &mut Tx,
+    clinic: ClinicId,
+    holdings: &[Holding],
+    held: &BTreeSet<HolderPut>,
+) -> Result<BTreeSet<HolderPut>> {
+    let patients = id_rows(holdings.iter().map(|holding| holding.patient.0))?;
+    let rows: Vec<(ContactId, PatientId, Channel)> =
+        tx.rows(HOLDERS_OF_PATIENTS, args![patients, clinic]).await?;
+    let before: BTreeSet<HolderPut> = rows
+        .into_iter()
+        .map(|(contact, patient, _)| HolderPut { contact: contact.0, patient: patient.0 })
+        .collect();
+    let left: Vec<_> = before.difference(held).collect();
+    let new: Vec<_> = held.difference(&before).collect();
+    tx.execute(HOLDERS_LEFT, args![json(&left)?, clinic]).await?;
+    tx.execute(HOLDERS_ADD, args![json(&new)?, clinic]).await?;
+    Ok(before)
+}
+
+fn suppressed_standing(suppressed: &[Suppressed], hashes: &[AddressHash]) -> Standing {
+    let mut standing = Standing::default();
+    for row in suppressed.iter().filter(|row| hashes.iter().any(|h| h.hash == row.hash)) {
+        let opt_out = OptOut {
+            event: row.event_id,
+            kind: row.kind,
+            at: row.at,
+            clock: row.clock,
+            by_person: true,
+        };
+        super::suppressions::standing_suppress(&mut standing, opt_out);
+    }
+    standing
+}
+
+fn hash_rows<'a>(rows: impl Iterator<Item = (Option<Uuid>, Channel, &'a str)>) -> Result<String> {
+    let rows: Vec<_> = rows
+        .map(|(contact, channel, hash)| HashRow { contact, channel: channel.word(), hash })
+        .collect();
+    json(&rows)
+}

@@ -1,0 +1,402 @@
+//! The ledger: one chain of events a clinic (L1), and what follows from each at once.
+//!
+//! A line chains a salted commitment to the event; the event itself and the salt lie beside it and
+//! are deleted on erasure, which leaves the chain whole.
+
+use std::collections::BTreeSet;
+
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+use uuid::Uuid;
+
+use super::Store;
+use super::columns::{args, count, from_json, json, millis, text_rows};
+use super::db::Tx;
+use super::error::{Result, StoreError};
+use super::feedback::{FEEDBACK_ADD, FeedbackPut};
+use super::leases::Lease;
+use super::sql::statements;
+use super::standings::{Holdings, bound, standings_fold};
+use crate::domain::{Actor, ClinicId, ContactId, Event, EventId, EventKind, PatientId};
+
+/// What became of events that were to be appended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Appended {
+    /// Lines added.
+    pub new: u64,
+    /// Events the ledger already had.
+    pub duplicate: u64,
+}
+
+/// What a verification of the chain found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Verified {
+    /// Lines read.
+    pub lines: u64,
+    /// Lines whose event was erased; their place in the chain is verified all the same.
+    pub erased: u64,
+    /// The first line that is not what was written, or is missing.
+    pub first_bad: Option<i64>,
+}
+
+/// The end of a clinic's chain.
+pub(super) struct Head {
+    seq: i64,
+    mac: String,
+}
+
+#[derive(Serialize)]
+struct LinePut {
+    seq: i64,
+    event_id: Uuid,
+    kind: &'static str,
+    contact_id: Option<Uuid>,
+    patient_id: Option<Uuid>,
+    recorded_at: i64,
+    unique_hash: String,
+    key_id: String,
+    commitment: String,
+    mac: String,
+    payload: String,
+    salt: String,
+}
+
+#[derive(Serialize)]
+struct LinePatientPut {
+    seq: i64,
+    patient_id: Uuid,
+}
+
+#[derive(sqlx::FromRow)]
+struct Line {
+    seq: i64,
+    event_id: EventId,
+    kind: EventKind,
+    recorded_at: i64,
+    key_id: String,
+    commitment: String,
+    mac: String,
+    payload: Option<String>,
+    salt: Option<String>,
+}
+
+/// How many lines are verified at a time.
+const PAGE: u32 = 1_000;
+
+statements! {
+    // An update, because that locks the head on both engines.
+    LEDGER_LOCK = {
+        "UPDATE ledger_heads SET seq = seq WHERE clinic_id = $1 RETURNING seq, mac"
+    }
+    LEDGER_HEAD = { "SELECT seq, mac FROM ledger_heads WHERE clinic_id = $1" }
+    LEDGER_MOVE = { "UPDATE ledger_heads SET seq = $2, mac = $3 WHERE clinic_id = $1" }
+    LEDGER_KNOWN (given: text text) = {
+        "SELECT l.unique_hash FROM given g
+         JOIN ledger l ON l.clinic_id = $2 AND l.unique_hash = g.text"
+    }
+    LEDGER_ADD (given: seq bigint, event_id uuid, kind text, contact_id uuid, patient_id uuid,
+        recorded_at bigint, unique_hash text, key_id text, commitment text, mac text) = {
+        "INSERT INTO ledger (clinic_id, seq, event_id, kind, contact_id, patient_id, recorded_at,
+            unique_hash, key_id, commitment, mac)
+         SELECT $2, seq, event_id, kind, contact_id, patient_id, recorded_at, unique_hash, key_id,
+            commitment, mac
+         FROM given ORDER BY seq"
+    }
+    LEDGER_DETAIL_ADD (given: seq bigint, payload text, salt text) = {
+        "INSERT INTO ledger_detail (clinic_id, seq, payload, salt)
+         SELECT $2, seq, payload, salt FROM given"
+    }
+    LEDGER_PATIENTS_ADD (given: seq bigint, patient_id uuid) = {
+        "INSERT INTO ledger_patients (clinic_id, patient_id, seq)
+         SELECT $2, patient_id, seq FROM given"
+    }
+    LEDGER_PAGE = {
+        "SELECT l.seq, l.event_id, l.kind, l.recorded_at, l.key_id, l.commitment, l.mac,
+            d.payload, d.salt
+         FROM ledger l LEFT JOIN ledger_detail d ON d.clinic_id = l.clinic_id AND d.seq = l.seq
+         WHERE l.clinic_id = $1 AND l.seq > $2 ORDER BY l.seq LIMIT $3"
+    }
+    LEDGER_OF_CONTACT = {
+        "SELECT d.payload FROM ledger l
+         JOIN ledger_detail d ON d.clinic_id = l.clinic_id AND d.seq = l.seq
+         WHERE l.clinic_id = $1 AND l.contact_id = $2 ORDER BY l.seq"
+    }
+    LEDGER_OF_PATIENT = {
+        "SELECT d.payload FROM ledger_patients p
+         JOIN ledger_detail d ON d.clinic_id = p.clinic_id AND d.seq = p.seq
+         WHERE p.clinic_id = $1 AND p.patient_id = $2 ORDER BY p.seq"
+    }
+}
+
+impl Store {
+    /// Appends events that the ledger does not have yet; standings, stale links and what the
+    /// clinic is to be told follow in the same transaction. Fenced where a lease is given.
+    ///
+    /// An opt-out or complaint is bound to all who hold the address now (L8).
+    pub async fn ledger_append(
+        &self,
+        lease: Option<&Lease>,
+        clinic: ClinicId,
+        events: Vec<Event>,
+    ) -> Result<Appended> {
+        let mut total = Appended::default();
+        // An event touches about eight rows: line, detail, patients, standings, links, feedback.
+        for events in events.chunks(self.db.chunk() / 8) {
+            let mut tx = match lease {
+                Some(lease) => self.begin_under(lease).await?,
+                None => self.db.begin().await?,
+            };
+            let done = self.append_in(&mut tx, clinic, events).await?;
+            tx.commit().await?;
+            total.new += done.new;
+            total.duplicate += done.duplicate;
+        }
+        Ok(total)
+    }
+
+    /// Appends events within a transaction.
+    pub(super) async fn append_in(
+        &self,
+        tx: &mut Tx,
+        clinic: ClinicId,
+        events: &[Event],
+    ) -> Result<Appended> {
+        let head = ledger_lock(tx, clinic).await?;
+        let mut new = events_new(tx, clinic, events).await?;
+        let appended =
+            Appended { new: new.len() as u64, duplicate: (events.len() - new.len()) as u64 };
+        if new.is_empty() {
+            return Ok(appended);
+        }
+        let holdings = Holdings::bind(tx, clinic, &mut new).await?;
+        standings_fold(tx, clinic, &new, &holdings).await?;
+        let first = head.seq + 1;
+        self.lines_add(tx, clinic, head, &new).await?;
+        self.feedback_add(tx, clinic, first, &new, &holdings).await?;
+        Ok(appended)
+    }
+
+    async fn lines_add(
+        &self,
+        tx: &mut Tx,
+        clinic: ClinicId,
+        mut head: Head,
+        events: &[Event],
+    ) -> Result<()> {
+        let (mut lines, mut patients) = (Vec::new(), Vec::new());
+        for event in events {
+            let line = self.line(clinic, &head, event)?;
+            head = Head { seq: line.seq, mac: line.mac.clone() };
+            let seq = line.seq;
+            let bound: BTreeSet<_> = bound(event).collect();
+            patients.extend(bound.into_iter().map(|id| LinePatientPut { seq, patient_id: id.0 }));
+            lines.push(line);
+        }
+        let rows = json(&lines)?;
+        tx.execute(LEDGER_ADD, args![rows.clone(), clinic]).await?;
+        tx.execute(LEDGER_DETAIL_ADD, args![rows, clinic]).await?;
+        tx.execute(LEDGER_PATIENTS_ADD, args![json(&patients)?, clinic]).await?;
+        tx.execute(LEDGER_MOVE, args![clinic, head.seq, head.mac]).await.map(drop)
+    }
+
+    /// Chains one event to the head.
+    fn line(&self, clinic: ClinicId, head: &Head, event: &Event) -> Result<LinePut> {
+        let payload = json(event)?;
+        let salt = self.salt();
+        let key_id = self.keys.current_id().to_owned();
+        let commitment = commitment(&salt, &payload);
+        let seq = head.seq + 1;
+        let recorded_at = millis(event.recorded_at);
+        let chained = Chained {
+            prev: &head.mac,
+            seq,
+            event: event.id,
+            kind: event.kind,
+            recorded_at,
+            commitment: &commitment,
+        };
+        let mac = self.chain(clinic, &key_id, &chained);
+        Ok(LinePut {
+            seq,
+            event_id: event.id.0,
+            kind: event.kind.word(),
+            contact_id: event.contact.map(|id| id.0),
+            patient_id: event.patient.map(|id| id.0),
+            recorded_at,
+            unique_hash: unique_hash(&event.unique),
+            mac: mac.ok_or(StoreError::Corrupt { what: "key id" })?,
+            key_id,
+            commitment,
+            payload,
+            salt,
+        })
+    }
+
+    fn chain(&self, clinic: ClinicId, key_id: &str, line: &Chained<'_>) -> Option<String> {
+        self.keys.ledger_mac(
+            key_id,
+            &[
+                clinic.0.as_bytes(),
+                line.prev.as_bytes(),
+                &line.seq.to_be_bytes(),
+                line.event.0.as_bytes(),
+                line.kind.word().as_bytes(),
+                &line.recorded_at.to_be_bytes(),
+                line.commitment.as_bytes(),
+            ],
+        )
+    }
+
+    fn salt(&self) -> String {
+        hex::encode([self.clock.chance(), self.clock.chance()].map(u64::to_be_bytes).concat())
+    }
+
+    async fn feedback_add(
+        &self,
+        tx: &mut Tx,
+        clinic: ClinicId,
+        first: i64,
+        events: &[Event],
+        holdings: &Holdings,
+    ) -> Result<()> {
+        let mut puts = Vec::new();
+        for (seq, event) in (first..).zip(events).filter(|(_, event)| is_news(event)) {
+            puts.extend(holdings.concerned(event).into_iter().map(|patient| FeedbackPut {
+                id: self.clock.id(),
+                patient: patient.0,
+                seq,
+                event: event.id.0,
+                kind: event.kind.word(),
+                channel: event.channel.map(crate::domain::Channel::word),
+                list: event.list.map(|id| id.0),
+                actor: event.actor.word(),
+                at: millis(event.as_opt_out().0),
+            }));
+        }
+        tx.execute(FEEDBACK_ADD, args![json(&puts)?, clinic]).await.map(drop)
+    }
+
+    /// Verifies the clinic's chain from its first line to its head.
+    pub async fn ledger_verify(&self, clinic: ClinicId) -> Result<Verified> {
+        let head: Option<(i64, String)> = self.db.row(LEDGER_HEAD, args![clinic]).await?;
+        let (end, end_mac) = head.ok_or(StoreError::Missing { what: "clinic" })?;
+        let mut verified = Verified::default();
+        let mut prev = Head { seq: 0, mac: String::new() };
+        loop {
+            // Lines appended meanwhile come after the head that was read first.
+            let page: Vec<Line> = self.db.rows(LEDGER_PAGE, args![clinic, prev.seq, PAGE]).await?;
+            let page: Vec<Line> = page.into_iter().filter(|line| line.seq <= end).collect();
+            if page.is_empty() {
+                break;
+            }
+            for line in page {
+                verified.lines += 1;
+                verified.erased += u64::from(line.payload.is_none());
+                if !self.is_sound(clinic, &prev, &line) {
+                    return Ok(Verified { first_bad: Some(line.seq), ..verified });
+                }
+                prev = Head { seq: line.seq, mac: line.mac };
+            }
+        }
+        if (prev.seq, &prev.mac) != (end, &end_mac) {
+            verified.first_bad = Some(prev.seq + 1);
+        }
+        Ok(verified)
+    }
+
+    fn is_sound(&self, clinic: ClinicId, prev: &Head, line: &Line) -> bool {
+        let chained = Chained {
+            prev: &prev.mac,
+            seq: line.seq,
+            event: line.event_id,
+            kind: line.kind,
+            recorded_at: line.recorded_at,
+            commitment: &line.commitment,
+        };
+        let detail = line.salt.as_deref().zip(line.payload.as_deref());
+        line.seq == prev.seq + 1
+            && self.chain(clinic, &line.key_id, &chained).as_ref() == Some(&line.mac)
+            && detail.is_none_or(|(salt, text)| commitment(salt, text) == line.commitment)
+    }
+
+    /// Returns the events about the contact that were not erased, in the order recorded.
+    pub async fn ledger_of_contact(
+        &self,
+        clinic: ClinicId,
+        contact: ContactId,
+    ) -> Result<Vec<Event>> {
+        events(self.db.rows(LEDGER_OF_CONTACT, args![clinic, contact]).await?)
+    }
+
+    /// Returns the events about the patient, or binding the patient, that were not erased.
+    pub async fn ledger_of_patient(
+        &self,
+        clinic: ClinicId,
+        patient: PatientId,
+    ) -> Result<Vec<Event>> {
+        events(self.db.rows(LEDGER_OF_PATIENT, args![clinic, patient]).await?)
+    }
+
+    /// Returns the number of the clinic's last ledger line: 0 when there is none.
+    pub async fn ledger_length(&self, clinic: ClinicId) -> Result<u64> {
+        let head: Option<(i64, String)> = self.db.row(LEDGER_HEAD, args![clinic]).await?;
+        Ok(head.map_or(0, |(seq, _)| count(seq)))
+    }
+}
+
+/// What a line's code covers.
+struct Chained<'a> {
+    prev: &'a str,
+    seq: i64,
+    event: EventId,
+    kind: EventKind,
+    recorded_at: i64,
+    commitment: &'a str,
+}
+
+/// Locks the clinic's chain: lines are appended one transaction at a time.
+pub(super) async fn ledger_lock(tx: &mut Tx, clinic: ClinicId) -> Result<Head> {
+    let head: Option<(i64, String)> = tx.row(LEDGER_LOCK, args![clinic]).await?;
+    let (seq, mac) = head.ok_or(StoreError::Missing { what: "clinic" })?;
+    Ok(Head { seq, mac })
+}
+
+/// Returns the events that the ledger does not have, each once.
+async fn events_new(tx: &mut Tx, clinic: ClinicId, events: &[Event]) -> Result<Vec<Event>> {
+    let hashes: Vec<String> = events.iter().map(|event| unique_hash(&event.unique)).collect();
+    let rows = text_rows(hashes.iter().map(String::as_str))?;
+    let known: Vec<(String,)> = tx.rows(LEDGER_KNOWN, args![rows, clinic]).await?;
+    let mut known: BTreeSet<String> = known.into_iter().map(|(hash,)| hash).collect();
+    Ok(events
+        .iter()
+        .zip(hashes)
+        .filter(|(_, hash)| known.insert(hash.clone()))
+        .map(|(event, _)| event.clone())
+        .collect())
+}
+
+fn events(payloads: Vec<(String,)>) -> Result<Vec<Event>> {
+    payloads.iter().map(|(payload,)| from_json("event", payload)).collect()
+}
+
+/// Tells whether the clinic is to be told: it did not come from its own record.
+fn is_news(event: &Event) -> bool {
+    let told = matches!(
+        event.kind,
+        EventKind::Withdrawn
+            | EventKind::Objected
+            | EventKind::Complained
+            | EventKind::Confirmed
+            | EventKind::Bounced
+    );
+    told && event.actor != Actor::Clinic
+}
+
+fn commitment(salt: &str, payload: &str) -> String {
+    hex::encode(Sha256::new().chain_update(salt).chain_update(payload).finalize())
+}
+
+/// What makes an event the same may name a person, so only its hash is kept beside the line.
+fn unique_hash(unique: &str) -> String {
+    hex::encode(Sha256::digest(unique))
+}

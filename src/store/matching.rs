@@ -1,0 +1,303 @@
+//! Matching: which link a member belongs to. Pure; `members` reads and writes around it.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use uuid::Uuid;
+
+use super::columns::millis;
+use super::members::{ObservedMember, UNNUMBERED};
+use crate::domain::{ContactId, Entry, LinkId, MemberStatus, Observed, OptOutKind};
+use crate::keys::AddressHash;
+
+/// A link as stored, or as it shall be.
+#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
+pub(super) struct Known {
+    id: LinkId,
+    ordinal: i64,
+    contact_id: Option<ContactId>,
+    contact_hash: Option<String>,
+    address_hash: Option<String>,
+    suppressed: Option<OptOutKind>,
+    status: Option<MemberStatus>,
+    member_key: Option<String>,
+    last_changed: Option<i64>,
+    signed_up_at: Option<i64>,
+    opted_in_at: Option<i64>,
+    entry: Option<Entry>,
+    complained: bool,
+    digest: i64,
+    seen_at: Option<i64>,
+    moved_there: Option<i64>,
+    moved_hash: Option<String>,
+    has_base: bool,
+}
+
+/// The columns of a link to be written.
+#[derive(Serialize)]
+pub(super) struct Put {
+    id: Uuid,
+    ordinal: i64,
+    contact_id: Option<Uuid>,
+    address_hash: Option<String>,
+    suppressed: Option<&'static str>,
+    status: Option<&'static str>,
+    member_key: Option<String>,
+    last_changed: Option<i64>,
+    signed_up_at: Option<i64>,
+    opted_in_at: Option<i64>,
+    entry: Option<&'static str>,
+    complained: bool,
+    digest: i64,
+    seen_at: Option<i64>,
+    moved_there: Option<i64>,
+    moved_hash: Option<String>,
+}
+
+/// One link in the making.
+struct Entryway {
+    before: Option<Known>,
+    now: Known,
+}
+
+/// The links that a batch of members may touch, and what becomes of them.
+pub(super) struct Matching {
+    links: Vec<Entryway>,
+    by_key: BTreeMap<String, usize>,
+    by_hash: BTreeMap<String, usize>,
+    contacts: BTreeMap<String, ContactId>,
+    suppressed: BTreeMap<String, OptOutKind>,
+    exchanges: Vec<(LinkId, LinkId, ContactId)>,
+    observed: Vec<usize>,
+}
+
+impl Matching {
+    pub(super) fn new(
+        known: Vec<Known>,
+        contacts: BTreeMap<String, ContactId>,
+        suppressed: BTreeMap<String, OptOutKind>,
+    ) -> Self {
+        let mut matching = Self {
+            links: Vec::new(),
+            by_key: BTreeMap::new(),
+            by_hash: BTreeMap::new(),
+            contacts,
+            suppressed,
+            exchanges: Vec::new(),
+            observed: Vec::new(),
+        };
+        for link in known {
+            matching.add(Entryway { before: Some(link.clone()), now: link });
+        }
+        matching
+    }
+
+    fn add(&mut self, link: Entryway) -> usize {
+        let at = self.links.len();
+        if let Some(key) = &link.now.member_key {
+            self.by_key.insert(key.clone(), at);
+        }
+        if let Some(hash) = &link.now.contact_hash {
+            // The contact's own link goes before a stranger's with the same hash.
+            self.by_hash.insert(hash.clone(), at);
+        } else if let Some(hash) = &link.now.address_hash {
+            self.by_hash.entry(hash.clone()).or_insert(at);
+        }
+        self.links.push(link);
+        at
+    }
+
+    /// Takes one member into account.
+    pub(super) fn observe(&mut self, member: &ObservedMember) {
+        let at = match self.find(member) {
+            Some(at) => at,
+            None if member.observed.status.is_present() => self.add(stranger(member)),
+            None => return,
+        };
+        self.see(at, &member.observed);
+        if member.observed.status.is_present() {
+            self.name(at, member);
+        }
+        self.observed.push(at);
+    }
+
+    /// Finds the member's link: by key, else by hash where that link is free for it.
+    fn find(&self, member: &ObservedMember) -> Option<usize> {
+        let key = member.observed.member.as_ref().map(|key| key.0.as_str());
+        let by_key = key.and_then(|key| self.by_key.get(key));
+        let by_hash = || member.hashes.iter().find_map(|hash| self.by_hash.get(&hash.hash));
+        by_key.copied().or_else(|| by_hash().copied().filter(|at| self.links[*at].takes(key)))
+    }
+
+    fn see(&mut self, at: usize, observed: &Observed) {
+        let link = &mut self.links[at].now;
+        link.status = Some(observed.status);
+        link.last_changed = observed.last_changed.map(millis);
+        link.signed_up_at = observed.signed_up_at.map(millis);
+        link.opted_in_at = observed.opted_in_at.map(millis);
+        link.entry = Some(observed.entry);
+        link.complained = observed.complained;
+        link.digest = observed.digest;
+        link.seen_at = Some(millis(observed.seen_at));
+        if let Some(key) = &observed.member {
+            link.member_key = Some(key.0.clone());
+            self.by_key.insert(key.0.clone(), at);
+        }
+    }
+
+    /// Settles whose the member's address is: the link's contact's, another's, or a stranger's.
+    fn name(&mut self, at: usize, member: &ObservedMember) {
+        let Some(current) = member.hashes.first() else { return };
+        let link = &mut self.links[at].now;
+        if let Some(own) = &link.contact_hash {
+            if has(&member.hashes, own) {
+                (link.moved_there, link.moved_hash) = (None, None);
+            } else if link.moved_hash.as_ref().is_none_or(|moved| !has(&member.hashes, moved)) {
+                link.moved_there = link.last_changed.or(link.seen_at);
+                link.moved_hash = Some(current.hash.clone());
+            }
+            return;
+        }
+        let kinds = member.hashes.iter().filter_map(|hash| self.suppressed.get(&hash.hash));
+        link.suppressed = kinds.max().copied();
+        if link.address_hash.as_ref().is_none_or(|known| !has(&member.hashes, known)) {
+            link.address_hash = Some(current.hash.clone());
+        }
+        self.attach(at, &member.hashes);
+    }
+
+    /// Gives a stranger's link to the contact with the same hash, unless another member has it.
+    fn attach(&mut self, at: usize, hashes: &[AddressHash]) {
+        let Some((hash, contact)) =
+            hashes.iter().find_map(|hash| Some((&hash.hash, *self.contacts.get(&hash.hash)?)))
+        else {
+            self.by_hash.entry(hashes[0].hash.clone()).or_insert(at);
+            return;
+        };
+        let own = self.links.iter().position(|link| link.now.contact_id == Some(contact));
+        match own {
+            Some(own) if !self.links[own].is_blank() => return,
+            Some(own) => {
+                let blank = self.links[own].now.id;
+                let link = self.links[at].now.id;
+                if link == UNNUMBERED {
+                    return;
+                }
+                self.exchanges.push((link, blank, contact));
+                self.links[own].now.contact_id = None;
+                self.links[own].now.contact_hash = None;
+                self.links[own].before = Some(self.links[own].now.clone());
+            }
+            None => {}
+        }
+        let link = &mut self.links[at].now;
+        link.contact_id = Some(contact);
+        link.contact_hash = Some(hash.clone());
+        (link.address_hash, link.suppressed) = (None, None);
+        self.by_hash.insert(hash.clone(), at);
+    }
+
+    /// Returns (link, blank link, contact): the contact's blank link gives way to the member's.
+    pub(super) fn exchanges(&self) -> Vec<(LinkId, LinkId, ContactId)> {
+        self.exchanges.clone()
+    }
+
+    /// Returns the stored links that differ now, by more than when they were seen.
+    pub(super) fn changed(&self) -> impl Iterator<Item = Put> {
+        self.links.iter().filter(|link| link.differs()).map(|link| put(&link.now))
+    }
+
+    pub(super) fn has_new(&self) -> bool {
+        self.links.iter().any(|link| link.before.is_none())
+    }
+
+    /// Numbers the new links from `first` on and returns them.
+    pub(super) fn number_new(&mut self, first: i64, mut id: impl FnMut() -> LinkId) -> Vec<Put> {
+        let new = self.links.iter_mut().filter(|link| link.before.is_none());
+        (first..)
+            .zip(new)
+            .map(|(ordinal, link)| {
+                link.now.id = id();
+                link.now.ordinal = ordinal;
+                put(&link.now)
+            })
+            .collect()
+    }
+
+    /// Returns the ordinals of the links of the observed members, in their order.
+    pub(super) fn ordinals(&self) -> Vec<i64> {
+        self.observed.iter().map(|at| self.links[*at].now.ordinal).collect()
+    }
+}
+
+impl Entryway {
+    /// Tells whether a member with `key` may take this link: it has no other member, or one that
+    /// is gone.
+    fn takes(&self, key: Option<&str>) -> bool {
+        let gone = |status: MemberStatus| !status.is_held();
+        match (self.now.member_key.as_deref(), key) {
+            (Some(known), Some(key)) => known == key || self.now.status.is_none_or(gone),
+            _ => true,
+        }
+    }
+
+    fn is_blank(&self) -> bool {
+        self.now.member_key.is_none() && self.now.status.is_none() && !self.now.has_base
+    }
+
+    fn differs(&self) -> bool {
+        self.before.as_ref().is_some_and(|before| {
+            let seen_at = self.now.seen_at;
+            Known { seen_at, ..before.clone() } != self.now
+        })
+    }
+}
+
+fn has(hashes: &[AddressHash], hash: &str) -> bool {
+    hashes.iter().any(|known| known.hash == hash)
+}
+
+fn stranger(member: &ObservedMember) -> Entryway {
+    let now = Known {
+        id: UNNUMBERED,
+        ordinal: 0,
+        contact_id: None,
+        contact_hash: None,
+        address_hash: None,
+        suppressed: None,
+        status: Some(member.observed.status),
+        member_key: member.observed.member.as_ref().map(|key| key.0.clone()),
+        last_changed: None,
+        signed_up_at: None,
+        opted_in_at: None,
+        entry: None,
+        complained: false,
+        digest: 0,
+        seen_at: None,
+        moved_there: None,
+        moved_hash: None,
+        has_base: false,
+    };
+    Entryway { before: None, now }
+}
+
+fn put(link: &Known) -> Put {
+    Put {
+        id: link.id.0,
+        ordinal: link.ordinal,
+        contact_id: link.contact_id.map(|id| id.0),
+        address_hash: link.address_hash.clone(),
+        suppressed: link.suppressed.map(OptOutKind::word),
+        status: link.status.map(MemberStatus::word),
+        member_key: link.member_key.clone(),
+        last_changed: link.last_changed,
+        signed_up_at: link.signed_up_at,
+        opted_in_at: link.opted_in_at,
+        entry: link.entry.map(Entry::word),
+        complained: link.complained,
+        digest: link.digest,
+        seen_at: link.seen_at,
+        moved_there: link.moved_there,
+        moved_hash: link.moved_hash.clone(),
+    }
+}

@@ -1,0 +1,229 @@
+//! Members: what a provider says of a list, matched to links and written where it differs.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use uuid::Uuid;
+
+use super::Store;
+use super::columns::{args, count, id_rows, json};
+use super::db::Tx;
+use super::error::Result;
+use super::leases::Lease;
+use super::links::ordinals_reserve;
+use super::lists::ListRow;
+use super::matching::{Known, Matching, Put};
+use super::sql::statements;
+use crate::domain::{Address, ContactId, LinkId, MemberKey, Observed, OptOutKind};
+use crate::keys::AddressHash;
+
+/// A member as a provider gave it.
+#[derive(Debug, Clone)]
+pub struct ObservedMember {
+    /// What it said.
+    pub observed: Observed,
+    /// Hashes of the address under every live key, the current one first; empty where the text is
+    /// no address.
+    pub hashes: Vec<AddressHash>,
+    /// The address; not stored of members whom the clinic never knew.
+    pub address: Option<Address>,
+}
+
+/// How many links of a list stand where.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct ListCounts {
+    /// Held in readable form, archived ones not counted.
+    pub present: u64,
+    /// Archived.
+    pub archived: u64,
+    /// Reached by marketing, now or after one click.
+    pub listed: u64,
+}
+
+#[derive(Serialize)]
+struct Lookup<'a> {
+    key: Option<&'a str>,
+    hash: Option<&'a str>,
+}
+
+statements! {
+    MEMBERS_KNOWN (given: key text, hash text) = {
+        "SELECT k.id, k.ordinal, k.contact_id, c.hash AS contact_hash, k.address_hash,
+            k.suppressed, k.status, k.member_key, k.last_changed, k.signed_up_at, k.opted_in_at,
+            k.entry, k.complained, k.digest, k.seen_at, k.moved_there, k.moved_hash,
+            k.base_status IS NOT NULL AS has_base
+         FROM (SELECT m.id FROM given g JOIN links m ON m.clinic_id = $2 AND m.list_id = $3
+                AND m.member_key = g.key
+            UNION SELECT m.id FROM given g JOIN links m ON m.clinic_id = $2 AND m.list_id = $3
+                AND m.address_hash = g.hash
+            UNION SELECT m.id FROM given g
+                JOIN contacts d ON d.clinic_id = $2 AND d.channel = $4 AND d.hash = g.hash
+                JOIN links m ON m.clinic_id = $2 AND m.contact_id = d.id AND m.list_id = $3
+         ) AS f
+         JOIN links k ON k.clinic_id = $2 AND k.id = f.id
+         LEFT JOIN contacts c ON c.clinic_id = $2 AND c.id = k.contact_id
+         ORDER BY k.ordinal"
+    }
+    MEMBERS_CONTACTS (given: key text, hash text) = {
+        "SELECT c.hash, c.id FROM given g
+         JOIN contacts c ON c.clinic_id = $2 AND c.channel = $3 AND c.hash = g.hash"
+    }
+    MEMBERS_SUPPRESSED (given: key text, hash text) = {
+        "SELECT s.hash, s.kind FROM given g
+         JOIN suppressions s ON s.clinic_id = $2 AND s.hash = g.hash"
+    }
+    MEMBERS_ADD (given: id uuid, ordinal bigint, contact_id uuid, address_hash text,
+        suppressed text, status text, member_key text, last_changed bigint, signed_up_at bigint,
+        opted_in_at bigint, entry text, complained boolean, digest bigint, seen_at bigint) = {
+        "INSERT INTO links (clinic_id, id, list_id, ordinal, contact_id, address_hash, suppressed,
+            status, member_key, last_changed, signed_up_at, opted_in_at, entry, complained, digest,
+            seen_at)
+         SELECT $2, id, $3, ordinal, contact_id, address_hash, suppressed, status, member_key,
+            last_changed, signed_up_at, opted_in_at, entry, complained, digest, seen_at
+         FROM given"
+    }
+    MEMBERS_CHANGE (given: id uuid, contact_id uuid, address_hash text, suppressed text,
+        status text, member_key text, last_changed bigint, signed_up_at bigint,
+        opted_in_at bigint, entry text, complained boolean, digest bigint, seen_at bigint,
+        moved_there bigint, moved_hash text) = {
+        "UPDATE links SET contact_id = g.contact_id, address_hash = g.address_hash,
+            suppressed = g.suppressed, status = g.status, member_key = g.member_key,
+            last_changed = g.last_changed, signed_up_at = g.signed_up_at,
+            opted_in_at = g.opted_in_at, entry = g.entry, complained = g.complained,
+            digest = g.digest, seen_at = g.seen_at, moved_there = g.moved_there,
+            moved_hash = g.moved_hash, stale = TRUE, version = links.version + 1
+         FROM given g WHERE links.clinic_id = $2 AND links.id = g.id"
+    }
+    LINKS_PRESENT = {
+        "SELECT ordinal, id, member_key FROM links
+         WHERE clinic_id = $1 AND list_id = $2 AND ordinal > $3 AND member_key IS NOT NULL
+            AND status IS NOT NULL AND status NOT IN ('absent', 'forgotten')
+         ORDER BY ordinal LIMIT $4"
+    }
+    LINKS_ABSENT (given: id uuid) = {
+        "UPDATE links SET status = 'absent', seen_at = $4, stale = TRUE,
+            version = links.version + 1
+         FROM given g
+         WHERE links.clinic_id = $2 AND links.list_id = $3 AND links.id = g.id"
+    }
+    LIST_COUNTS = {
+        "SELECT COUNT(CASE WHEN status NOT IN ('archived', 'absent', 'forgotten') THEN 1 END),
+            COUNT(CASE WHEN status = 'archived' THEN 1 END),
+            COUNT(CASE WHEN status IN ('pending', 'subscribed') THEN 1 END)
+         FROM links WHERE clinic_id = $1 AND list_id = $2"
+    }
+}
+
+impl Store {
+    /// Stores what a provider said of members, and returns the ordinals of their links. Fenced.
+    ///
+    /// Matched by the provider's key, else by address hash. Only rows that differ are written, and
+    /// planned again. A member absent there and unknown here leaves no row and no ordinal.
+    pub async fn members_observe(
+        &self,
+        lease: &Lease,
+        list: &ListRow,
+        members: &[ObservedMember],
+    ) -> Result<Vec<i64>> {
+        let mut ordinals = Vec::with_capacity(members.len());
+        for members in members.chunks(self.db.chunk()) {
+            let mut tx = self.begin_under(lease).await?;
+            ordinals.extend(self.observe_chunk(&mut tx, list, members).await?);
+            tx.commit().await?;
+        }
+        Ok(ordinals)
+    }
+
+    async fn observe_chunk(
+        &self,
+        tx: &mut Tx,
+        list: &ListRow,
+        members: &[ObservedMember],
+    ) -> Result<Vec<i64>> {
+        let mut matching = matching_load(tx, list, members).await?;
+        for member in members {
+            matching.observe(member);
+        }
+        for exchange in matching.exchanges() {
+            let (link, blank, contact) = exchange;
+            self.links_exchange(tx, list.clinic, link, blank, contact, None).await?;
+        }
+        let changed: Vec<Put> = matching.changed().collect();
+        if !changed.is_empty() {
+            tx.execute(MEMBERS_CHANGE, args![json(&changed)?, list.clinic]).await?;
+        }
+        if matching.has_new() {
+            let first = ordinals_reserve(tx, list.clinic, list.id).await?;
+            let added = matching.number_new(first, || LinkId(self.clock.id()));
+            tx.execute(MEMBERS_ADD, args![json(&added)?, list.clinic, list.id]).await?;
+        }
+        Ok(matching.ordinals())
+    }
+
+    /// Returns members present on the list (archived ones too), by ordinal.
+    pub async fn links_present(
+        &self,
+        list: &ListRow,
+        after_ordinal: i64,
+        limit: u32,
+    ) -> Result<Vec<(i64, LinkId, MemberKey)>> {
+        let args = args![list.clinic, list.id, after_ordinal, limit];
+        self.db.rows(LINKS_PRESENT, args).await
+    }
+
+    /// Records that the members are not on the list any more. Fenced.
+    pub async fn links_absent(
+        &self,
+        lease: &Lease,
+        list: &ListRow,
+        links: &[LinkId],
+        now: DateTime<Utc>,
+    ) -> Result<()> {
+        for links in links.chunks(self.db.chunk()) {
+            let rows = id_rows(links.iter().map(|id| id.0))?;
+            let args = args![rows, list.clinic, list.id, now];
+            self.execute_under(lease, LINKS_ABSENT, args).await?;
+        }
+        Ok(())
+    }
+
+    /// Counts the list's members as last seen.
+    pub async fn list_counts(&self, list: &ListRow) -> Result<ListCounts> {
+        let counts: Option<(i64, i64, i64)> =
+            self.db.row(LIST_COUNTS, args![list.clinic, list.id]).await?;
+        let (present, archived, listed) = counts.unwrap_or_default();
+        Ok(ListCounts { present: count(present), archived: count(archived), listed: count(listed) })
+    }
+}
+
+/// Reads all that the matching of `members` may touch, in three statements.
+async fn matching_load(
+    tx: &mut Tx,
+    list: &ListRow,
+    members: &[ObservedMember],
+) -> Result<Matching> {
+    let lookups: Vec<_> = members.iter().flat_map(lookups).collect();
+    let rows = json(&lookups)?;
+    let args = args![rows.clone(), list.clinic, list.id, list.channel];
+    let known: Vec<Known> = tx.rows(MEMBERS_KNOWN, args).await?;
+    let args = args![rows.clone(), list.clinic, list.channel];
+    let contacts: Vec<(String, ContactId)> = tx.rows(MEMBERS_CONTACTS, args).await?;
+    let kinds: Vec<(String, OptOutKind)> =
+        tx.rows(MEMBERS_SUPPRESSED, args![rows, list.clinic]).await?;
+    let mut suppressed: BTreeMap<String, OptOutKind> = BTreeMap::new();
+    for (hash, kind) in kinds {
+        let strongest = suppressed.entry(hash).or_insert(kind);
+        *strongest = kind.max(*strongest);
+    }
+    Ok(Matching::new(known, contacts.into_iter().collect(), suppressed))
+}
+
+fn lookups(member: &ObservedMember) -> impl Iterator<Item = Lookup<'_>> {
+    let key = member.observed.member.as_ref().map(|key| Lookup { key: Some(&key.0), hash: None });
+    let hashes = member.hashes.iter().map(|hash| Lookup { key: None, hash: Some(&hash.hash) });
+    key.into_iter().chain(hashes)
+}
+
+/// The nil id stands for a link that has none yet.
+pub(super) const UNNUMBERED: LinkId = LinkId(Uuid::nil());

@@ -1,0 +1,105 @@
+//! The store: SQLite and PostgreSQL behind plain methods, one file a noun.
+//!
+//! It keeps what was read and what was decided, and decides nothing itself. A method marked
+//! *fenced* takes the [`Lease`] under which the caller works and writes nothing once another
+//! process took that lease over. Instants come from the clock, never from a database.
+
+pub mod approvals;
+pub mod clinics;
+mod columns;
+mod contacts;
+mod db;
+mod erasure;
+pub mod error;
+pub mod facts;
+pub mod feedback;
+pub mod leases;
+pub mod ledger;
+pub mod links;
+pub mod lists;
+mod matching;
+pub mod members;
+pub mod operations;
+pub mod outcomes;
+pub mod parked;
+pub mod patients;
+pub mod report;
+pub mod runs;
+mod schema;
+mod sql;
+mod standings;
+mod suppressions;
+mod sweeps;
+pub mod words;
+
+pub use approvals::ApprovalRow;
+pub use clinics::ClinicRow;
+pub use error::{Result, StoreError};
+pub use facts::{LinkRow, Which};
+pub use feedback::Feedback;
+pub use leases::Lease;
+pub use ledger::{Appended, Verified};
+pub use links::{Adopted, PlannedLink};
+pub use lists::ListRow;
+pub use members::{ListCounts, ObservedMember};
+pub use operations::{JournalRow, OperationCount, OperationRow, PlannedOperation};
+pub use outcomes::Recorded;
+pub use parked::{Park, Parked, ParkedRow};
+pub use patients::{Contacts, Unapplied, Upserted};
+pub use report::ListReport;
+pub use runs::RunRow;
+pub use words::{OpState, Origin};
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::clock::SharedClock;
+use crate::keys::Keyring;
+use db::Db;
+use sql::Sql;
+
+/// Every statement of the store.
+const STATEMENTS: &[&[&Sql]] = &[
+    approvals::STATEMENTS,
+    clinics::STATEMENTS,
+    contacts::STATEMENTS,
+    erasure::STATEMENTS,
+    facts::STATEMENTS,
+    feedback::STATEMENTS,
+    leases::STATEMENTS,
+    ledger::STATEMENTS,
+    links::STATEMENTS,
+    lists::STATEMENTS,
+    members::STATEMENTS,
+    operations::STATEMENTS,
+    outcomes::STATEMENTS,
+    parked::STATEMENTS,
+    patients::STATEMENTS,
+    report::STATEMENTS,
+    runs::STATEMENTS,
+    schema::STATEMENTS,
+    standings::STATEMENTS,
+    suppressions::STATEMENTS,
+    sweeps::STATEMENTS,
+];
+
+/// The store: cheap to clone, safe to share.
+#[derive(Clone)]
+pub struct Store {
+    db: Db,
+    keys: Arc<Keyring>,
+    clock: SharedClock,
+}
+
+impl fmt::Debug for Store {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Store").field("engine", &self.db.engine()).finish_non_exhaustive()
+    }
+}
+
+impl Store {
+    /// Opens the store at `url` (`sqlite:…` or `postgres:…`) without touching its tables.
+    pub async fn open(url: &str, keys: Arc<Keyring>, clock: SharedClock) -> Result<Self> {
+        Ok(Self { db: Db::open(url).await?, keys, clock })
+    }
+}

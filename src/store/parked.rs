@@ -1,0 +1,157 @@
+//! Parked: operations that could not be made and are tried again later (L26).
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use uuid::Uuid;
+
+use super::Store;
+use super::columns::{At, args, id_rows, json, millis};
+use super::error::Result;
+use super::leases::Lease;
+use super::sql::statements;
+use crate::domain::{ClinicId, LinkId, ListId, Verb};
+
+/// An operation that could not be made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Parked {
+    /// What was to be done.
+    pub verb: Verb,
+    /// Why it could not be.
+    pub reason: String,
+    /// How often it was tried.
+    pub tries: u32,
+    /// When it is tried again.
+    pub next_try: DateTime<Utc>,
+    /// Since when it waits.
+    pub since: DateTime<Utc>,
+}
+
+/// An operation to be parked; the caller decides for how long.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Park {
+    /// Why it could not be made.
+    pub reason: String,
+    /// When to try again.
+    pub next_try: DateTime<Utc>,
+}
+
+/// A parked operation with its place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ParkedRow {
+    /// The list.
+    pub list: ListId,
+    /// The link.
+    pub link: LinkId,
+    /// What is parked.
+    pub parked: Parked,
+}
+
+#[derive(sqlx::FromRow)]
+struct ParkedColumns {
+    list_id: ListId,
+    link_id: LinkId,
+    verb: Verb,
+    reason: String,
+    tries: i64,
+    #[sqlx(try_from = "At")]
+    next_try: DateTime<Utc>,
+    #[sqlx(try_from = "At")]
+    since: DateTime<Utc>,
+}
+
+/// The columns of a parked operation to be written.
+#[derive(Serialize)]
+struct ParkPut<'a> {
+    link: Uuid,
+    verb: &'static str,
+    reason: &'a str,
+    next_try: i64,
+}
+
+impl<'a> ParkPut<'a> {
+    fn new(link: LinkId, verb: Verb, park: &'a Park) -> Self {
+        let next_try = millis(park.next_try);
+        Self { link: link.0, verb: verb.word(), reason: &park.reason, next_try }
+    }
+}
+
+/// The same after an operation, which knows link and verb.
+#[derive(Serialize)]
+pub(super) struct ParkAfter<'a> {
+    id: Uuid,
+    reason: &'a str,
+    next_try: i64,
+}
+
+impl<'a> ParkAfter<'a> {
+    pub(super) fn new(operation: Uuid, park: &'a Park) -> Self {
+        Self { id: operation, reason: &park.reason, next_try: millis(park.next_try) }
+    }
+}
+
+macro_rules! parked_again {
+    () => {
+        " ON CONFLICT (clinic_id, link_id) DO UPDATE SET
+            tries = CASE WHEN parked.verb = excluded.verb THEN parked.tries + 1 ELSE 1 END,
+            since = CASE WHEN parked.verb = excluded.verb THEN parked.since ELSE excluded.since END,
+            verb = excluded.verb, reason = excluded.reason, next_try = excluded.next_try"
+    };
+}
+
+statements! {
+    PARKED_LIST = {
+        "SELECT list_id, link_id, verb, reason, tries, next_try, since FROM parked
+         WHERE clinic_id = $1 ORDER BY since, link_id"
+    }
+    PARKED_PUT (given: link uuid, verb text, reason text, next_try bigint) = {
+        "INSERT INTO parked (clinic_id, link_id, list_id, verb, reason, tries, next_try, since)
+         SELECT k.clinic_id, k.id, k.list_id, g.verb, g.reason, 1, g.next_try, $2
+         FROM given g JOIN links k ON k.id = g.link WHERE TRUE",
+        parked_again!()
+    }
+    PARKED_AFTER (given: id uuid, reason text, next_try bigint) = {
+        "INSERT INTO parked (clinic_id, link_id, list_id, verb, reason, tries, next_try, since)
+         SELECT o.clinic_id, o.link_id, o.list_id, o.verb, g.reason, 1, g.next_try, $2
+         FROM given g JOIN operations o ON o.id = g.id WHERE TRUE",
+        parked_again!()
+    }
+    PARKED_CLEAR (given: id uuid) = {
+        "DELETE FROM parked WHERE (clinic_id, link_id) IN
+            (SELECT k.clinic_id, k.id FROM given g JOIN links k ON k.id = g.id)"
+    }
+}
+
+impl Store {
+    /// Returns what is parked in the clinic, the longest waiting first.
+    pub async fn parked_list(&self, clinic: ClinicId) -> Result<Vec<ParkedRow>> {
+        let rows: Vec<ParkedColumns> = self.db.rows(PARKED_LIST, args![clinic]).await?;
+        Ok(rows.into_iter().map(ParkedColumns::row).collect())
+    }
+
+    /// Parks operations; one parked again counts a try more. Fenced.
+    pub async fn parked_put(&self, lease: &Lease, parks: &[(LinkId, Verb, Park)]) -> Result<()> {
+        let puts: Vec<_> =
+            parks.iter().map(|(link, verb, park)| ParkPut::new(*link, *verb, park)).collect();
+        let args = args![json(&puts)?, self.clock.now()];
+        self.execute_under(lease, PARKED_PUT, args).await.map(drop)
+    }
+
+    /// Forgets what was parked for the links. Fenced.
+    pub async fn parked_clear(&self, lease: &Lease, links: &[LinkId]) -> Result<()> {
+        let rows = id_rows(links.iter().map(|id| id.0))?;
+        self.execute_under(lease, PARKED_CLEAR, args![rows]).await.map(drop)
+    }
+}
+
+impl ParkedColumns {
+    fn row(self) -> ParkedRow {
+        let parked = Parked {
+            verb: self.verb,
+            reason: self.reason,
+            tries: u32::try_from(self.tries).unwrap_or(u32::MAX),
+            next_try: self.next_try,
+            since: self.since,
+        };
+        ParkedRow { list: self.list_id, link: self.link_id, parked }
+    }
+}

@@ -1,0 +1,349 @@
+//! Patients: the clinic's records as last read, and what of them was turned into events.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+use uuid::Uuid;
+
+use super::Store;
+use super::columns::{args, count, from_json, id_rows, json, text_rows};
+use super::contacts::Holding;
+use super::db::Tx;
+use super::error::Result;
+use super::leases::Lease;
+use super::sql::statements;
+use super::words::Origin;
+use crate::domain::{
+    Answer, Channel, ClinicId, Consent, ContactId, Patient, PatientId, PatientRecord,
+    PatientStatus, Said,
+};
+
+/// What became of a batch of records.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Upserted {
+    /// Patients never seen before.
+    pub new: u64,
+    /// Patients whose record differs.
+    pub changed: u64,
+    /// Patients whose record is as it was.
+    pub unchanged: u64,
+}
+
+/// Tells whether the clinic's record says no.
+pub(super) const fn is_no(consent: &Consent) -> bool {
+    matches!(consent.answer, Answer::Withdrawn | Answer::Objected)
+}
+
+/// A patient whose consent or restriction differs from what was last turned into events.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unapplied {
+    /// The patient as the clinic has it now.
+    pub patient: Patient,
+    /// What was last turned into events; none for a new patient.
+    pub said: Option<Said>,
+    /// The contacts the patient holds now.
+    pub contacts: Contacts,
+}
+
+/// The contacts a patient holds, by channel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Contacts {
+    /// The e-mail address.
+    pub email: Option<ContactId>,
+    /// The mobile number.
+    pub sms: Option<ContactId>,
+}
+
+#[derive(sqlx::FromRow)]
+struct Known {
+    id: PatientId,
+    source_id: String,
+    origin: Origin,
+    status: PatientStatus,
+    digest: i64,
+    erased: bool,
+}
+
+/// A patient's columns from which the patient is read.
+#[derive(sqlx::FromRow)]
+pub(super) struct PatientColumns {
+    id: PatientId,
+    status: PatientStatus,
+    record: String,
+}
+
+impl PatientColumns {
+    /// The status column holds what the record cannot say: that it vanished from the source.
+    pub(super) fn patient(self) -> Result<Patient> {
+        let mut record: PatientRecord = from_json("patient record", &self.record)?;
+        record.status = self.status;
+        Ok(Patient { id: self.id, record })
+    }
+}
+
+#[derive(sqlx::FromRow)]
+struct UnappliedColumns {
+    #[sqlx(flatten)]
+    patient: PatientColumns,
+    applied: Option<String>,
+}
+
+#[derive(Serialize)]
+struct PatientPut<'a> {
+    id: Uuid,
+    source_id: &'a str,
+    status: &'static str,
+    record: String,
+    digest: i64,
+    consents: String,
+}
+
+#[derive(Serialize)]
+struct AppliedPut {
+    id: Uuid,
+    applied: String,
+}
+
+statements! {
+    PATIENTS_KNOWN (given: text text) = {
+        "SELECT p.id, p.source_id, p.origin, p.status, p.digest,
+            p.erased_at IS NOT NULL AS erased
+         FROM given g JOIN patients p ON p.clinic_id = $2 AND p.source_id = g.text"
+    }
+    PATIENTS_PUT (given: id uuid, source_id text, status text, record text, digest bigint,
+        consents text) = {
+        "INSERT INTO patients (clinic_id, id, source_id, origin, status, record, digest, consents)
+         SELECT $2, id, source_id, $3, status, record, digest, consents FROM given WHERE TRUE
+         ON CONFLICT (clinic_id, source_id) DO UPDATE SET
+            origin = CASE patients.origin WHEN 'source' THEN 'source' ELSE excluded.origin END,
+            status = excluded.status, record = excluded.record, digest = excluded.digest,
+            consents = excluded.consents,
+            erased_at = NULL"
+    }
+    PATIENTS_SEEN (given: id uuid) = {
+        "UPDATE patients SET seen_sweep = COALESCE($3, seen_sweep), missing_sweeps = 0
+         FROM given g
+         WHERE patients.clinic_id = $2 AND patients.id = g.id
+            AND (missing_sweeps <> 0 OR seen_sweep <> COALESCE($3, seen_sweep))"
+    }
+    PATIENTS_UNAPPLIED = {
+        "SELECT id, status, record, applied FROM patients
+         WHERE clinic_id = $1 AND id > $2 AND (applied IS NULL OR applied <> consents)
+         ORDER BY id LIMIT $3"
+    }
+    PATIENTS_APPLIED (given: id uuid, applied text) = {
+        "UPDATE patients SET applied = g.applied FROM given g WHERE patients.clinic_id = $2 AND patients.id = g.id"
+    }
+    PATIENTS_ACTIVE = {
+        "SELECT COUNT(*) FROM patients WHERE clinic_id = $1 AND status = 'active'"
+    }
+    PATIENT_BY_SOURCE_ID = {
+        "SELECT id, status, record FROM patients WHERE clinic_id = $1 AND source_id = $2"
+    }
+    PATIENT_BY_ID = { "SELECT id, status, record FROM patients WHERE clinic_id = $1 AND id = $2" }
+    PATIENTS_PAGE = {
+        "SELECT id, status, record FROM patients WHERE clinic_id = $1 AND id > $2
+         ORDER BY id LIMIT $3"
+    }
+}
+
+impl Store {
+    /// Stores records as the clinic gives them now, with their contacts, holders and links. Fenced.
+    ///
+    /// Writes only what differs; `sweep` marks the patients as present in that sweep. Records of
+    /// former patients never overwrite what the clinic's own system says.
+    pub async fn patients_upsert(
+        &self,
+        lease: &Lease,
+        clinic: ClinicId,
+        origin: Origin,
+        records: &[PatientRecord],
+        sweep: Option<i64>,
+    ) -> Result<Upserted> {
+        let mut total = Upserted::default();
+        // A patient brings up to two contacts with their holders and links.
+        for records in records.chunks(self.db.chunk() / 8) {
+            let mut tx = self.begin_under(lease).await?;
+            let done = self.upsert_chunk(&mut tx, clinic, origin, records, sweep).await?;
+            tx.commit().await?;
+            total.new += done.new;
+            total.changed += done.changed;
+            total.unchanged += done.unchanged;
+        }
+        Ok(total)
+    }
+
+    async fn upsert_chunk(
+        &self,
+        tx: &mut Tx,
+        clinic: ClinicId,
+        origin: Origin,
+        records: &[PatientRecord],
+        sweep: Option<i64>,
+    ) -> Result<Upserted> {
+        // Of two records with one id the later counts.
+        let records: BTreeMap<&str, &PatientRecord> =
+            records.iter().map(|record| (record.source_id.as_str(), record)).collect();
+        let known = patients_known(tx, clinic, records.keys().copied()).await?;
+        let mut done = Upserted::default();
+        let (mut seen, mut puts, mut holdings) = (Vec::new(), Vec::new(), Vec::new());
+        for (source_id, record) in records {
+            let known = known.get(source_id);
+            let id = known.map_or_else(|| PatientId(self.clock.id()), |known| known.id);
+            seen.push(id.0);
+            let put = patient_put(id, record)?;
+            match known {
+                None => done.new += 1,
+                Some(known) if is_settled(known, origin, record, put.digest) => {
+                    done.unchanged += 1;
+                    continue;
+                }
+                Some(_) => done.changed += 1,
+            }
+            holdings.push(Holding { patient: id, addresses: addresses(record) });
+            puts.push(put);
+        }
+        if !puts.is_empty() {
+            tx.execute(PATIENTS_PUT, args![json(&puts)?, clinic, origin]).await?;
+            self.contacts_hold(tx, clinic, &holdings).await?;
+        }
+        tx.execute(PATIENTS_SEEN, args![id_rows(seen)?, clinic, sweep]).await?;
+        Ok(done)
+    }
+
+    /// Returns patients whose consent or restriction is not yet turned into events, by id.
+    pub async fn patients_unapplied(
+        &self,
+        clinic: ClinicId,
+        after: Option<PatientId>,
+        limit: u32,
+    ) -> Result<Vec<Unapplied>> {
+        let args = args![clinic, after.map_or(Uuid::nil(), |id| id.0), limit];
+        let rows: Vec<UnappliedColumns> = self.db.rows(PATIENTS_UNAPPLIED, args).await?;
+        let mut held = self.contacts_held(clinic, rows.iter().map(|row| row.patient.id)).await?;
+        rows.into_iter()
+            .map(|row| {
+                let patient = row.patient.patient()?;
+                let applied = row.applied.map(|text| from_json("applied consent", &text));
+                let contacts = held.remove(&patient.id).unwrap_or_default();
+                Ok(Unapplied { patient, said: applied.transpose()?, contacts })
+            })
+            .collect()
+    }
+
+    /// Records what was turned into events. Fenced.
+    pub async fn patients_applied(
+        &self,
+        lease: &Lease,
+        clinic: ClinicId,
+        applied: &[(PatientId, Said)],
+    ) -> Result<()> {
+        for applied in applied.chunks(self.db.chunk() / 4) {
+            let rows = applied
+                .iter()
+                .map(|(id, applied)| Ok(AppliedPut { id: id.0, applied: json(applied)? }))
+                .collect::<Result<Vec<_>>>()?;
+            let mut tx = self.begin_under(lease).await?;
+            tx.execute(PATIENTS_APPLIED, args![json(&rows)?, clinic]).await?;
+            links_stale_of_patients(&mut tx, clinic, applied.iter().map(|(id, _)| *id)).await?;
+            tx.commit().await?;
+        }
+        Ok(())
+    }
+
+    /// Counts the active patients.
+    pub async fn patients_active(&self, clinic: ClinicId) -> Result<u64> {
+        let active: Option<(i64,)> = self.db.row(PATIENTS_ACTIVE, args![clinic]).await?;
+        Ok(active.map_or(0, |(active,)| count(active)))
+    }
+
+    /// Marks patients as present in a sweep whose rows could not be read. Fenced.
+    pub async fn patients_seen(
+        &self,
+        lease: &Lease,
+        clinic: ClinicId,
+        source_ids: &[&str],
+        sweep: i64,
+    ) -> Result<()> {
+        if source_ids.is_empty() {
+            return Ok(());
+        }
+        let mut tx = self.begin_under(lease).await?;
+        let known = patients_known(&mut tx, clinic, source_ids.iter().copied()).await?;
+        let rows = id_rows(known.values().map(|known| known.id.0))?;
+        tx.execute(PATIENTS_SEEN, args![rows, clinic, Some(sweep)]).await?;
+        tx.commit().await
+    }
+
+    /// Finds a patient by the clinic's own id or by ours.
+    pub async fn patient_find(&self, clinic: ClinicId, text: &str) -> Result<Option<Patient>> {
+        let mut found: Option<PatientColumns> =
+            self.db.row(PATIENT_BY_SOURCE_ID, args![clinic, text]).await?;
+        if let (None, Ok(id)) = (&found, text.parse::<Uuid>()) {
+            found = self.db.row(PATIENT_BY_ID, args![clinic, id]).await?;
+        }
+        found.map(PatientColumns::patient).transpose()
+    }
+
+    /// Returns a page of patients by id.
+    pub async fn patients_page(
+        &self,
+        clinic: ClinicId,
+        after: Option<PatientId>,
+        limit: u32,
+    ) -> Result<Vec<Patient>> {
+        let args = args![clinic, after.map_or(Uuid::nil(), |id| id.0), limit];
+        let rows: Vec<PatientColumns> = self.db.rows(PATIENTS_PAGE, args).await?;
+        rows.into_iter().map(PatientColumns::patient).collect()
+    }
+}
+
+async fn patients_known<'a>(
+    tx: &mut Tx,
+    clinic: ClinicId,
+    source_ids: impl Iterator<Item = &'a str> + Send,
+) -> Result<BTreeMap<String, Known>> {
+    let rows = text_rows(source_ids)?;
+    let known: Vec<Known> = tx.rows(PATIENTS_KNOWN, args![rows, clinic]).await?;
+    Ok(known.into_iter().map(|known| (known.source_id.clone(), known)).collect())
+}
+
+fn patient_put<'a>(id: PatientId, record: &'a PatientRecord) -> Result<PatientPut<'a>> {
+    let text = json(record)?;
+    Ok(PatientPut {
+        id: id.0,
+        source_id: &record.source_id,
+        status: record.status.word(),
+        digest: digest(&text),
+        record: text,
+        consents: json(&Said::by(record))?,
+    })
+}
+
+/// Tells whether nothing is to be written: the record is as known; the clinic still lists somebody
+/// who was erased as deleted; or a file of former patients names one whom the clinic has.
+fn is_settled(known: &Known, origin: Origin, record: &PatientRecord, digest: i64) -> bool {
+    (known.digest == digest && known.status == record.status)
+        || (known.erased && record.status == PatientStatus::Deleted)
+        || (origin == Origin::Import && known.origin == Origin::Source)
+}
+
+fn addresses(record: &PatientRecord) -> Vec<crate::domain::Address> {
+    Channel::ALL.iter().filter_map(|channel| record.address(*channel).cloned()).collect()
+}
+
+fn digest(record: &str) -> i64 {
+    let hash: [u8; 32] = Sha256::digest(record).into();
+    hash.first_chunk().map_or(0, |bytes| i64::from_be_bytes(*bytes))
+}
+
+/// Marks the links of all contacts that `patients` hold or held.
+pub(super) async fn links_stale_of_patients(
+    tx: &mut Tx,
+    clinic: ClinicId,
+    patients: impl Iterator<Item = PatientId>,
+) -> Result<()> {
+    let rows = id_rows(patients.map(|id| id.0))?;
+    tx.execute(super::contacts::LINKS_STALE_OF_PATIENTS, args![rows, clinic]).await.map(drop)
+}

@@ -1,0 +1,94 @@
+//! Reports: how many links stand where, list by list (L26), and one contact on all lists (L29).
+
+use std::collections::BTreeMap;
+
+use super::Store;
+use super::columns::{args, count};
+use super::error::{Result, StoreError};
+use super::facts::LinkRow;
+use super::lists::ListRow;
+use super::sql::statements;
+use crate::domain::{Class, ClinicId, ContactId, ListId};
+
+/// Where the links of one list stand.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListReport {
+    /// The list.
+    pub list: ListRow,
+    /// How many links are in each class; a link never planned yet is due.
+    pub classes: BTreeMap<Class, u64>,
+    /// All of them.
+    pub total: u64,
+    /// Removals that could not be made.
+    pub parked_removals: u64,
+    /// Operations that wait for the brake's release.
+    pub braked: u64,
+    /// Operations that wait for the first approval.
+    pub waiting: u64,
+}
+
+statements! {
+    REPORT_CLASSES = {
+        "SELECT list_id, COALESCE(class, 'due'), COUNT(*) FROM links WHERE clinic_id = $1
+         GROUP BY list_id, COALESCE(class, 'due')"
+    }
+    REPORT_PARKED = {
+        "SELECT list_id, COUNT(*) FROM parked
+         WHERE clinic_id = $1 AND verb IN ('unsubscribe', 'archive', 'erase') GROUP BY list_id"
+    }
+    REPORT_HELD = {
+        "SELECT list_id, COUNT(CASE WHEN state = 'braked' THEN 1 END),
+            COUNT(CASE WHEN state = 'waiting' THEN 1 END)
+         FROM operations
+         WHERE clinic_id = $1 AND state IN ('planned', 'waiting', 'braked', 'submitted')
+         GROUP BY list_id"
+    }
+}
+
+impl Store {
+    /// Counts the clinic's links by list and class.
+    pub async fn report(&self, clinic: ClinicId) -> Result<Vec<ListReport>> {
+        let classes: Vec<(ListId, Class, i64)> =
+            self.db.rows(REPORT_CLASSES, args![clinic]).await?;
+        let parked: Vec<(ListId, i64)> = self.db.rows(REPORT_PARKED, args![clinic]).await?;
+        let held: Vec<(ListId, i64, i64)> = self.db.rows(REPORT_HELD, args![clinic]).await?;
+        let lists = self.lists(clinic).await?;
+        Ok(lists
+            .into_iter()
+            .map(|list| {
+                let classes: BTreeMap<Class, u64> = classes
+                    .iter()
+                    .filter(|(id, ..)| *id == list.id)
+                    .map(|(_, class, links)| (*class, count(*links)))
+                    .collect();
+                let parked = parked.iter().find(|(id, _)| *id == list.id);
+                let held = held.iter().find(|(id, ..)| *id == list.id);
+                ListReport {
+                    total: classes.values().sum(),
+                    classes,
+                    parked_removals: parked.map_or(0, |(_, links)| count(*links)),
+                    braked: held.map_or(0, |(_, braked, _)| count(*braked)),
+                    waiting: held.map_or(0, |(.., waiting)| count(*waiting)),
+                    list,
+                }
+            })
+            .collect())
+    }
+
+    /// Returns the contact's links with their lists, for `explain`.
+    pub async fn links_for_explain(
+        &self,
+        clinic: ClinicId,
+        contact: ContactId,
+    ) -> Result<Vec<(ListRow, LinkRow)>> {
+        let lists = self.lists(clinic).await?;
+        let links = self.links_of_contact(clinic, contact).await?;
+        links
+            .into_iter()
+            .map(|link| {
+                let list = lists.iter().find(|list| list.id == link.list_id).cloned();
+                Ok((list.ok_or(StoreError::Corrupt { what: "link" })?, link))
+            })
+            .collect()
+    }
+}

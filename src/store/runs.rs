@@ -1,0 +1,77 @@
+//! Runs: one turn of the loop each.
+
+use chrono::{DateTime, Utc};
+
+use super::Store;
+use super::columns::{At, MaybeAt, args};
+use super::error::{Result, StoreError};
+use super::lists::ListRow;
+use super::sql::statements;
+use crate::domain::{ClinicId, ListId, RunId};
+
+/// One turn of the loop.
+#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
+pub struct RunRow {
+    /// Its id.
+    pub id: RunId,
+    /// The clinic.
+    #[sqlx(rename = "clinic_id")]
+    pub clinic: ClinicId,
+    /// The list whose turn it was.
+    #[sqlx(rename = "list_id")]
+    pub list: Option<ListId>,
+    /// What woke the loop.
+    #[sqlx(rename = "woken_by")]
+    pub trigger: String,
+    /// When it began.
+    #[sqlx(try_from = "At")]
+    pub began_at: DateTime<Utc>,
+    /// When it ended.
+    #[sqlx(try_from = "MaybeAt")]
+    pub ended_at: Option<DateTime<Utc>>,
+    /// How it ended.
+    pub outcome: Option<String>,
+    /// What it did, as JSON.
+    pub summary: Option<String>,
+}
+
+macro_rules! run_columns {
+    () => {
+        "SELECT id, clinic_id, list_id, woken_by, began_at, ended_at, outcome, summary FROM runs "
+    };
+}
+
+statements! {
+    RUN_BEGIN = {
+        "INSERT INTO runs (clinic_id, id, list_id, woken_by, began_at) VALUES ($1, $2, $3, $4, $5)"
+    }
+    RUN_END = { "UPDATE runs SET ended_at = $2, outcome = $3, summary = $4 WHERE id = $1" }
+    RUNS = { run_columns!(), "WHERE clinic_id = $1 ORDER BY id DESC LIMIT $2" }
+    RUN = { run_columns!(), "WHERE id = $1" }
+}
+
+impl Store {
+    /// Begins a list's run.
+    pub async fn run_begin(&self, list: &ListRow, trigger: &str) -> Result<RunId> {
+        let id = RunId(self.clock.id());
+        let args = args![list.clinic, id, list.id, trigger, self.clock.now()];
+        self.db.execute(RUN_BEGIN, args).await?;
+        Ok(id)
+    }
+
+    /// Ends a run.
+    pub async fn run_end(&self, run: RunId, outcome: &str, summary_json: &str) -> Result<()> {
+        let args = args![run, self.clock.now(), outcome, summary_json];
+        self.db.execute(RUN_END, args).await.map(drop)
+    }
+
+    /// Returns the clinic's runs, the newest first.
+    pub async fn runs(&self, clinic: ClinicId, limit: u32) -> Result<Vec<RunRow>> {
+        self.db.rows(RUNS, args![clinic, limit]).await
+    }
+
+    /// Returns the run.
+    pub async fn run(&self, run: RunId) -> Result<RunRow> {
+        self.db.row(RUN, args![run]).await?.ok_or(StoreError::Missing { what: "run" })
+    }
+}

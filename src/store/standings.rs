@@ -1,0 +1,192 @@
+//! Standings: the ledger folded per address and per patient, kept beside it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Serialize;
+use uuid::Uuid;
+
+use super::columns::{args, from_json, id_rows, json};
+use super::contacts::{HOLDERS_OF_CONTACTS, HOLDERS_OF_PATIENTS, LINKS_STALE_OF_CONTACTS};
+use super::db::Tx;
+use super::error::Result;
+use super::sql::statements;
+use crate::domain::{Channel, ClinicId, ContactId, Event, EventKind, PatientId, Standing};
+
+statements! {
+    STANDINGS_OF_CONTACTS (given: id uuid) = {
+        "SELECT c.id, c.standing FROM given g
+         JOIN contacts c ON c.clinic_id = $2 AND c.id = g.id"
+    }
+    STANDINGS_OF_PATIENTS (given: id uuid) = {
+        "SELECT s.patient_id, s.channel, s.standing FROM given g
+         JOIN patient_standings s ON s.clinic_id = $2 AND s.patient_id = g.id"
+    }
+    CONTACTS_STAND (given: id uuid, standing text) = {
+        "UPDATE contacts SET standing = g.standing FROM given g
+         WHERE contacts.clinic_id = $2 AND contacts.id = g.id"
+    }
+    PATIENTS_STAND (given: id uuid, channel text, standing text) = {
+        "INSERT INTO patient_standings (clinic_id, patient_id, channel, standing)
+         SELECT $2, p.id, g.channel, g.standing FROM given g
+         JOIN patients p ON p.clinic_id = $2 AND p.id = g.id WHERE TRUE
+         ON CONFLICT (clinic_id, patient_id, channel) DO UPDATE SET standing = excluded.standing"
+    }
+}
+
+#[derive(Serialize)]
+struct StandingPut {
+    id: Uuid,
+    channel: Option<&'static str>,
+    standing: String,
+}
+
+/// Who holds what now, as far as a batch of events is concerned.
+pub(super) struct Holdings {
+    by_contact: BTreeMap<ContactId, BTreeSet<PatientId>>,
+    by_patient: BTreeMap<PatientId, BTreeSet<(ContactId, Channel)>>,
+}
+
+impl Holdings {
+    /// Reads the holders of the events' contacts and, after binding them where the law says so
+    /// (L8), all that the bound patients hold.
+    pub(super) async fn bind(tx: &mut Tx, clinic: ClinicId, events: &mut [Event]) -> Result<Self> {
+        let contacts = id_rows(events.iter().filter_map(|event| event.contact).map(|id| id.0))?;
+        let rows: Vec<(ContactId, PatientId)> =
+            tx.rows(HOLDERS_OF_CONTACTS, args![contacts, clinic]).await?;
+        let mut by_contact: BTreeMap<ContactId, BTreeSet<PatientId>> = BTreeMap::new();
+        for (contact, patient) in rows {
+            by_contact.entry(contact).or_default().insert(patient);
+        }
+        for event in events.iter_mut().filter(|event| follows(event.kind)) {
+            let holders = event.contact.and_then(|contact| by_contact.get(&contact));
+            event.binds.extend(holders.into_iter().flatten());
+        }
+        let patients: BTreeSet<Uuid> = events.iter().flat_map(bound).map(|id| id.0).collect();
+        let rows: Vec<(ContactId, PatientId, Channel)> =
+            tx.rows(HOLDERS_OF_PATIENTS, args![id_rows(patients)?, clinic]).await?;
+        let mut by_patient: BTreeMap<PatientId, BTreeSet<(ContactId, Channel)>> = BTreeMap::new();
+        for (contact, patient, channel) in rows {
+            by_patient.entry(patient).or_default().insert((contact, channel));
+        }
+        Ok(Self { by_contact, by_patient })
+    }
+
+    /// Returns everybody the event concerns: who acted, whom it binds, who holds the address.
+    pub(super) fn concerned(&self, event: &Event) -> BTreeSet<PatientId> {
+        let holders = event.contact.and_then(|contact| self.by_contact.get(&contact));
+        bound(event).chain(holders.into_iter().flatten().copied()).collect()
+    }
+
+    fn held_by(&self, patient: PatientId) -> impl Iterator<Item = (ContactId, Channel)> + '_ {
+        self.by_patient.get(&patient).into_iter().flatten().copied()
+    }
+
+    /// Returns the contacts whose standing the event changes: its own, and without a channel all
+    /// that its patient holds; none where it speaks for its patient alone.
+    fn stands(&self, event: &Event) -> BTreeSet<ContactId> {
+        if event.is_of_patient_alone() {
+            return BTreeSet::new();
+        }
+        let everywhere = event.patient.filter(|_| event.channel.is_none());
+        let held = everywhere.into_iter().flat_map(|patient| self.held_by(patient));
+        event.contact.into_iter().chain(held.map(|(contact, _)| contact)).collect()
+    }
+
+    /// Returns the contacts whose links the event concerns.
+    fn touches(&self, event: &Event) -> BTreeSet<ContactId> {
+        let held = bound(event).flat_map(|patient| self.held_by(patient));
+        let on_channel = held.filter(|(_, channel)| event.channel.is_none_or(|c| c == *channel));
+        event.contact.into_iter().chain(on_channel.map(|(contact, _)| contact)).collect()
+    }
+}
+
+/// Tells whether an event binds all who hold the address, and follows them (L8).
+const fn follows(kind: EventKind) -> bool {
+    matches!(kind, EventKind::Withdrawn | EventKind::Objected | EventKind::Complained)
+}
+
+/// Returns who acted and whom the event binds.
+pub(super) fn bound(event: &Event) -> impl Iterator<Item = PatientId> + '_ {
+    event.patient.into_iter().chain(event.binds.iter().copied())
+}
+
+/// Folds `events` into the standings of all whom they are about, and has their links planned again.
+pub(super) async fn standings_fold(
+    tx: &mut Tx,
+    clinic: ClinicId,
+    events: &[Event],
+    holdings: &Holdings,
+) -> Result<()> {
+    let contacts: BTreeSet<_> = events.iter().flat_map(|event| holdings.stands(event)).collect();
+    let mut of_contacts = contacts_load(tx, clinic, &contacts).await?;
+    let mut of_patients = patients_load(tx, clinic, events).await?;
+    for event in events {
+        for contact in holdings.stands(event) {
+            if let Some(standing) = of_contacts.get_mut(&contact) {
+                standing.apply(event);
+            }
+        }
+        // A bounce binds the address, not the person (L8).
+        for patient in bound(event).filter(|_| event.kind != EventKind::Bounced) {
+            for channel in channels(event) {
+                of_patients.entry((patient, *channel)).or_default().apply(event);
+            }
+        }
+    }
+    standings_store(tx, clinic, &of_contacts, &of_patients).await?;
+    let touched: BTreeSet<_> = events.iter().flat_map(|event| holdings.touches(event)).collect();
+    let rows = id_rows(touched.into_iter().map(|id| id.0))?;
+    tx.execute(LINKS_STALE_OF_CONTACTS, args![rows, clinic]).await.map(drop)
+}
+
+const fn channels(event: &Event) -> &[Channel] {
+    match &event.channel {
+        Some(channel) => std::slice::from_ref(channel),
+        None => Channel::ALL,
+    }
+}
+
+async fn contacts_load(
+    tx: &mut Tx,
+    clinic: ClinicId,
+    contacts: &BTreeSet<ContactId>,
+) -> Result<BTreeMap<ContactId, Standing>> {
+    let rows = id_rows(contacts.iter().map(|id| id.0))?;
+    let found: Vec<(ContactId, String)> =
+        tx.rows(STANDINGS_OF_CONTACTS, args![rows, clinic]).await?;
+    found.into_iter().map(|(id, text)| Ok((id, from_json("standing", &text)?))).collect()
+}
+
+async fn patients_load(
+    tx: &mut Tx,
+    clinic: ClinicId,
+    events: &[Event],
+) -> Result<BTreeMap<(PatientId, Channel), Standing>> {
+    let patients: BTreeSet<Uuid> = events.iter().flat_map(bound).map(|id| id.0).collect();
+    let found: Vec<(PatientId, Channel, String)> =
+        tx.rows(STANDINGS_OF_PATIENTS, args![id_rows(patients)?, clinic]).await?;
+    found
+        .into_iter()
+        .map(|(id, channel, text)| Ok(((id, channel), from_json("standing", &text)?)))
+        .collect()
+}
+
+async fn standings_store(
+    tx: &mut Tx,
+    clinic: ClinicId,
+    of_contacts: &BTreeMap<ContactId, Standing>,
+    of_patients: &BTreeMap<(PatientId, Channel), Standing>,
+) -> Result<()> {
+    let put = |id, channel: Option<Channel>, standing| {
+        let channel = channel.map(Channel::word);
+        Ok(StandingPut { id, channel, standing: json(standing)? })
+    };
+    let contacts: Vec<_> =
+        of_contacts.iter().map(|(id, s)| put(id.0, None, s)).collect::<Result<_>>()?;
+    let patients: Vec<_> = of_patients
+        .iter()
+        .map(|((id, channel), s)| put(id.0, Some(*channel), s))
+        .collect::<Result<_>>()?;
+    tx.execute(CONTACTS_STAND, args![json(&contacts)?, clinic]).await?;
+    tx.execute(PATIENTS_STAND, args![json(&patients)?, clinic]).await.map(drop)
+}

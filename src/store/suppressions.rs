@@ -1,0 +1,113 @@
+//! Suppressions: "never contact" by keyed hash, outliving erasure (L28).
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use uuid::Uuid;
+
+use super::Store;
+use super::columns::{args, from_json, id_rows, json, text_rows};
+use super::contacts::LINKS_STALE_OF_CONTACTS;
+use super::db::Tx;
+use super::error::Result;
+use super::ledger::ledger_lock;
+use super::sql::statements;
+use crate::domain::{ClinicId, ContactId, EventId, OptOut, OptOutKind, Standing, TimeSource};
+use crate::keys::AddressHash;
+
+#[derive(Serialize)]
+struct SuppressionPut<'a> {
+    hash: &'a str,
+    key_id: &'a str,
+    kind: &'static str,
+    clock: &'static str,
+    event_id: Uuid,
+    at: i64,
+}
+
+statements! {
+    SUPPRESSIONS_ADD (given: hash text, key_id text, kind text, clock text, event_id uuid,
+        at bigint) = {
+        "INSERT INTO suppressions (clinic_id, hash, kind, clock, key_id, event_id, at)
+         SELECT $2, hash, kind, clock, key_id, event_id, at FROM given WHERE TRUE
+         ON CONFLICT (clinic_id, hash, kind, clock) DO UPDATE
+         SET at = excluded.at, event_id = excluded.event_id WHERE suppressions.at < excluded.at"
+    }
+    SUPPRESSED_CONTACTS (given: text text) = {
+        "SELECT c.id, c.standing FROM given g
+         CROSS JOIN (SELECT 'email' AS channel UNION ALL SELECT 'sms') n
+         JOIN contacts c ON c.clinic_id = $2 AND c.channel = n.channel AND c.hash = g.text"
+    }
+    SUPPRESSED_STRANGERS (given: text text) = {
+        "UPDATE links SET suppressed = $3, stale = TRUE, version = links.version + 1
+         WHERE links.clinic_id = $2 AND links.contact_id IS NULL AND links.id IN (
+            SELECT k.id FROM given g JOIN lists l ON l.clinic_id = $2
+            JOIN links k ON k.clinic_id = $2 AND k.list_id = l.id AND k.address_hash = g.text)"
+    }
+    CONTACT_STANDING = { "UPDATE contacts SET standing = $3 WHERE clinic_id = $1 AND id = $2" }
+}
+
+impl Store {
+    /// Suppresses the address that `hashes` name, whether the clinic knows it or not.
+    pub async fn suppress(
+        &self,
+        clinic: ClinicId,
+        hashes: &[AddressHash],
+        kind: OptOutKind,
+        at: DateTime<Utc>,
+        clock: TimeSource,
+    ) -> Result<()> {
+        let opt_out = OptOut { event: EventId(self.clock.id()), kind, at, clock, by_person: true };
+        let mut tx = self.db.begin().await?;
+        // The head's lock keeps a ledger line from changing the same standing meanwhile.
+        ledger_lock(&mut tx, clinic).await?;
+        suppressions_add(&mut tx, clinic, hashes, std::slice::from_ref(&opt_out)).await?;
+        let rows = text_rows(hashes.iter().map(|hash| hash.hash.as_str()))?;
+        let known: Vec<(ContactId, String)> =
+            tx.rows(SUPPRESSED_CONTACTS, args![rows.clone(), clinic]).await?;
+        for (contact, standing) in &known {
+            let mut standing: Standing = from_json("standing", standing)?;
+            standing_suppress(&mut standing, opt_out.clone());
+            tx.execute(CONTACT_STANDING, args![clinic, *contact, json(&standing)?]).await?;
+        }
+        let contacts = id_rows(known.iter().map(|(contact, _)| contact.0))?;
+        tx.execute(LINKS_STALE_OF_CONTACTS, args![contacts, clinic]).await?;
+        tx.execute(SUPPRESSED_STRANGERS, args![rows, clinic, kind]).await?;
+        tx.commit().await
+    }
+}
+
+/// Adds every opt-out under every hash; of two of a kind the later stays.
+pub(super) async fn suppressions_add(
+    tx: &mut Tx,
+    clinic: ClinicId,
+    hashes: &[AddressHash],
+    opt_outs: &[OptOut],
+) -> Result<()> {
+    let puts: Vec<_> = hashes
+        .iter()
+        .flat_map(|hash| opt_outs.iter().map(move |opt_out| suppression(hash, opt_out)))
+        .collect();
+    tx.execute(SUPPRESSIONS_ADD, args![json(&puts)?, clinic]).await.map(drop)
+}
+
+fn suppression<'a>(hash: &'a AddressHash, opt_out: &OptOut) -> SuppressionPut<'a> {
+    SuppressionPut {
+        hash: &hash.hash,
+        key_id: &hash.key_id,
+        kind: opt_out.kind.word(),
+        clock: opt_out.clock.word(),
+        event_id: opt_out.event.0,
+        at: opt_out.at.timestamp_millis(),
+    }
+}
+
+/// Takes a suppression into a standing: the newest of each kind and clock stays.
+pub(super) fn standing_suppress(standing: &mut Standing, opt_out: OptOut) {
+    let same = |known: &OptOut| (known.kind, known.clock) == (opt_out.kind, opt_out.clock);
+    match standing.opt_outs.iter_mut().find(|known| same(known)) {
+        None => standing.opt_outs.push(opt_out),
+        Some(known) if known.at < opt_out.at => *known = opt_out,
+        Some(_) => {}
+    }
+    standing.opt_outs.sort_by_key(|known| (known.kind, known.clock));
+}

@@ -1,0 +1,37 @@
+//! The store's own words.
+
+use super::columns::stored_words;
+use crate::domain::text::words;
+
+words! {
+    /// Where a patient's record came from.
+    Origin {
+        /// The clinic's system of record.
+        Source = "source",
+        /// A file of former patients (L22).
+        Import = "import",
+    }
+}
+words! {
+    /// How far an operation got.
+    OpState {
+        /// To be made.
+        Planned = "planned",
+        /// Waits for the list's first approval (L20).
+        Waiting = "waiting",
+        /// Waits for the brake's release (L23).
+        Braked = "braked",
+        /// Sent, or about to be; the outcome is not known yet.
+        Submitted = "submitted",
+        /// Made.
+        Acknowledged = "acknowledged",
+        /// Perhaps made: to be observed again.
+        Doubtful = "doubtful",
+        /// Not made: refused by the provider, or by an admin.
+        Refused = "refused",
+        /// Not made: a later plan took its place.
+        Superseded = "superseded",
+    }
+}
+
+stored_words!(OpState, Origin);
