@@ -1,7 +1,7 @@
 //! The law, seen from outside: what the provider holds after a run.
 
 use chrono::TimeDelta;
-use listwarden::domain::{Class, Reason};
+use listwarden::domain::{Class, PatientRecord, PatientStatus, Reason};
 use listwarden::reconcile::ListState;
 use listwarden::simulator::mailchimp::Status;
 
@@ -78,6 +78,25 @@ on_both_engines! {
         assert_eq!(world.there("ben"), None);
         assert!(world.simulator.is_forgotten(&world.audience, "ben@post.test"));
         assert_eq!(world.classes().await.get(&Class::HeldButDropped), None);
+        world.end().await;
+    }
+}
+
+on_both_engines! {
+    async fn l7_a_holders_consent_lists_nobody_else_at_the_address(world: World) {
+        let mut bob = world.somebody("bob");
+        bob.email = world.somebody("ann").email;
+        world.consenting("ann").await;
+        world.enters(bob).await;
+        world.adopts().await;
+        world.confirms("ann");
+        world.runs().await;
+        assert_eq!(world.there("ann"), Some(Status::Subscribed));
+        world.pass(TimeDelta::hours(1));
+        let ann = PatientRecord { email_consent: world.explicit(), ..world.somebody("ann") };
+        world.enters(PatientRecord { status: PatientStatus::Archived, ..ann }).await;
+        world.runs().await;
+        assert_eq!(world.there("ann"), Some(Status::Archived), "nobody asked bob");
         world.end().await;
     }
 }

@@ -148,7 +148,7 @@ impl World {
 
     pub async fn consents_now(&self, name: &str) {
         let consent = self.explicit_at(self.now());
-        self.clinic.set_consent(name, Channel::Email, &consent, self.now()).await.unwrap();
+        self.clinic.set_consent(name, Channel::Email, consent, self.now()).await.unwrap();
     }
 
     // --- The provider -------------------------------------------------------------------------
