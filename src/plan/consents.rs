@@ -74,9 +74,18 @@ fn change(old: Option<&Consent>, new: &Consent, updated_at: DateTime<Utc>) -> Ve
         }
         Answer::NotAsked if said_yes => vec![taken_back(old, new, updated_at)],
         Answer::NotAsked => Vec::new(),
+        Answer::Withdrawn | Answer::Objected if old.is_some() && is_echo(new) => Vec::new(),
         Answer::Withdrawn => vec![opt_out(EventKind::Withdrawn, old, new, updated_at)],
         Answer::Objected => vec![opt_out(EventKind::Objected, old, new, updated_at)],
     }
+}
+
+/// The method under which the clinic keeps a no that we wrote back to it.
+const WRITTEN_BACK: &str = "listwarden";
+
+/// Tells a no that came from the ledger in the first place: it is learned once (L15).
+fn is_echo(new: &Consent) -> bool {
+    new.method.as_deref() == Some(WRITTEN_BACK)
 }
 
 /// A yes that the record no longer gives: the clinic's change, whatever evidence of the yes stands

@@ -290,6 +290,13 @@ fn l1_an_objection_reaches_every_channel_and_a_restriction_is_an_event() {
 }
 
 #[test]
+fn l15_a_no_that_we_wrote_back_is_not_learned_again() {
+    let ours = Consent { method: Some("listwarden".to_owned()), ..consent(Answer::Withdrawn) };
+    assert!(learned(Some(&says(explicit(1), 1)), &says(ours.clone(), 9)).is_empty());
+    assert_eq!(learned(None, &says(ours, 9)).len(), 1, "unless nothing is known yet");
+}
+
+#[test]
 fn l23_a_bare_withdrawal_counts_and_one_the_person_made_does_not() {
     let yes = Said::by(&says(consent(Answer::Granted), 1));
     assert!(withdraws_barely(Some(&yes), &says(Consent::default(), 9)));
