@@ -87,18 +87,19 @@ statements! {
          WHERE contacts.clinic_id = $2 AND contacts.id = g.id"
     }
     SUPPRESSIONS_BY_HASH (given: text text) = {
-        "SELECT s.hash, s.kind, s.clock, s.event_id, s.at FROM given g
-         JOIN suppressions s ON s.clinic_id = $2 AND s.hash = g.text ORDER BY s.at, s.event_id"
+        "SELECT s.hash, s.kind, s.clock, s.event_id, s.at FROM given g CROSS JOIN suppressions s
+         WHERE s.clinic_id = $2 AND s.hash = g.text ORDER BY s.at, s.event_id"
     }
     HOLDERS_OF_PATIENTS (given: id uuid) = {
-        "SELECT h.contact_id, h.patient_id, c.channel FROM given g
-         JOIN holders h ON h.clinic_id = $2 AND h.patient_id = g.id AND h.holds_now
-         JOIN contacts c ON c.clinic_id = h.clinic_id AND c.id = h.contact_id
+        "SELECT h.contact_id, h.patient_id, c.channel
+         FROM given g CROSS JOIN holders h CROSS JOIN contacts c
+         WHERE h.clinic_id = $2 AND h.patient_id = g.id AND h.holds_now
+            AND c.clinic_id = h.clinic_id AND c.id = h.contact_id
          ORDER BY h.contact_id"
     }
     HOLDERS_OF_CONTACTS (given: id uuid) = {
-        "SELECT h.contact_id, h.patient_id FROM given g
-         JOIN holders h ON h.clinic_id = $2 AND h.contact_id = g.id AND h.holds_now"
+        "SELECT h.contact_id, h.patient_id FROM given g CROSS JOIN holders h
+         WHERE h.clinic_id = $2 AND h.contact_id = g.id AND h.holds_now"
     }
     HOLDERS_LEFT (given: contact uuid, patient uuid) = {
         "UPDATE holders SET holds_now = FALSE FROM given g
@@ -113,18 +114,19 @@ statements! {
     LINKS_STALE_OF_PATIENTS (given: id uuid) = {
         "UPDATE links SET stale = TRUE, version = links.version + 1
          WHERE links.clinic_id = $2 AND links.contact_id IN (
-            SELECT h.contact_id FROM given g
-            JOIN holders h ON h.clinic_id = $2 AND h.patient_id = g.id)"
+            SELECT h.contact_id FROM given g CROSS JOIN holders h
+            WHERE h.clinic_id = $2 AND h.patient_id = g.id)"
     }
     LINKS_STALE_OF_CONTACTS (given: id uuid) = {
-        "UPDATE links SET stale = TRUE, version = links.version + 1 FROM given g
-         WHERE links.clinic_id = $2 AND links.contact_id = g.id"
+        "UPDATE links SET stale = TRUE, version = links.version + 1
+         WHERE links.clinic_id = $2 AND links.contact_id IN (SELECT g.id FROM given g)"
     }
     LINKS_OF_STRANGERS (given: contact uuid, channel text, hash text) = {
-        "SELECT k.id, k.list_id, g.contact FROM given g
-         JOIN lists l ON l.clinic_id = $2 AND l.channel = g.channel
-         JOIN links k ON k.clinic_id = l.clinic_id AND k.list_id = l.id AND k.address_hash = g.hash
-         WHERE k.contact_id IS NULL AND NOT EXISTS (SELECT 1 FROM links o
+        "SELECT k.id, k.list_id, g.contact
+         FROM given g CROSS JOIN lists l CROSS JOIN links k
+         WHERE l.clinic_id = $2 AND l.channel = g.channel
+            AND k.clinic_id = l.clinic_id AND k.list_id = l.id AND k.address_hash = g.hash
+            AND k.contact_id IS NULL AND NOT EXISTS (SELECT 1 FROM links o
             WHERE o.clinic_id = $2 AND o.contact_id = g.contact AND o.list_id = l.id)
          ORDER BY k.list_id, k.ordinal"
     }
@@ -139,12 +141,12 @@ statements! {
     }
     // Links whose member moved to an address that is now a contact of ours, which is blank there.
     LINKS_MOVED_TO (given: contact uuid, channel text, hash text) = {
-        "SELECT k.id AS link, b.id AS blank, g.contact, k.contact_id AS old FROM given g
-         JOIN lists l ON l.clinic_id = $2 AND l.channel = g.channel
-         JOIN links k ON k.clinic_id = l.clinic_id AND k.list_id = l.id AND k.moved_hash = g.hash
-         JOIN links b ON b.clinic_id = l.clinic_id AND b.contact_id = g.contact
-            AND b.list_id = l.id
-         WHERE k.id <> b.id AND b.member_key IS NULL AND b.status IS NULL
+        "SELECT k.id AS link, b.id AS blank, g.contact, k.contact_id AS old
+         FROM given g CROSS JOIN lists l CROSS JOIN links k CROSS JOIN links b
+         WHERE l.clinic_id = $2 AND l.channel = g.channel
+            AND k.clinic_id = l.clinic_id AND k.list_id = l.id AND k.moved_hash = g.hash
+            AND b.clinic_id = l.clinic_id AND b.contact_id = g.contact AND b.list_id = l.id
+            AND k.id <> b.id AND b.member_key IS NULL AND b.status IS NULL
             AND b.base_status IS NULL
          ORDER BY k.list_id, k.ordinal"
     }

@@ -183,12 +183,11 @@ statements! {
     HOLDERS (given: id uuid) = {
         "SELECT h.contact_id, c.channel, p.id, p.status, p.record, p.consents, p.applied,
             s.standing, h.holds_now
-         FROM given g
-         JOIN contacts c ON c.clinic_id = $2 AND c.id = g.id
-         JOIN holders h ON h.clinic_id = $2 AND h.contact_id = g.id
-         JOIN patients p ON p.clinic_id = $2 AND p.id = h.patient_id
+         FROM given g CROSS JOIN contacts c CROSS JOIN holders h CROSS JOIN patients p
          LEFT JOIN patient_standings s ON s.clinic_id = $2 AND s.patient_id = p.id
             AND s.channel = c.channel
+         WHERE c.clinic_id = $2 AND c.id = g.id AND h.clinic_id = $2 AND h.contact_id = g.id
+            AND p.clinic_id = $2 AND p.id = h.patient_id
          ORDER BY p.id"
     }
     CONTACT = { "SELECT channel, address, standing FROM contacts WHERE clinic_id = $1 AND id = $2" }

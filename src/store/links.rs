@@ -156,10 +156,10 @@ statements! {
             AND links.clinic_id = $1 AND links.id = o.link_id"
     }
     LINKS_STALE (given: id uuid) = {
-        "UPDATE links SET stale = TRUE, version = links.version + 1 FROM given g
-         WHERE links.clinic_id = $2 AND links.contact_id = g.id
-            AND links.list_id IN (SELECT l.id FROM lists l
-                WHERE l.clinic_id = $2 AND l.channel = COALESCE($3, l.channel))"
+        "UPDATE links SET stale = TRUE, version = links.version + 1
+         WHERE links.clinic_id = $2 AND links.contact_id IN (SELECT g.id FROM given g)
+            AND EXISTS (SELECT 1 FROM lists l WHERE l.clinic_id = $2 AND l.id = links.list_id
+                AND l.channel = COALESCE($3, l.channel))"
     }
 }
 

@@ -53,16 +53,17 @@ statements! {
             k.suppressed, k.status, k.member_key, k.last_changed, k.signed_up_at, k.opted_in_at,
             k.entry, k.complained, k.digest, k.seen_at, k.moved_there, k.moved_hash,
             k.base_status IS NOT NULL AS has_base
-         FROM (SELECT m.id FROM given g JOIN links m ON m.clinic_id = $2 AND m.list_id = $3
-                AND m.member_key = g.key
-            UNION SELECT m.id FROM given g JOIN links m ON m.clinic_id = $2 AND m.list_id = $3
-                AND m.address_hash = g.hash
-            UNION SELECT m.id FROM given g
-                JOIN contacts d ON d.clinic_id = $2 AND d.channel = $4 AND d.hash = g.hash
-                JOIN links m ON m.clinic_id = $2 AND m.contact_id = d.id AND m.list_id = $3
+         FROM (SELECT m.id FROM given g CROSS JOIN links m
+                WHERE m.clinic_id = $2 AND m.list_id = $3 AND m.member_key = g.key
+            UNION SELECT m.id FROM given g CROSS JOIN links m
+                WHERE m.clinic_id = $2 AND m.list_id = $3 AND m.address_hash = g.hash
+            UNION SELECT m.id FROM given g CROSS JOIN contacts d CROSS JOIN links m
+                WHERE d.clinic_id = $2 AND d.channel = $4 AND d.hash = g.hash
+                    AND m.clinic_id = $2 AND m.contact_id = d.id AND m.list_id = $3
          ) AS f
-         JOIN links k ON k.clinic_id = $2 AND k.id = f.id
+         CROSS JOIN links k
          LEFT JOIN contacts c ON c.clinic_id = $2 AND c.id = k.contact_id
+         WHERE k.clinic_id = $2 AND k.id = f.id
          ORDER BY k.ordinal"
     }
     MEMBERS_CONTACTS (given: key text, hash text) = {
@@ -70,8 +71,8 @@ statements! {
          JOIN contacts c ON c.clinic_id = $2 AND c.channel = $3 AND c.hash = g.hash"
     }
     MEMBERS_SUPPRESSED (given: key text, hash text) = {
-        "SELECT s.hash, s.kind FROM given g
-         JOIN suppressions s ON s.clinic_id = $2 AND s.hash = g.hash"
+        "SELECT s.hash, s.kind FROM given g CROSS JOIN suppressions s
+         WHERE s.clinic_id = $2 AND s.hash = g.hash"
     }
     MEMBERS_ADD (given: id uuid, ordinal bigint, contact_id uuid, address_hash text,
         suppressed text, status text, member_key text, last_changed bigint, signed_up_at bigint,

@@ -165,7 +165,10 @@ statements! {
             AND EXISTS (SELECT 1 FROM approvals a JOIN operations o
                 ON o.clinic_id = a.clinic_id AND o.run_id = a.run_id
                 WHERE a.clinic_id = operations.clinic_id AND a.approved AND a.valid_until > $2
-                    AND o.link_id = operations.link_id AND o.verb = operations.verb)
+                    AND o.link_id = operations.link_id
+                    AND (o.verb = operations.verb OR (o.verb = 'archive'
+                        AND operations.verb = 'invite'
+                        AND o.reason IN ('unproven', 'turned_subscribed'))))
             AND ordinal > $3 AND ordinal <= $4"
     }
     OPERATIONS_UNHOLD = {
@@ -290,7 +293,7 @@ impl Store {
     }
 
     /// Lets operations go that an approval still covers: its plan holds one of the same link and
-    /// verb (L23). The brake does not count them any more. Returns how many. Fenced.
+    /// verb, or the archive that was to be followed by this invitation (L21, L23). The brake does not count them any more. Returns how many. Fenced.
     pub async fn operations_release(
         &self,
         lease: &Lease,

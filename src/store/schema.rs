@@ -101,10 +101,54 @@ fn failed(error: MigrateError) -> StoreError {
 
 #[cfg(test)]
 mod tests {
-    use super::version;
+    use std::sync::Arc;
+
+    use sqlx::AssertSqlSafe;
+
+    use super::super::STATEMENTS;
+    use super::*;
+    use crate::clock::SystemClock;
+    use crate::keys::{Keyring, Secret};
 
     #[test]
     fn versions_compare_by_number_not_by_letter() {
         assert!(version("0.10.0") > version("0.9.3"));
+    }
+
+    /// Statements that read every row of a table on purpose; the tables are short.
+    const READ_ALL: &[&str] = &["CLINICS", "OLDEST_BINARY"];
+
+    /// Slices given as parameters, and what a statement derives for itself.
+    const DERIVED: &[&str] = &["given", "g", "j ", "f", "due", "stale", "CONSTANT ROW", "n"];
+
+    /// A clinic's lists are few; the others are foreign keys that SQLite looks up only while one
+    /// of them is broken.
+    const SHORT: &[&str] = &["SEARCH l ", "SEARCH feedback ", "SEARCH ledger_patients "];
+
+    #[tokio::test]
+    async fn no_statement_reads_a_whole_table() {
+        let keys = Arc::new(Keyring::new(&Secret::new([1; 32]), &[]));
+        let store = Store::open("sqlite::memory:", keys, Arc::new(SystemClock)).await.unwrap();
+        store.migrate().await.unwrap();
+        let Db::Sqlite { pool, .. } = &store.db else { unreachable!() };
+        let mut scans = Vec::new();
+        for statement in STATEMENTS.iter().copied().flatten() {
+            let sql = AssertSqlSafe(format!("EXPLAIN QUERY PLAN {}", statement.sqlite));
+            let steps: Vec<(i64, i64, i64, String)> =
+                sqlx::query_as(sql).fetch_all(pool).await.unwrap();
+            for (.., step) in steps {
+                let by_slice = statement.sqlite.starts_with("WITH given")
+                    && !SHORT.iter().any(|short| step.starts_with(short))
+                    && (step.ends_with("(clinic_id=?)")
+                        || step.ends_with("(clinic_id=? AND list_id=?)"));
+                let reads_all = step
+                    .strip_prefix("SCAN ")
+                    .is_some_and(|what| !DERIVED.iter().any(|derived| what.starts_with(derived)));
+                if (reads_all || by_slice) && !READ_ALL.contains(&statement.name) {
+                    scans.push(format!("{}: {step}", statement.name));
+                }
+            }
+        }
+        assert!(scans.is_empty(), "{scans:#?}");
     }
 }

@@ -14,6 +14,8 @@ pub(super) struct Sql {
 /// - `NAME = { "…" }` is one text for both engines.
 /// - `NAME (given: id uuid, at bigint) = { "…" }` takes a slice as one JSON parameter, always `$1`,
 ///   and reads it as the table `given` with those columns.
+///   SQLite reads tables in the order of `CROSS JOIN`, so `given CROSS JOIN …` keeps it from
+///   reading a clinic's whole table for each row of the slice; to PostgreSQL it is any join.
 /// - `NAME ["…" | "…"] = { "…" }` ends differently on SQLite and on PostgreSQL.
 macro_rules! statements {
     ($($name:ident

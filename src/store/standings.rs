@@ -18,8 +18,8 @@ statements! {
          JOIN contacts c ON c.clinic_id = $2 AND c.id = g.id"
     }
     STANDINGS_OF_PATIENTS (given: id uuid) = {
-        "SELECT s.patient_id, s.channel, s.standing FROM given g
-         JOIN patient_standings s ON s.clinic_id = $2 AND s.patient_id = g.id"
+        "SELECT s.patient_id, s.channel, s.standing FROM given g CROSS JOIN patient_standings s
+         WHERE s.clinic_id = $2 AND s.patient_id = g.id"
     }
     CONTACTS_STAND (given: id uuid, standing text) = {
         "UPDATE contacts SET standing = g.standing FROM given g

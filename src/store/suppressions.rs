@@ -40,8 +40,9 @@ statements! {
     SUPPRESSED_STRANGERS (given: text text) = {
         "UPDATE links SET suppressed = $3, stale = TRUE, version = links.version + 1
          WHERE links.clinic_id = $2 AND links.contact_id IS NULL AND links.id IN (
-            SELECT k.id FROM given g JOIN lists l ON l.clinic_id = $2
-            JOIN links k ON k.clinic_id = $2 AND k.list_id = l.id AND k.address_hash = g.text)"
+            SELECT k.id FROM given g CROSS JOIN lists l CROSS JOIN links k
+            WHERE l.clinic_id = $2 AND k.clinic_id = $2 AND k.list_id = l.id
+                AND k.address_hash = g.text)"
     }
     CONTACT_STANDING = { "UPDATE contacts SET standing = $3 WHERE clinic_id = $1 AND id = $2" }
 }

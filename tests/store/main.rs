@@ -1,0 +1,13 @@
+//! The store's contract: each story is told on SQLite and on PostgreSQL, with the same end.
+
+#[macro_use]
+mod world;
+
+mod erasure;
+mod leases;
+mod ledger;
+mod links;
+mod members;
+mod operations;
+mod patients;
+mod schema;

@@ -1,0 +1,140 @@
+use listwarden::domain::{MemberStatus, OptOutKind, TimeSource};
+use listwarden::store::ListCounts;
+
+use crate::world::{address_of, at, record};
+
+stories! {
+    async fn a_member_is_matched_by_hash_once_and_by_key_ever_after(world: World) {
+        world.reads(&[record("1", "ann@mail.test")]).await;
+        let first = world.link_of("ann@mail.test").await;
+        let ordinals =
+            world.observes(&[world.member("k1", "ann@mail.test", MemberStatus::Subscribed)]).await;
+        assert_eq!(ordinals, [first.ordinal]);
+        let moved =
+            world.observes(&[world.member("k1", "else@mail.test", MemberStatus::Subscribed)]).await;
+        assert_eq!(moved, ordinals);
+        let back =
+            world.observes(&[world.member("k1", "ann@mail.test", MemberStatus::Subscribed)]).await;
+        assert_eq!(back, ordinals);
+        assert_eq!(world.link_of("ann@mail.test").await.link.moved_there, None);
+    }
+
+    async fn a_member_seen_again_as_it_was_writes_nothing(world: World) {
+        let member = world.member("k1", "ann@mail.test", MemberStatus::Subscribed);
+        world.reads(&[record("1", "ann@mail.test")]).await;
+        world.observes(std::slice::from_ref(&member)).await;
+        world.settles().await;
+        let before = world.dump().await;
+        let mut later = member;
+        later.observed.seen_at = at(30);
+        world.observes(std::slice::from_ref(&later)).await;
+        assert_eq!(world.dump().await, before);
+        later.observed.status = MemberStatus::Unsubscribed;
+        world.observes(&[later]).await;
+        assert_eq!(world.stale().await.len(), 1);
+    }
+
+    async fn of_a_stranger_only_the_hash_is_kept(world: World) {
+        let stranger = world.member("k9", "stranger@mail.test", MemberStatus::Subscribed);
+        world.observes(&[stranger]).await;
+        let links = world.links().await;
+        assert_eq!(links.len(), 1);
+        assert_eq!(links[0].facts.contact, None);
+        assert!(!world.dump().await.contains("stranger@"));
+    }
+
+    async fn a_stranger_is_known_by_the_suppression_list(world: World) {
+        let hashes = world.hashes("gone@mail.test");
+        for kind in [OptOutKind::Withdrawn, OptOutKind::Erased] {
+            world
+                .store
+                .suppress(world.clinic, &hashes, kind, at(-1), TimeSource::Provider)
+                .await
+                .unwrap();
+        }
+        world.observes(&[world.member("k9", "gone@mail.test", MemberStatus::Subscribed)]).await;
+        assert_eq!(world.links().await[0].facts.suppressed, Some(OptOutKind::Erased));
+    }
+
+    async fn a_stranger_who_becomes_a_patient_keeps_the_link(world: World) {
+        world.observes(&[world.member("k1", "ann@mail.test", MemberStatus::Subscribed)]).await;
+        let stranger = world.links().await.remove(0);
+        world.settles().await;
+        world.reads(&[record("1", "ann@mail.test")]).await;
+        let links = world.links().await;
+        assert_eq!(links.len(), 1);
+        assert_eq!(links[0].link.id, stranger.link.id);
+        assert_eq!(address_of(&links[0]).as_deref(), Some("ann@mail.test"));
+        assert!(links[0].stale);
+    }
+
+    async fn a_stranger_whose_address_turns_readable_takes_the_contacts_blank_link(world: World) {
+        world.reads(&[record("1", "ann@mail.test")]).await;
+        let mut unreadable = world.member("k1", "ann@mail.test", MemberStatus::Subscribed);
+        unreadable.hashes.clear();
+        let ordinal = world.observes(&[unreadable]).await;
+        assert_eq!(world.links().await.len(), 2);
+        let now =
+            world.observes(&[world.member("k1", "ann@mail.test", MemberStatus::Subscribed)]).await;
+        assert_eq!(now, ordinal);
+        let links = world.links().await;
+        assert_eq!(links.len(), 1);
+        assert_eq!(address_of(&links[0]).as_deref(), Some("ann@mail.test"));
+    }
+
+    async fn a_member_that_returns_under_a_new_key_keeps_its_link(world: World) {
+        world.reads(&[record("1", "ann@mail.test")]).await;
+        let first =
+            world.observes(&[world.member("k1", "ann@mail.test", MemberStatus::Archived)]).await;
+        let again =
+            world.observes(&[world.member("k2", "ann@mail.test", MemberStatus::Subscribed)]).await;
+        assert_eq!(again, first);
+        let key = world.link_of("ann@mail.test").await.link.observed.unwrap().member.unwrap();
+        assert_eq!(key.0, "k2");
+    }
+
+    async fn an_absent_stranger_leaves_no_trace(world: World) {
+        let mut absent = world.member("k1", "ann@mail.test", MemberStatus::Absent);
+        absent.observed.member = None;
+        assert!(world.observes(&[absent]).await.is_empty());
+        assert!(world.links().await.is_empty());
+    }
+
+    async fn absent_is_recorded_and_counted(world: World) {
+        world.observes(&[
+            world.member("k1", "ann@mail.test", MemberStatus::Subscribed),
+            world.member("k2", "bob@mail.test", MemberStatus::Archived),
+            world.member("k3", "cat@mail.test", MemberStatus::Cleaned),
+        ]).await;
+        let counts = world.store.list_counts(&world.list).await.unwrap();
+        assert_eq!(counts, ListCounts { present: 2, archived: 1, listed: 1 });
+        let present = world.store.links_present(&world.list, 0, 10).await.unwrap();
+        assert_eq!(present.iter().map(|(ordinal, ..)| *ordinal).collect::<Vec<_>>(), [1, 2, 3]);
+        assert_eq!(world.store.ordinals_end(&world.list).await.unwrap(), 4);
+        let gone = [present[0].1];
+        world.store.links_absent(&world.lease, &world.list, &gone, at(9)).await.unwrap();
+        let observed = world.links().await[0].link.observed.clone().unwrap();
+        assert_eq!((observed.status, observed.member), (MemberStatus::Absent, None));
+        let present = world.store.links_present(&world.list, 1, 10).await.unwrap();
+        assert_eq!(present.len(), 2);
+    }
+
+    async fn a_page_that_names_a_member_twice_ends_with_the_later(world: World) {
+        let ordinals = world.observes(&[
+            world.member("k1", "ann@mail.test", MemberStatus::Subscribed),
+            world.member("k1", "ann@mail.test", MemberStatus::Unsubscribed),
+        ]).await;
+        assert_eq!(ordinals, [1, 1]);
+        let observed = world.links().await[0].link.observed.clone().unwrap();
+        assert_eq!(observed.status, MemberStatus::Unsubscribed);
+    }
+
+    async fn two_thousand_members_are_stored_in_order(world: World) {
+        let members: Vec<_> = (0..2_500)
+            .map(|n| world.member(&format!("k{n}"), &format!("p{n}@mail.test"), MemberStatus::Pending))
+            .collect();
+        let ordinals = world.observes(&members).await;
+        assert_eq!(ordinals, (1..=2_500).collect::<Vec<_>>());
+        assert_eq!(world.observes(&members).await, ordinals);
+    }
+}

@@ -1,0 +1,184 @@
+use std::collections::BTreeMap;
+
+use listwarden::clock::Clock;
+use listwarden::domain::operation::{Counted, Payload};
+use listwarden::domain::{
+    Base, By, Invitation, MemberKey, MemberStatus, Operation, Personal, Reason, RunId, Verb,
+};
+use listwarden::store::{OpState, Park, PlannedOperation, Recorded};
+
+use crate::world::{World, at, record};
+
+stories! {
+    async fn an_operation_goes_from_plan_to_journal(world: World) {
+        let run = planned_run(world, OpState::Planned).await;
+        let (store, lease) = (&world.store, &world.lease);
+        let page = store.operations_page(run, &world.list, 0, 10, OpState::Planned).await.unwrap();
+        assert_eq!(page.len(), 2);
+        assert_eq!(page[0].address.as_ref().unwrap().expose(), "p0@mail.test");
+        assert_eq!(page[0].op.payload.as_ref().unwrap().fields["FNAME"].expose(), "Annabel");
+        let ids: Vec<_> = page.iter().map(|row| row.id).collect();
+        store.operations_submitted(lease, &ids, None).await.unwrap();
+        store.operations_job(lease, &ids[..1], "batch-7").await.unwrap();
+        let intent = world.link_of("p0@mail.test").await.link.intent.unwrap();
+        assert_eq!((intent.verb, intent.from), (Verb::Invite, MemberStatus::Absent));
+        let open = store.operations_open(&world.list).await.unwrap();
+        assert_eq!(open[0].job.as_deref(), Some("batch-7"));
+        let recorded = [acknowledged(&open[0]), doubtful(&open[1])];
+        store.operations_recorded(lease, &recorded).await.unwrap();
+        assert!(store.operations_open(&world.list).await.unwrap().is_empty());
+        let link = world.link_of("p0@mail.test").await;
+        assert_eq!(link.link.base.unwrap().status, MemberStatus::Pending);
+        assert_eq!(link.link.intent, None);
+        let observed = link.link.observed.unwrap();
+        assert_eq!((observed.status, observed.digest), (MemberStatus::Pending, 42));
+        assert_eq!(observed.member, Some(MemberKey("k0".to_owned())));
+        let other = world.link_of("p1@mail.test").await;
+        assert!(other.link.intent.is_some() && other.link.base.is_none());
+        assert_eq!(other.parked.unwrap().verb, Verb::Invite);
+        assert!(!world.dump().await.contains("FNAME"), "payloads are wiped once settled");
+        let journal = store.journal(run, 0, 10).await.unwrap();
+        let states: Vec<_> = journal.iter().map(|row| (row.ordinal, row.state)).collect();
+        assert_eq!(states, [(1, OpState::Acknowledged), (2, OpState::Doubtful)]);
+        assert_eq!(store.invitations_since(&world.list, at(-60)).await.unwrap(), 1);
+        assert_eq!(store.invitations_since(&world.list, at(60)).await.unwrap(), 0);
+        assert_eq!(store.removals_since(&world.list, at(-60)).await.unwrap(), 0);
+    }
+
+    async fn l23_a_braked_plan_goes_on_after_its_approval_and_no_further(world: World) {
+        let run = planned_run(world, OpState::Planned).await;
+        let (store, lease, list) = (&world.store, &world.lease, &world.list);
+        let invitations = Some(Counted::Invitation);
+        let held =
+            store.operations_hold(lease, run, list, invitations, OpState::Braked).await.unwrap();
+        assert_eq!(held, 2);
+        assert_eq!(store.plan_open(list).await.unwrap(), Some(run));
+        let counts = store.operations_counts(run, list).await.unwrap();
+        assert_eq!((counts[0].state, counts[0].count), (OpState::Braked, 2));
+        assert_eq!(store.report(world.clinic).await.unwrap()[0].braked, 2);
+        store.approve(run, at(60), "olive").await.unwrap();
+        world.clock.set(at(30));
+        world.reads(&[record("new", "new@mail.test")]).await;
+        let next = planned_run(world, OpState::Braked).await;
+        store.operations_supersede(lease, next, list).await.unwrap();
+        assert_eq!(store.plan_open(list).await.unwrap(), Some(next));
+        let released = store.operations_release(lease, next, at(30)).await.unwrap();
+        assert_eq!(released, 2, "the one for the new contact was not approved");
+        assert_eq!(store.operations_release(lease, next, at(61)).await.unwrap(), 0);
+        assert!(store.approvals(world.clinic, 5).await.unwrap()[0].approved);
+    }
+
+    async fn a_refused_plan_is_not_made(world: World) {
+        let run = planned_run(world, OpState::Waiting).await;
+        let store = &world.store;
+        store.refuse(run, "olive", "too many").await.unwrap();
+        assert_eq!(store.plan_open(&world.list).await.unwrap(), None);
+        let journal = store.journal(run, 0, 10).await.unwrap();
+        assert!(journal.iter().all(|row| row.state == OpState::Refused));
+        let approval = store.approvals(world.clinic, 5).await.unwrap().remove(0);
+        assert_eq!((approval.approved, approval.reason.as_deref()), (false, Some("too many")));
+    }
+
+    async fn l12_an_open_invitation_is_voided(world: World) {
+        let run = planned_run(world, OpState::Planned).await;
+        let (store, lease) = (&world.store, &world.lease);
+        let page = store.operations_page(run, &world.list, 0, 1, OpState::Planned).await.unwrap();
+        store.operations_recorded(lease, &[acknowledged(&page[0])]).await.unwrap();
+        let voiding = Recorded {
+            invitation: None,
+            void_invitation: true,
+            observed: None,
+            base: None,
+            ..acknowledged(&page[0])
+        };
+        store.operations_recorded(lease, &[voiding]).await.unwrap();
+        let link = world.link_of("p0@mail.test").await.link;
+        assert!(link.invitation.unwrap().voided);
+        assert_eq!(link.base.unwrap().status, MemberStatus::Pending);
+    }
+
+    async fn a_key_that_the_provider_gives_to_one_link_is_no_others(world: World) {
+        let run = planned_run(world, OpState::Planned).await;
+        let mut stranger = world.member("k0", "x@mail.test", MemberStatus::Subscribed);
+        stranger.hashes.clear();
+        world.observes(&[stranger]).await;
+        let (store, lease) = (&world.store, &world.lease);
+        let page = store.operations_page(run, &world.list, 0, 1, OpState::Planned).await.unwrap();
+        store.operations_recorded(lease, &[acknowledged(&page[0])]).await.unwrap();
+        let present = store.links_present(&world.list, 0, 10).await.unwrap();
+        assert_eq!(present.len(), 1);
+        assert_eq!(present[0].1, page[0].op.link);
+    }
+
+    async fn a_run_is_begun_and_ended(world: World) {
+        let run = world.store.run_begin(world.clinic, "cron").await.unwrap();
+        assert_eq!(world.store.run(run).await.unwrap().ended_at, None);
+        world.store.run_end(run, "clean", "{}").await.unwrap();
+        let runs = world.store.runs(world.clinic, 5).await.unwrap();
+        assert_eq!(runs[0].outcome.as_deref(), Some("clean"));
+        assert_eq!(runs[0].trigger, "cron");
+    }
+}
+
+/// Plans an invitation for every link of the list, of two patients at least.
+async fn planned_run(world: &World, state: OpState) -> RunId {
+    world.reads(&[record("0", "p0@mail.test"), record("1", "p1@mail.test")]).await;
+    let run = world.store.run_begin(world.clinic, "test").await.unwrap();
+    let operations: Vec<_> = world
+        .links()
+        .await
+        .into_iter()
+        .map(|row| PlannedOperation {
+            id: world.clock.id(),
+            op: Operation {
+                link: row.link.id,
+                verb: Verb::Invite,
+                reason: Reason::Wanted,
+                counted: Counted::Invitation,
+                from: MemberStatus::Absent,
+                payload: Some(Payload {
+                    fields: BTreeMap::from([("FNAME".to_owned(), Personal::new("Annabel"))]),
+                    tags: BTreeMap::new(),
+                }),
+                invitation: Some("g1".to_owned()),
+            },
+            state,
+        })
+        .collect();
+    let first = world.store.operations_end(run).await.unwrap();
+    let (lease, list) = (&world.lease, &world.list);
+    world.store.operations_insert(lease, run, list, first, &operations).await.unwrap();
+    run
+}
+
+fn acknowledged(row: &listwarden::store::OperationRow) -> Recorded {
+    Recorded {
+        id: row.id,
+        link: row.op.link,
+        state: OpState::Acknowledged,
+        base: Some(Base { status: MemberStatus::Pending, by: By::Us, at: at(1) }),
+        observed: Some((MemberStatus::Pending, Some(MemberKey("k0".to_owned())))),
+        invitation: Some(Invitation { key: "g1".to_owned(), sent_at: at(1), voided: false }),
+        void_invitation: false,
+        clear_intent: true,
+        digest: Some(42),
+        parked: None,
+        unpark: true,
+    }
+}
+
+fn doubtful(row: &listwarden::store::OperationRow) -> Recorded {
+    Recorded {
+        id: row.id,
+        link: row.op.link,
+        state: OpState::Doubtful,
+        base: None,
+        observed: None,
+        invitation: None,
+        void_invitation: false,
+        clear_intent: false,
+        digest: None,
+        parked: Some(Park { reason: "timed out".to_owned(), next_try: at(5) }),
+        unpark: false,
+    }
+}
