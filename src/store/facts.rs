@@ -169,8 +169,8 @@ statements! {
          ORDER BY k.ordinal LIMIT $4"
     }
     LINKS_BY_HASH (given: text text) = {
-        link_columns!(), "given g JOIN links k ON k.clinic_id = $2 AND k.list_id = $3
-            AND k.address_hash = g.text", link_joins!(), "ORDER BY k.ordinal LIMIT 1"
+        link_columns!(), "given g CROSS JOIN links k", link_joins!(),
+        "WHERE k.clinic_id = $2 AND k.list_id = $3 AND k.address_hash = g.text LIMIT 1"
     }
     LINKS_BY_ID (given: id uuid) = {
         link_columns!(), "given g JOIN links k ON k.id = g.id", link_joins!(),

@@ -36,7 +36,7 @@ macro_rules! on_both_engines {
         mod $name {
             use super::*;
 
-            async fn scenario(mut $world: World) $body
+            async fn scenario($world: World) $body
 
             #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn sqlite() {
