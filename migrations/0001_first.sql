@@ -131,6 +131,7 @@ CREATE TABLE links (
         'archive', 'erase')),
     intent_from TEXT CHECK (intent_from IN ('pending', 'subscribed', 'unsubscribed', 'cleaned',
         'archived', 'non_subscribed', 'absent', 'forgotten')),
+    intent_invitation TEXT,
     intent_at BIGINT,
     removed_there BIGINT,
     moved_there BIGINT,

@@ -92,6 +92,7 @@ struct LinkColumns {
     invitation_confirmed: bool,
     intent_verb: Option<Verb>,
     intent_from: Option<MemberStatus>,
+    intent_invitation: Option<String>,
     #[sqlx(try_from = "MaybeAt")]
     intent_at: Option<DateTime<Utc>>,
     #[sqlx(try_from = "MaybeAt")]
@@ -132,7 +133,7 @@ macro_rules! link_columns {
             k.opted_in_at, k.entry, k.complained, k.digest, k.seen_at, k.base_status, k.base_by,
             k.base_at, k.invitation_key, k.invitation_at, k.invitation_voided,
             k.invitation_confirmed, k.intent_verb,
-            k.intent_from, k.intent_at, k.removed_there, k.moved_there, k.class, k.reason,
+            k.intent_from, k.intent_invitation, k.intent_at, k.removed_there, k.moved_there, k.class, k.reason,
             k.due_at, k.stale, k.version, p.verb AS parked_verb, p.reason AS parked_reason,
             p.tries, p.next_try, p.since
          FROM "
@@ -411,7 +412,12 @@ impl LinkColumns {
     }
 
     fn intent(&self) -> Option<Intent> {
-        Some(Intent { verb: self.intent_verb?, from: self.intent_from?, at: self.intent_at? })
+        Some(Intent {
+            verb: self.intent_verb?,
+            from: self.intent_from?,
+            at: self.intent_at?,
+            invitation: self.intent_invitation.clone(),
+        })
     }
 
     fn observed(self) -> Option<Observed> {
