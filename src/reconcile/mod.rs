@@ -19,6 +19,7 @@ mod preview;
 mod progress;
 mod record;
 mod settings;
+mod sharing;
 mod tenure;
 
 use std::sync::Arc;
@@ -86,6 +87,8 @@ pub struct ManagedList<L: ?Sized = dyn ListWriter> {
     pub account: String,
     /// The provider's id of the list, by the configuration.
     pub audience: String,
+    /// The lists that share the audience (L27).
+    pub sharers: Vec<KnownList>,
     /// The provider.
     pub port: Arc<L>,
 }
@@ -227,5 +230,5 @@ impl Reconciler {
 const ROUNDS: usize = 4;
 
 fn asked_for(scope: &Scope, list: &ManagedList) -> bool {
-    scope.list.as_ref().is_none_or(|slug| *slug == list.row.slug) && list.row.retired_at.is_none()
+    scope.list.as_ref().is_none_or(|slug| *slug == list.row.slug)
 }

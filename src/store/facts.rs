@@ -169,6 +169,10 @@ statements! {
         "WHERE k.clinic_id = $1 AND k.list_id = $2 AND k.ordinal > $3 AND k.intent_verb IS NOT NULL
          ORDER BY k.ordinal LIMIT $4"
     }
+    LINKS_BY_MEMBER (given: text text) = {
+        link_columns!(), "given g CROSS JOIN links k", link_joins!(),
+        "WHERE k.clinic_id = $2 AND k.list_id = $3 AND k.member_key = g.text"
+    }
     LINKS_BY_HASH (given: text text) = {
         link_columns!(), "given g CROSS JOIN links k", link_joins!(),
         "WHERE k.clinic_id = $2 AND k.list_id = $3 AND k.address_hash = g.text LIMIT 1"
@@ -223,6 +227,17 @@ impl Store {
     ) -> Result<Vec<LinkRow>> {
         let args = args![list.clinic, list.id, after_ordinal, limit];
         let rows = self.db.rows(LINKS_IN_DOUBT, args).await?;
+        self.with_facts(rows).await
+    }
+
+    /// Returns the list's links that hold the members, in no order.
+    pub async fn links_by_member(
+        &self,
+        list: &ListRow,
+        keys: &[MemberKey],
+    ) -> Result<Vec<LinkRow>> {
+        let rows = text_rows(keys.iter().map(|key| key.0.as_str()))?;
+        let rows = self.db.rows(LINKS_BY_MEMBER, args![rows, list.clinic, list.id]).await?;
         self.with_facts(rows).await
     }
 

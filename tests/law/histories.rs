@@ -4,8 +4,8 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use listwarden::domain::policy::{ReturnBy, SoftOptInEntry, UnprovenMembers};
 use listwarden::domain::{
-    Actor, Class, Entry, Event, EventId, EventKind, Intent, Invitation, MemberStatus, PatientStatus,
-    Standing, TimeSource, Verb,
+    Actor, Class, Entry, Event, EventId, EventKind, Intent, Invitation, MemberStatus,
+    PatientStatus, Standing, TimeSource, Verb,
 };
 use listwarden::plan::{Verdict, decide};
 use proptest::prelude::*;
@@ -260,10 +260,9 @@ fn crash(
     after.link.observed = before;
     after.link.base = known.base;
     // The intent voids an open invitation before the call; a new one is recorded after it.
-    after.link.invitation = known.invitation.map(|open| Invitation {
-        voided: open.voided || operation.verb.removes(),
-        ..open
-    });
+    after.link.invitation = known
+        .invitation
+        .map(|open| Invitation { voided: open.voided || operation.verb.removes(), ..open });
     after.link.intent = Some(Intent {
         verb: operation.verb,
         from: operation.from,
