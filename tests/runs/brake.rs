@@ -4,7 +4,7 @@ use chrono::TimeDelta;
 use listwarden::commands::Exit;
 use listwarden::domain::{Channel, Class};
 use listwarden::reconcile::ListState;
-use listwarden::simulator::mailchimp::Status;
+use listwarden::simulator::mailchimp::{Fault, Rule, Status};
 
 use crate::on_both_engines;
 use crate::world::{Engine, World, state};
@@ -170,6 +170,45 @@ on_both_engines! {
         world.approves(braked.lists[0].run.unwrap()).await;
         world.runs().await;
         assert_eq!(world.simulator.outbox().len(), 7);
+        world.end().await;
+    }
+}
+
+on_both_engines! {
+    async fn l23_an_objection_after_the_approval_still_counts(
+        world: World, with "[lists.newsletter.brake]\ninvitations = 5\n"
+    ) {
+        world.consenting("ann").await;
+        world.adopts().await;
+        world.many_consenting("p", 6).await;
+        let braked = world.try_run(true).await;
+        world.approves(braked.lists[0].run.unwrap()).await;
+        world.pass(TimeDelta::hours(1));
+        world.objects("p0").await;
+        world.runs().await;
+        assert_eq!(world.there("p0"), None);
+        assert_eq!(world.there("p1"), Some(Status::Pending));
+        world.end().await;
+    }
+}
+
+on_both_engines! {
+    async fn l26_a_removal_that_is_refused_is_red_and_tried_again(world: World) {
+        world.many_listed("p", 3).await;
+        world.archives("p", 0..1).await;
+        let refused = Fault::Named { error: "InvalidAction".into() };
+        world.simulator.script(Rule::next(refused).on("DELETE", "/3.0/lists").times(9));
+        let parked = world.try_run(true).await;
+        assert_eq!(state(&parked), ListState::ParkedRemovals, "{parked:#?}");
+        assert_eq!(Exit::after(&parked), Exit::ParkedRemovals, "exit code 4");
+        assert_eq!(parked.lists[0].parked_removals, 1);
+        let writes = world.writes();
+        assert_eq!(state(&world.try_run(true).await), ListState::ParkedRemovals);
+        assert_eq!(world.writes(), writes, "not hammered");
+        world.simulator.clear_faults();
+        world.pass(TimeDelta::hours(7));
+        world.runs().await;
+        assert_eq!(world.there("p0"), Some(Status::Archived));
         world.end().await;
     }
 }

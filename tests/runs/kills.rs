@@ -9,7 +9,7 @@ use listwarden::simulator::mailchimp::{SeedMember, Status, Write};
 
 use crate::on_both_engines;
 use crate::transport::{Side, Stopping};
-use crate::world::{Engine, World, address, run_on};
+use crate::world::{Engine, World, address, assert_in_step, run_on};
 
 /// No brake.
 const BARE: &str = "[lists.newsletter.brake]\nat_least = 100000\nat_most = 100000\n\
@@ -24,6 +24,14 @@ struct End {
 }
 
 impl World {
+    /// Every request on SQLite; every third on PostgreSQL, whose processes take longer to start.
+    const fn stride(&self) -> usize {
+        match self.engine {
+            Engine::Sqlite => 1,
+            Engine::Postgres => 3,
+        }
+    }
+
     /// Runs a process that dies at its `nth` request. Tells whether it came that far.
     async fn dies_at(&self, nth: usize, side: Side) -> bool {
         let transport = Arc::new(Stopping::at(nth, side));
@@ -46,7 +54,7 @@ impl World {
         for who in ["archived", "moved", "withdrawn", "deleted", "renamed", "left"] {
             self.confirms(&name(who));
         }
-        self.runs().await;
+        self.try_run(true).await;
         self.pass(TimeDelta::hours(1));
         let now = self.now();
         self.clinic.archive(&name("archived"), now).await.unwrap();
@@ -76,8 +84,10 @@ impl World {
             let name = format!("{who}{round}");
             end.states.insert(who.to_owned(), self.there(&name));
             end.mails.insert(who.to_owned(), self.invitations(&name));
-            let told = self.told(&name).await;
-            assert_eq!(told.contains(&"withdrawn".to_owned()), who == "left", "{name}: {told:?}");
+        }
+        for line in self.clinic.feedback().await.unwrap() {
+            let theirs = line.kind != "withdrawn" || line.patient_id.starts_with("left");
+            assert!(theirs, "taken for the person's own: {line:?}");
         }
         end.changes = self.simulator.writes()[writes_before..].iter().map(changes).sum();
         end
@@ -106,7 +116,7 @@ on_both_engines! {
         let usual = world.end_of("x", before).await;
         let mut deaths = 0;
         for side in [Side::Before, Side::After] {
-            for nth in 1.. {
+            for nth in (1..).step_by(world.stride()) {
                 let round = format!("{nth}{side:?}").to_lowercase();
                 world.pass(TimeDelta::days(2));
                 world.a_day(&round).await;
@@ -116,11 +126,12 @@ on_both_engines! {
                 }
                 deaths += 1;
                 world.pass(TimeDelta::minutes(3));
-                world.runs().await;
+                assert_in_step(&world.try_run(true).await);
                 assert_eq!(world.end_of(&round, before).await, usual, "killed {side:?} {nth}");
             }
+            world.runs().await;
         }
-        assert!(deaths > 20, "{deaths}");
+        assert!(deaths * world.stride() > 20, "{deaths}");
         world.end().await;
     }
 }
@@ -150,7 +161,8 @@ on_both_engines! {
         world.adopts().await;
         let mut deaths = 0;
         for side in [Side::Before, Side::After] {
-            for nth in 5.. {
+            let settings_and_pages = if side == Side::Before { 5 } else { 0 };
+            for nth in (settings_and_pages + 1..).step_by(world.stride()) {
                 let round = format!("{nth}{side:?}").to_lowercase();
                 world.pass(TimeDelta::days(2));
                 world.many_to_remove(&round).await;
@@ -160,7 +172,7 @@ on_both_engines! {
                 }
                 deaths += 1;
                 world.pass(TimeDelta::minutes(3));
-                world.runs().await;
+                assert_in_step(&world.try_run(true).await);
                 for number in 0..MANY {
                     let there = world.there(&format!("{round}x{number}"));
                     assert_eq!(there, Some(Status::Archived), "killed {side:?} {nth}");
@@ -170,7 +182,8 @@ on_both_engines! {
                 assert_eq!(changed, MANY, "killed {side:?} {nth}");
             }
         }
-        assert!(deaths >= 4, "{deaths}");
+        world.runs().await;
+        assert!(deaths * world.stride() >= 4, "{deaths}");
         world.end().await;
     }
 }

@@ -4,7 +4,7 @@ use chrono::TimeDelta;
 use listwarden::domain::{Channel, PatientStatus};
 use listwarden::reconcile::ListState;
 use listwarden::rehearsal::town::Town;
-use listwarden::simulator::mailchimp::{ImportRow, Status};
+use listwarden::simulator::mailchimp::{Fault, ImportRow, Risk, Status};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
@@ -114,32 +114,44 @@ impl Life<'_> {
     }
 }
 
-async fn lives(world: &World, seed: u64) {
+async fn lives(world: &World, seed: u64, weather: Vec<Risk>) {
     let mut life = Life::settle(world, seed).await;
     life.runs().await;
-    for _ in 0..DAYS {
+    for day in 0..DAYS as u64 {
         life.a_day().await;
+        if !weather.is_empty() {
+            world.simulator.risk(weather.clone(), seed + day);
+            world.try_run(true).await;
+            world.simulator.risk(Vec::new(), 0);
+            world.pass(TimeDelta::hours(7));
+        }
         life.runs().await;
     }
 }
 
+/// One request in ten fails somehow.
+fn storms() -> Vec<Risk> {
+    let faults = [Fault::BadGateway, Fault::Reset, Fault::LostReply, Fault::InternalError];
+    faults.into_iter().map(|fault| Risk { fault, probability: 0.025 }).collect()
+}
+
 on_both_engines! {
     async fn a_town_of_seed_1_is_listed_right_every_day(world: World, with LOOSE) {
-        lives(&world, 1).await;
+        lives(&world, 1, Vec::new()).await;
         world.end().await;
     }
 }
 
 on_both_engines! {
     async fn a_town_of_seed_2_is_listed_right_every_day(world: World, with LOOSE) {
-        lives(&world, 2).await;
+        lives(&world, 2, Vec::new()).await;
         world.end().await;
     }
 }
 
 on_both_engines! {
-    async fn a_town_of_seed_3_is_listed_right_every_day(world: World, with LOOSE) {
-        lives(&world, 3).await;
+    async fn a_town_of_seed_3_is_listed_right_after_every_storm(world: World, with LOOSE) {
+        lives(&world, 3, storms()).await;
         world.end().await;
     }
 }

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use http::{Request, Response};
+use http::{Method, Request, Response};
 use listwarden::providers::Transport;
 use listwarden::providers::transport::{HttpTransport, TransportError};
 use tokio::sync::Notify;
@@ -18,7 +18,8 @@ pub enum Side {
     After,
 }
 
-/// A transport that holds the `nth` request on one side until it is let go.
+/// A transport that holds the `nth` request on one side until it is let go; afterwards only writes
+/// are counted, since a read leaves nothing behind.
 #[derive(Debug)]
 pub struct Stopping {
     inner: HttpTransport,
@@ -59,7 +60,8 @@ impl Stopping {
 #[async_trait]
 impl Transport for Stopping {
     async fn send(&self, request: Request<Bytes>) -> Result<Response<Bytes>, TransportError> {
-        let here = self.asked.fetch_add(1, Ordering::SeqCst) + 1 == self.nth;
+        let counts = self.side == Side::Before || request.method() != Method::GET;
+        let here = counts && self.asked.fetch_add(1, Ordering::SeqCst) + 1 == self.nth;
         if here && self.side == Side::Before {
             self.hold().await;
         }

@@ -65,6 +65,7 @@ pub fn lines<'a>(lines: &[&'a str]) -> &'a str {
 }
 
 pub struct World {
+    pub engine: Engine,
     pub clock: Arc<ManualClock>,
     pub simulator: Simulator,
     pub audience: String,
@@ -96,9 +97,10 @@ impl World {
         let mut databases = Vec::new();
         let (store, clinic): (String, String) = match engine {
             Engine::Sqlite => ("sqlite://listwarden.db".into(), "sqlite://clinic.db".into()),
+            // The clinic may share a database with the store; making one takes a while.
             Engine::Postgres => {
-                let store = fresh_database(&mut databases).await;
-                (store, fresh_database(&mut databases).await)
+                let shared = fresh_database(&mut databases).await;
+                (shared.clone(), shared)
             }
         };
         write_files(folder.path(), &server.url(), &audience, &store, &clinic, policy);
@@ -109,6 +111,7 @@ impl World {
         clinic.migrate().await.unwrap();
         let (ever, noes) = (Mutex::default(), Mutex::default());
         Self {
+            engine,
             clock,
             simulator,
             audience,
