@@ -53,7 +53,7 @@ pub struct RunSettings {
 impl Default for RunSettings {
     fn default() -> Self {
         Self {
-            lease: std::time::Duration::from_secs(60),
+            lease: std::time::Duration::from_mins(1),
             full_sweep_every: chrono::TimeDelta::hours(24),
             settings_every: chrono::TimeDelta::hours(24),
         }
@@ -152,7 +152,7 @@ impl Reconciler {
         let mut lists = Vec::new();
         for list in practice.lists.iter_mut().filter(|list| asked_for(scope, list)) {
             let outcome = self.turn(list, scope.full).await;
-            lists.push(outcome.unwrap_or_else(|error| ListOutcome::failed(&list.row, error)));
+            lists.push(outcome.unwrap_or_else(|error| ListOutcome::failed(&list.row, &error)));
             if self.stop.is_asked() {
                 break;
             }
@@ -181,7 +181,7 @@ impl Reconciler {
         };
         let run = self.store.run_begin(&list.row, "reconcile").await?;
         let outcome = self.turn_under(&tenure, run, list, full).await;
-        let outcome = outcome.unwrap_or_else(|error| ListOutcome::failed(&list.row, error));
+        let outcome = outcome.unwrap_or_else(|error| ListOutcome::failed(&list.row, &error));
         let outcome = ListOutcome { run: Some(run), ..outcome };
         self.store.run_end(run, outcome.state.word(), &outcome.summary()).await?;
         tenure.release().await?;
