@@ -98,7 +98,7 @@ CREATE TABLE holders (
     FOREIGN KEY (clinic_id, contact_id) REFERENCES contacts (clinic_id, id),
     FOREIGN KEY (clinic_id, patient_id) REFERENCES patients (clinic_id, id)
 );
-CREATE INDEX holders_by_patient ON holders (clinic_id, patient_id);
+CREATE INDEX holders_by_patient ON holders (clinic_id, patient_id, contact_id);
 
 -- One contact on one list; without a contact, a member whom the clinic never knew.
 CREATE TABLE links (
@@ -131,6 +131,7 @@ CREATE TABLE links (
         'archive', 'erase')),
     intent_from TEXT CHECK (intent_from IN ('pending', 'subscribed', 'unsubscribed', 'cleaned',
         'archived', 'non_subscribed', 'absent', 'forgotten')),
+    intent_invitation TEXT,
     intent_at BIGINT,
     removed_there BIGINT,
     moved_there BIGINT,

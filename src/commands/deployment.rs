@@ -187,6 +187,7 @@ impl Deployment {
             let port = held_as(port(account.as_ref(), list, &list.audience));
             lists.push(self.managed(clinic, list, id, port).await?);
         }
+        lists.retain(|list| list.row.retired_at.is_none());
         let source = self.source(clinic).await?;
         Ok(Practice { id, slug: clinic.slug.clone(), source, lists })
     }
@@ -203,12 +204,31 @@ impl Deployment {
         policy.retiring = row.retiring_at.is_some();
         Ok(ManagedList {
             policy_digest: crate::config::policy_digest(&policy),
+            // Lists of one provider account share its lease, whichever clinic they belong to.
+            account: row
+                .account_pin
+                .clone()
+                .unwrap_or_else(|| format!("{}/{}", clinic.slug, list.account)),
             row,
             policy,
-            account: format!("{}/{}", clinic.slug, list.account),
             audience: list.audience.clone(),
+            sharers: self.sharers(list).await?,
             port,
         })
+    }
+
+    /// Finds the lists that share a list's audience.
+    async fn sharers(&self, list: &ListConfig) -> anyhow::Result<Vec<KnownList>> {
+        let mut sharers = Vec::new();
+        for shared in &list.shared_with {
+            let clinic = self.config.clinic(&shared.clinic);
+            let config = clinic.and_then(|clinic| clinic.list(&shared.list));
+            let config = config.with_context(|| format!("there is no list `{shared}`"))?;
+            let id = self.store.clinic_ensure(&shared.clinic).await?;
+            let row = self.store.list_ensure(id, &config.slug, config.policy.channel).await?;
+            sharers.push(KnownList { row, policy: config.policy.clone() });
+        }
+        Ok(sharers)
     }
 
     /// Returns a clinic's id and its lists, as store and configuration know them.
@@ -222,6 +242,7 @@ impl Deployment {
             let row = self.store.list_ensure(id, &list.slug, list.policy.channel).await?;
             lists.push(KnownList { row, policy: list.policy.clone() });
         }
+        lists.retain(|list| list.row.retired_at.is_none());
         Ok((id, lists))
     }
 

@@ -123,7 +123,7 @@ pub struct Invitation {
 }
 
 /// An operation that was sent, or was about to be, and not acknowledged (L17).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Intent {
     /// What was meant.
     pub verb: Verb,
@@ -131,6 +131,8 @@ pub struct Intent {
     pub from: MemberStatus,
     /// When.
     pub at: DateTime<Utc>,
+    /// What an invitation rests on, so that one in doubt that went out counts as sent (L3).
+    pub invitation: Option<String>,
 }
 
 impl Intent {

@@ -89,6 +89,8 @@ words! {
         AddressChangedThere = "address_changed_there",
         /// The list is being ended.
         ListRetired = "list_retired",
+        /// Kept: another list that shares the audience wants the contact.
+        WantedByAnother = "wanted_by_another",
         /// A change was sent whose outcome is not known yet.
         InDoubt = "in_doubt",
         /// In step, nothing to do.
@@ -134,6 +136,7 @@ impl Reason {
             Self::ForgottenThere => 14,
             Self::AddressChangedThere => 19,
             Self::ListRetired => 20,
+            Self::WantedByAnother => 27,
             Self::InDoubt => 17,
             Self::InStep => 24,
         })
@@ -204,6 +207,7 @@ impl Reason {
             Self::AddressChangedThere => {
                 "The contact's address was changed at the provider; the clinic has not adopted it yet."
             }
+            Self::WantedByAnother => "Another list that shares this audience wants the contact.",
             Self::ListRetired => "An admin is ending this list.",
             Self::InDoubt => {
                 "A change was sent and its outcome is not known yet: the member is read again first."

@@ -130,6 +130,12 @@ impl Seen<'_> {
         let status = if confirmed { MemberStatus::Pending } else { self.observed.status };
         if intent.explains(status) {
             settled.base = Some(Base { status, by: By::Us, at: intent.at });
+            settled.invitation = intent.invitation.clone().map(|key| Invitation {
+                key,
+                sent_at: intent.at,
+                voided: false,
+                confirmed: false,
+            });
         } else if intent.verb.removes() {
             settled.invitation = self.voided();
         }

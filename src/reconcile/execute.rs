@@ -6,7 +6,7 @@ use uuid::Uuid;
 use super::tenure::Tenure;
 use super::{ManagedList, ReconcileError, Reconciler};
 use crate::domain::RunId;
-use crate::providers::{Job, JobState, Lot, LotResult, MemberWrite, Outcome};
+use crate::providers::{Job, JobState, Lot, LotResult, MemberWrite, Outcome, Refusal};
 use crate::store::{OpState, OperationRow};
 
 /// Operations taken up at a time.
@@ -48,9 +48,12 @@ impl Reconciler {
         list: &ManagedList,
         page: Vec<OperationRow>,
     ) -> Result<(), ReconcileError> {
-        let writes = page.iter().filter_map(write).collect();
-        let mut lots = list.port.lots(writes).into_iter();
+        let mut page = page;
+        let unsent = self.find_addresses(list, &mut page).await?;
+        let mut lots = list.port.lots(page.iter().filter_map(write).collect()).into_iter();
         let rows = Rows::of(page);
+        let ids: Vec<Uuid> = unsent.iter().map(|(id, _)| *id).collect();
+        self.record(tenure, list, &rows, &ids, unsent).await?;
         let mut under_way = FuturesUnordered::new();
         let mut failed = None;
         loop {
@@ -68,6 +71,33 @@ impl Reconciler {
             }
         }
         failed.map_or(Ok(()), Err)
+    }
+
+    /// Reads the addresses of those whom we know by a hash only: strangers, and erased people who
+    /// are there again (L15, L22). Returns what becomes of those who have none.
+    async fn find_addresses(
+        &self,
+        list: &ManagedList,
+        page: &mut [OperationRow],
+    ) -> Result<Vec<(Uuid, Outcome)>, ReconcileError> {
+        let nameless = page.iter_mut().filter(|row| row.address.is_none());
+        let (known, unknown): (Vec<_>, Vec<_>) = nameless.partition(|row| row.member.is_some());
+        let mut unsent: Vec<_> = unknown.iter().map(|row| (row.id, Outcome::Absent)).collect();
+        let keys: Vec<_> = known.iter().filter_map(|row| row.member.clone()).collect();
+        if keys.is_empty() {
+            return Ok(unsent);
+        }
+        for (row, member) in known.into_iter().zip(list.port.members(&keys).await?) {
+            row.address = member.as_ref().and_then(|member| member.address.clone());
+            match member {
+                None => unsent.push((row.id, Outcome::Absent)),
+                Some(_) if row.address.is_none() => {
+                    unsent.push((row.id, Outcome::Refused(Refusal::InvalidAddress)));
+                }
+                Some(_) => {}
+            }
+        }
+        Ok(unsent)
     }
 
     async fn execute_lot(

@@ -19,6 +19,7 @@ mod preview;
 mod progress;
 mod record;
 mod settings;
+mod sharing;
 mod tenure;
 
 use std::sync::Arc;
@@ -36,7 +37,7 @@ use crate::domain::{ClinicId, Policy};
 use crate::patients::PatientSource;
 use crate::plan::ListFacts;
 use crate::providers::{ListReader, ListWriter};
-use crate::store::{ListRow, Store};
+use crate::store::{ListRow, Store, Which};
 use tenure::Tenure;
 
 /// How the loop runs; from `[run]` in `listwarden.toml`.
@@ -86,6 +87,8 @@ pub struct ManagedList<L: ?Sized = dyn ListWriter> {
     pub account: String,
     /// The provider's id of the list, by the configuration.
     pub audience: String,
+    /// The lists that share the audience (L27).
+    pub sharers: Vec<KnownList>,
     /// The provider.
     pub port: Arc<L>,
 }
@@ -157,8 +160,35 @@ impl Reconciler {
                 break;
             }
         }
+        self.spread(practice, scope, &mut lists).await?;
         self.close(practice).await?;
         Ok(ClinicOutcome { clinic: practice.slug.clone(), source, lists })
+    }
+
+    /// What a later list taught of somebody reaches the earlier ones within the same run (L15).
+    async fn spread(
+        &self,
+        practice: &mut Practice,
+        scope: &Scope,
+        outcomes: &mut [ListOutcome],
+    ) -> Result<(), ReconcileError> {
+        let lists = practice.lists.iter_mut().filter(|list| asked_for(scope, list));
+        for (list, outcome) in lists.zip(outcomes) {
+            if self.stop.is_asked() {
+                return Ok(());
+            }
+            if outcome.state == ListState::InStep && self.has_more_to_plan(list).await? {
+                let further = self.turn(list, false).await;
+                let further = further.unwrap_or_else(|error| ListOutcome::failed(&list.row, error));
+                outcome.followed_by(further);
+            }
+        }
+        Ok(())
+    }
+
+    async fn has_more_to_plan(&self, list: &ManagedList) -> Result<bool, ReconcileError> {
+        let stale = Which::Stale { now: self.clock.now() };
+        Ok(!self.store.links_page(&list.row, -1, 1, stale).await?.is_empty())
     }
 
     /// What follows for the clinic's side: erasures that are through everywhere, and its own record.
@@ -227,5 +257,5 @@ impl Reconciler {
 const ROUNDS: usize = 4;
 
 fn asked_for(scope: &Scope, list: &ManagedList) -> bool {
-    scope.list.as_ref().is_none_or(|slug| *slug == list.row.slug) && list.row.retired_at.is_none()
+    scope.list.as_ref().is_none_or(|slug| *slug == list.row.slug)
 }

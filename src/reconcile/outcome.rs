@@ -145,6 +145,15 @@ impl ListOutcome {
         Self { problem: Some(problem), ..Self::new(list, ListState::Braked) }
     }
 
+    /// Takes in a further turn of the same list: it tells where the list stands now.
+    pub(super) fn followed_by(&mut self, further: Self) {
+        let mut operations = std::mem::take(&mut self.operations);
+        for (state, count) in &further.operations {
+            *operations.entry(*state).or_default() += count;
+        }
+        *self = Self { operations, ..further };
+    }
+
     /// Returns the outcome as the journal keeps it: counts, no personal data.
     #[must_use]
     pub fn summary(&self) -> String {

@@ -62,8 +62,10 @@ impl Reconciler {
             let mut links = Vec::with_capacity(page.len());
             let mut operations = Vec::new();
             let mut settled = Vec::new();
-            for row in &page {
-                let decision = decide(&row.facts, &row.link, &facts, now);
+            let mut decisions: Vec<Decision> =
+                page.iter().map(|row| decide(&row.facts, &row.link, &facts, now)).collect();
+            self.spare_shared(list, &page, &mut decisions, now).await?;
+            for (row, decision) in page.iter().zip(decisions) {
                 let (link, operation) = self.placed(row, decision, first, now);
                 let is_parked = link.class == Class::Parked;
                 if row.parked.is_some() && operation.is_none() && !is_parked {

@@ -17,7 +17,7 @@ use crate::domain::{
     Address, Channel, Class, ContactFacts, EventId, LinkId, Operation, Reason, Verb,
 };
 use crate::plan::consents::changes;
-use crate::plan::{Gauge, brake, decide};
+use crate::plan::{Decision, Gauge, brake, decide};
 use crate::providers::ListReader;
 use crate::store::{LinkRow, Which};
 
@@ -96,9 +96,12 @@ impl Reconciler {
             let Some(last) = page.last() else { break };
             after = last.ordinal;
             tenure.renew().await?;
-            for row in &page {
-                let facts = foreseen(row, now);
-                let decision = decide(&facts, &row.link, &list.facts(), now);
+            let foreseen: Vec<ContactFacts> = page.iter().map(|row| foreseen(row, now)).collect();
+            let decided = page.iter().zip(&foreseen);
+            let mut decisions: Vec<Decision> =
+                decided.map(|(row, facts)| decide(facts, &row.link, &list.facts(), now)).collect();
+            self.spare_shared(list, &page, &mut decisions, now).await?;
+            for (facts, decision) in foreseen.into_iter().zip(decisions) {
                 *preview.classes.entry(decision.class).or_default() += 1;
                 preview.events += decision.drafts.len() as u64;
                 if let Some(operation) = decision.operation {

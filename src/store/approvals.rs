@@ -63,7 +63,8 @@ statements! {
     }
     LIST_APPROVED = {
         "UPDATE lists SET approved_at = COALESCE(approved_at, $2)
-         WHERE id = (SELECT list_id FROM runs WHERE id = $1)"
+         WHERE clinic_id = (SELECT clinic_id FROM runs WHERE id = $1)
+            AND id = (SELECT list_id FROM runs WHERE id = $1)"
     }
     ACCEPTANCE_ADD = {
         "INSERT INTO acceptances (clinic_id, id, what, decided_by, decided_at, valid_until)

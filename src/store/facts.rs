@@ -93,6 +93,7 @@ struct LinkColumns {
     invitation_confirmed: bool,
     intent_verb: Option<Verb>,
     intent_from: Option<MemberStatus>,
+    intent_invitation: Option<String>,
     #[sqlx(try_from = "MaybeAt")]
     intent_at: Option<DateTime<Utc>>,
     #[sqlx(try_from = "MaybeAt")]
@@ -133,7 +134,7 @@ macro_rules! link_columns {
             k.opted_in_at, k.entry, k.complained, k.digest, k.seen_at, k.base_status, k.base_by,
             k.base_at, k.invitation_key, k.invitation_at, k.invitation_voided,
             k.invitation_confirmed, k.intent_verb,
-            k.intent_from, k.intent_at, k.removed_there, k.moved_there, k.class, k.reason,
+            k.intent_from, k.intent_invitation, k.intent_at, k.removed_there, k.moved_there, k.class, k.reason,
             k.due_at, k.stale, k.version, p.verb AS parked_verb, p.reason AS parked_reason,
             p.tries, p.next_try, p.since
          FROM "
@@ -169,9 +170,13 @@ statements! {
         "WHERE k.clinic_id = $1 AND k.list_id = $2 AND k.ordinal > $3 AND k.intent_verb IS NOT NULL
          ORDER BY k.ordinal LIMIT $4"
     }
+    LINKS_BY_MEMBER (given: text text) = {
+        link_columns!(), "given g CROSS JOIN links k", link_joins!(),
+        "WHERE k.clinic_id = $2 AND k.list_id = $3 AND k.member_key = g.text"
+    }
     LINKS_BY_HASH (given: text text) = {
-        link_columns!(), "given g JOIN links k ON k.clinic_id = $2 AND k.list_id = $3
-            AND k.address_hash = g.text", link_joins!(), "ORDER BY k.ordinal LIMIT 1"
+        link_columns!(), "given g CROSS JOIN links k", link_joins!(),
+        "WHERE k.clinic_id = $2 AND k.list_id = $3 AND k.address_hash = g.text LIMIT 1"
     }
     LINKS_BY_ID (given: id uuid) = {
         link_columns!(), "given g JOIN links k ON k.id = g.id", link_joins!(),
@@ -223,6 +228,17 @@ impl Store {
     ) -> Result<Vec<LinkRow>> {
         let args = args![list.clinic, list.id, after_ordinal, limit];
         let rows = self.db.rows(LINKS_IN_DOUBT, args).await?;
+        self.with_facts(rows).await
+    }
+
+    /// Returns the list's links that hold the members, in no order.
+    pub async fn links_by_member(
+        &self,
+        list: &ListRow,
+        keys: &[MemberKey],
+    ) -> Result<Vec<LinkRow>> {
+        let rows = text_rows(keys.iter().map(|key| key.0.as_str()))?;
+        let rows = self.db.rows(LINKS_BY_MEMBER, args![rows, list.clinic, list.id]).await?;
         self.with_facts(rows).await
     }
 
@@ -412,7 +428,12 @@ impl LinkColumns {
     }
 
     fn intent(&self) -> Option<Intent> {
-        Some(Intent { verb: self.intent_verb?, from: self.intent_from?, at: self.intent_at? })
+        Some(Intent {
+            verb: self.intent_verb?,
+            from: self.intent_from?,
+            at: self.intent_at?,
+            invitation: self.intent_invitation.clone(),
+        })
     }
 
     fn observed(self) -> Option<Observed> {

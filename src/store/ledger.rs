@@ -17,7 +17,7 @@ use super::feedback::{FEEDBACK_ADD, FeedbackPut};
 use super::leases::Lease;
 use super::sql::statements;
 use super::standings::{Holdings, bound, standings_fold};
-use crate::domain::{Actor, ClinicId, ContactId, Event, EventId, EventKind, PatientId};
+use crate::domain::{Actor, ClinicId, ContactId, Event, EventId, EventKind, PatientId, TimeSource};
 
 /// What became of events that were to be appended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -261,7 +261,9 @@ impl Store {
     ) -> Result<()> {
         let mut puts = Vec::new();
         for (seq, event) in (first..).zip(events).filter(|(_, event)| is_news(event)) {
-            puts.extend(holdings.concerned(event).into_iter().map(|patient| FeedbackPut {
+            let told = holdings.concerned(event).into_iter();
+            let told = told.filter(|patient| !is_from_record_of(event, *patient));
+            puts.extend(told.map(|patient| FeedbackPut {
                 id: self.clock.id(),
                 patient: patient.0,
                 seq,
@@ -379,7 +381,12 @@ fn events(payloads: &[(String,)]) -> Result<Vec<Event>> {
     payloads.iter().map(|(payload,)| from_json("event", payload)).collect()
 }
 
-/// Tells whether the clinic is to be told: it did not come from its own record.
+/// Tells what the clinic's own record of this patient says already.
+fn is_from_record_of(event: &Event, patient: PatientId) -> bool {
+    event.clock == TimeSource::Clinic && event.patient == Some(patient)
+}
+
+/// Tells whether the clinic is to be told: it was not its own act.
 fn is_news(event: &Event) -> bool {
     let told = matches!(
         event.kind,

@@ -31,6 +31,7 @@ pub(super) struct Known {
     moved_there: Option<i64>,
     moved_hash: Option<String>,
     has_base: bool,
+    in_doubt: bool,
 }
 
 /// The columns of a link to be written.
@@ -245,9 +246,11 @@ impl Entryway {
         self.now.member_key.is_none() && self.now.status.is_none() && !self.now.has_base
     }
 
+    /// When a member was seen matters only while a change to it is in doubt: that it is as before
+    /// settles the doubt (L17).
     fn differs(&self) -> bool {
         self.before.as_ref().is_some_and(|before| {
-            let seen_at = self.now.seen_at;
+            let seen_at = if before.in_doubt { before.seen_at } else { self.now.seen_at };
             Known { seen_at, ..before.clone() } != self.now
         })
     }
@@ -277,6 +280,7 @@ fn stranger(member: &ObservedMember) -> Entryway {
         moved_there: None,
         moved_hash: None,
         has_base: false,
+        in_doubt: false,
     };
     Entryway { before: None, now }
 }

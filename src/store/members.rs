@@ -52,7 +52,8 @@ statements! {
         "SELECT k.id, k.ordinal, k.contact_id, c.hash AS contact_hash, k.address_hash,
             k.suppressed, k.status, k.member_key, k.last_changed, k.signed_up_at, k.opted_in_at,
             k.entry, k.complained, k.digest, k.seen_at, k.moved_there, k.moved_hash,
-            k.base_status IS NOT NULL AS has_base
+            k.base_status IS NOT NULL AS has_base,
+            k.intent_verb IS NOT NULL AS in_doubt
          FROM (SELECT m.id FROM given g CROSS JOIN links m
                 WHERE m.clinic_id = $2 AND m.list_id = $3 AND m.member_key = g.key
             UNION SELECT m.id FROM given g CROSS JOIN links m

@@ -238,6 +238,7 @@ statements! {
     // An open invitation is void before the provider is called (L12).
     LINKS_INTENT (given: id uuid) = {
         "UPDATE links SET intent_verb = o.verb, intent_from = o.from_status, intent_at = $2,
+            intent_invitation = o.invitation,
             invitation_voided = links.invitation_voided
                 OR o.verb IN ('unsubscribe', 'archive', 'erase')
          FROM given g JOIN operations o ON o.id = g.id

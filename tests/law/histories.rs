@@ -4,8 +4,8 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use listwarden::domain::policy::{ReturnBy, SoftOptInEntry, UnprovenMembers};
 use listwarden::domain::{
-    Actor, Class, Entry, Event, EventId, EventKind, Intent, MemberStatus, PatientStatus, Standing,
-    TimeSource, Verb,
+    Actor, Class, Entry, Event, EventId, EventKind, Intent, Invitation, MemberStatus,
+    PatientStatus, Standing, TimeSource, Verb,
 };
 use listwarden::plan::{Verdict, decide};
 use proptest::prelude::*;
@@ -255,11 +255,20 @@ fn crash(
     let decision = world.decide();
     let Some(operation) = decision.operation.clone() else { return world };
     let seen = world.link.observed.as_ref().map(|observed| observed.status);
-    let base = decision.adoption.applied_to(&world.link).base;
+    let known = decision.adoption.applied_to(&world.link).into_owned();
     let (before, mut after) = (world.link.observed.clone(), world.carry_out(&decision));
     after.link.observed = before;
-    after.link.base = base;
-    after.link.intent = Some(Intent { verb: operation.verb, from: operation.from, at: after.now });
+    after.link.base = known.base;
+    // The intent voids an open invitation before the call; a new one is recorded after it.
+    after.link.invitation = known
+        .invitation
+        .map(|open| Invitation { voided: open.voided || operation.verb.removes(), ..open });
+    after.link.intent = Some(Intent {
+        verb: operation.verb,
+        from: operation.from,
+        at: after.now,
+        invitation: operation.invitation.clone(),
+    });
     after.now += TimeDelta::minutes(1);
     match becomes(seen, operation.verb) {
         None => after.turns(seen.unwrap_or(MemberStatus::Absent), |_| ()),

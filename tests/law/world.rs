@@ -300,7 +300,7 @@ impl World {
     }
 
     pub fn intends(mut self, verb: Verb, from: MemberStatus, at: i64) -> Self {
-        self.link.intent = Some(Intent { verb, from, at: day(at) });
+        self.link.intent = Some(Intent { verb, from, at: day(at), invitation: None });
         self
     }
 

@@ -1,4 +1,20 @@
 //! Full runs: the real program on a small world, over real HTTP, on SQLite and on PostgreSQL.
 
+mod brake;
+mod check;
+mod day_one;
+mod doubt;
+mod families;
+mod kills;
 mod laws;
+mod leases;
+mod leaving;
+mod life;
+mod lists;
+mod privacy;
+mod returning;
+mod seen_there;
+mod short;
+mod transport;
+mod weather;
 mod world;

@@ -6,7 +6,7 @@ use listwarden::store::StoreError;
 
 use crate::world::{at, id, record};
 
-const MINUTE: Duration = Duration::from_secs(60);
+const MINUTE: Duration = Duration::from_mins(1);
 
 stories! {
     async fn a_lease_is_held_by_one_and_taken_over_when_its_time_is_over(world: World) {
@@ -25,7 +25,7 @@ stories! {
     }
 
     async fn an_old_holder_writes_nothing(world: World) {
-        world.clock.advance(Duration::from_secs(90_000));
+        world.clock.advance(Duration::from_hours(25));
         let taken = world.store.lease_acquire("account:1", id(), MINUTE).await.unwrap();
         assert!(taken.is_some());
         let before = world.dump().await;
@@ -33,8 +33,8 @@ stories! {
         let member = world.member("k1", "ann@mail.test", MemberStatus::Subscribed);
         let refusals = [
             store.members_observe(old, list, &[member]).await.map(drop),
-            store.list_observed(old, list, Some(at(1)), None, at(1)).await,
-            store.list_pin(old, list, "a", "b", None, true, at(1)).await,
+            store.list_observed(old, list, at(1), None).await.map(drop),
+            store.list_pin(old, list, "a", "b", None, true, at(1)).await.map(drop),
             store.links_ensure(old, list).await,
             store.clinic_source_recorded(old, world.clinic, Some(at(1)), None).await,
             store.sweep_finish(old, world.clinic, 1).await.map(drop),

@@ -61,26 +61,25 @@ stories! {
         world.reads(&[record("1", "ann@mail.test")]).await;
         let link = world.link_of("ann@mail.test").await.link;
         let base = Base { status: MemberStatus::Pending, by: By::Them, at: at(1) };
-        let invitation = Invitation { key: "g1".to_owned(), sent_at: at(0), voided: false };
+        let invitation =
+            Invitation { key: "g1".to_owned(), sent_at: at(0), voided: false, confirmed: true };
         let adopted = Adopted {
             link: link.id,
-            base,
-            removed_there: Some(Some(at(2))),
+            base: Some(base),
+            removed_there: Some(at(2)),
             invitation: Some(invitation.clone()),
-            clear_intent: true,
+            settles_intent: true,
         };
         world.store.links_adopt(&world.lease, std::slice::from_ref(&adopted)).await.unwrap();
         let stored = world.link_of("ann@mail.test").await.link;
         assert_eq!(stored.base, Some(base));
         assert_eq!(stored.invitation, Some(invitation.clone()));
         assert_eq!(stored.removed_there, Some(at(2)));
-        let left = Adopted { removed_there: None, invitation: None, ..adopted.clone() };
+        let left = Adopted { base: None, removed_there: None, invitation: None, ..adopted };
         world.store.links_adopt(&world.lease, &[left]).await.unwrap();
         let stored = world.link_of("ann@mail.test").await.link;
         assert_eq!((stored.removed_there, stored.invitation), (Some(at(2)), Some(invitation)));
-        let cleared = Adopted { removed_there: Some(None), ..adopted };
-        world.store.links_adopt(&world.lease, &[cleared]).await.unwrap();
-        assert_eq!(world.link_of("ann@mail.test").await.link.removed_there, None);
+        assert_eq!(stored.base, Some(base));
     }
 
     async fn l20_a_list_stays_with_its_account_and_audience(world: World) {
@@ -92,17 +91,20 @@ stories! {
         let stored = store.list(world.clinic, list.id).await.unwrap();
         assert_eq!(stored.audience_pin.as_deref(), Some("aud"));
         assert_eq!(stored.region.as_deref(), Some("us2"));
-        store.list_approve(list, at(4)).await.unwrap();
-        store.list_approve(list, at(5)).await.unwrap();
-        store.list_observed(lease, list, Some(at(3)), Some(at(4)), at(4)).await.unwrap();
-        store.list_observed(lease, list, Some(at(5)), None, at(6)).await.unwrap();
+        let run = store.run_begin(list, "test").await.unwrap();
+        store.approve(run, at(60), "olive").await.unwrap();
+        world.clock.advance(std::time::Duration::from_secs(60));
+        store.approve(run, at(60), "olive").await.unwrap();
+        store.list_observed(lease, list, at(3), Some(at(4))).await.unwrap();
+        store.list_observed(lease, list, at(5), None).await.unwrap();
         let stored = store.list(world.clinic, list.id).await.unwrap();
-        assert_eq!(stored.approved_at, Some(at(4)));
+        assert_eq!(stored.approved_at, Some(at(0)), "the first approval counts");
         assert_eq!((stored.cursor, stored.swept_at), (Some(at(5)), Some(at(4))));
-        assert_eq!(stored.observed_at, Some(at(6)));
-        store.list_repin(list, "acc", "other").await.unwrap();
+        assert_eq!(stored.observed_at, Some(at(5)));
+        store.list_reset(list).await.unwrap();
         let stored = store.list(world.clinic, list.id).await.unwrap();
         assert_eq!((stored.approved_at, stored.swept_at), (None, None), "a first run again");
+        assert_eq!(stored.audience_pin, None);
         store.list_retire(list, at(9)).await.unwrap();
         assert_eq!(store.lists(world.clinic).await.unwrap()[0].retired_at, Some(at(9)));
     }

@@ -46,17 +46,13 @@ stories! {
     }
 
     async fn l23_a_braked_plan_goes_on_after_its_approval_and_no_further(world: World) {
-        let run = planned_run(world, OpState::Planned).await;
+        let run = planned_run(world, OpState::Braked).await;
         let (store, lease, list) = (&world.store, &world.lease, &world.list);
-        let invitations = Some(Counted::Invitation);
-        let held =
-            store.operations_hold(lease, run, list, invitations, OpState::Braked).await.unwrap();
-        assert_eq!(held, 2);
         assert_eq!(store.plan_open(list).await.unwrap(), Some(run));
         let counts = store.operations_counts(run, list).await.unwrap();
         assert_eq!((counts[0].state, counts[0].count), (OpState::Braked, 2));
         assert_eq!(store.report(world.clinic).await.unwrap()[0].braked, 2);
-        store.approve(run, at(60), "olive").await.unwrap();
+        assert_eq!(store.approve(run, at(60), "olive").await.unwrap(), 2);
         world.clock.set(at(30));
         world.reads(&[record("new", "new@mail.test")]).await;
         let next = planned_run(world, OpState::Braked).await;
@@ -65,6 +61,8 @@ stories! {
         let released = store.operations_release(lease, next, at(30)).await.unwrap();
         assert_eq!(released, 2, "the one for the new contact was not approved");
         assert_eq!(store.operations_release(lease, next, at(61)).await.unwrap(), 0);
+        let unheld = store.operations_unhold(lease, next, list, Counted::Invitation).await;
+        assert_eq!(unheld.unwrap(), 1, "the brake lets the rest go");
         assert!(store.approvals(world.clinic, 5).await.unwrap()[0].approved);
     }
 
@@ -111,7 +109,7 @@ stories! {
     }
 
     async fn a_run_is_begun_and_ended(world: World) {
-        let run = world.store.run_begin(world.clinic, "cron").await.unwrap();
+        let run = world.store.run_begin(&world.list, "cron").await.unwrap();
         assert_eq!(world.store.run(run).await.unwrap().ended_at, None);
         world.store.run_end(run, "clean", "{}").await.unwrap();
         let runs = world.store.runs(world.clinic, 5).await.unwrap();
@@ -123,7 +121,7 @@ stories! {
 /// Plans an invitation for every link of the list, of two patients at least.
 async fn planned_run(world: &World, state: OpState) -> RunId {
     world.reads(&[record("0", "p0@mail.test"), record("1", "p1@mail.test")]).await;
-    let run = world.store.run_begin(world.clinic, "test").await.unwrap();
+    let run = world.store.run_begin(&world.list, "test").await.unwrap();
     let operations: Vec<_> = world
         .links()
         .await
@@ -158,7 +156,12 @@ fn acknowledged(row: &listwarden::store::OperationRow) -> Recorded {
         state: OpState::Acknowledged,
         base: Some(Base { status: MemberStatus::Pending, by: By::Us, at: at(1) }),
         observed: Some((MemberStatus::Pending, Some(MemberKey("k0".to_owned())))),
-        invitation: Some(Invitation { key: "g1".to_owned(), sent_at: at(1), voided: false }),
+        invitation: Some(Invitation {
+            key: "g1".to_owned(),
+            sent_at: at(1),
+            voided: false,
+            confirmed: false,
+        }),
         void_invitation: false,
         clear_intent: true,
         digest: Some(42),

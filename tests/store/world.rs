@@ -28,22 +28,20 @@ pub enum Engine {
 macro_rules! stories {
     ($($(#[$meta:meta])* async fn $name:ident($world:ident: World) $body:block)+) => {$(
         $(#[$meta])*
-        mod $name {
-            #[allow(unused_imports, reason = "not every story needs all of them")]
-            use super::*;
-            async fn story($world: &crate::world::World) $body
+        async fn $name($world: &crate::world::World) $body
 
+        mod $name {
             #[tokio::test]
             async fn on_sqlite() {
                 let world = crate::world::World::new(crate::world::Engine::Sqlite).await;
-                story(&world).await;
+                super::$name(&world).await;
                 world.end().await;
             }
 
             #[tokio::test]
             async fn on_postgres() {
                 let world = crate::world::World::new(crate::world::Engine::Postgres).await;
-                story(&world).await;
+                super::$name(&world).await;
                 world.end().await;
             }
         }
@@ -104,7 +102,7 @@ impl World {
         store.migrate().await.unwrap();
         let clinic = store.clinic_ensure("oak-lane").await.unwrap();
         let list = store.list_ensure(clinic, "newsletter", Channel::Email).await.unwrap();
-        let day = Duration::from_secs(86_400);
+        let day = Duration::from_hours(24);
         let lease = store.lease_acquire("account:1", clock.id(), day).await.unwrap().unwrap();
         Self { store, clock, keys, clinic, list, lease, url, engine, dir }
     }

@@ -61,14 +61,15 @@ LEFT JOIN clinic_consents e ON e.patient_id = p.id AND e.channel = 'email'
 LEFT JOIN clinic_consents s ON s.patient_id = p.id AND s.channel = 'sms';
 
 CREATE TABLE listwarden_feedback (
-    event_id    uuid PRIMARY KEY,
+    event_id    uuid NOT NULL,
     patient_id  text NOT NULL,
     channel     text,
     kind        text NOT NULL,
     occurred_at timestamptz NOT NULL,
     list        text,
     "by"        text NOT NULL,
-    recorded_at timestamptz NOT NULL DEFAULT now()
+    recorded_at timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (event_id, patient_id)
 );
 
 CREATE INDEX listwarden_feedback_patient ON listwarden_feedback (patient_id);

@@ -61,14 +61,15 @@ LEFT JOIN clinic_consents e ON e.patient_id = p.id AND e.channel = 'email'
 LEFT JOIN clinic_consents s ON s.patient_id = p.id AND s.channel = 'sms';
 
 CREATE TABLE listwarden_feedback (
-    event_id    TEXT PRIMARY KEY,
+    event_id    TEXT NOT NULL,
     patient_id  TEXT NOT NULL,
     channel     TEXT,
     kind        TEXT NOT NULL,
     occurred_at TEXT NOT NULL,
     list        TEXT,
     "by"        TEXT NOT NULL,
-    recorded_at TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ', 'now'))
+    recorded_at TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ', 'now')),
+    PRIMARY KEY (event_id, patient_id)
 ) STRICT;
 
 CREATE INDEX listwarden_feedback_patient ON listwarden_feedback (patient_id);

@@ -82,7 +82,7 @@ INSERT INTO listwarden_feedback (event_id, patient_id, channel, kind, occurred_a
 SELECT value ->> 'event_id', value ->> 'patient_id', value ->> 'channel', value ->> 'kind',
        value ->> 'occurred_at', value ->> 'list', value ->> 'by'
 FROM json_each($1) WHERE true
-ON CONFLICT (event_id) DO NOTHING"#;
+ON CONFLICT DO NOTHING"#;
 
 /// Casts each value to the type the clinic gave its column.
 fn postgres(columns: &BTreeMap<String, String>) -> String {
@@ -95,7 +95,7 @@ fn postgres(columns: &BTreeMap<String, String>) -> String {
     format!(
         r#"INSERT INTO listwarden_feedback (event_id, patient_id, channel, kind, occurred_at, list, "by")
            SELECT {} FROM json_array_elements(CAST($1 AS json)) AS n
-           ON CONFLICT (event_id) DO NOTHING"#,
+           ON CONFLICT DO NOTHING"#,
         values.join(", ")
     )
 }

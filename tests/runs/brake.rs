@@ -1,0 +1,183 @@
+//! The brake: too much at once waits for an admin (L23).
+
+use chrono::TimeDelta;
+use listwarden::commands::Exit;
+use listwarden::domain::{Channel, Class};
+use listwarden::reconcile::ListState;
+use listwarden::simulator::mailchimp::Status;
+
+use crate::on_both_engines;
+use crate::world::{Engine, World, state};
+
+impl World {
+    /// `name0` … on the list, confirmed.
+    pub async fn many_listed(&self, name: &str, count: usize) {
+        self.many_consenting(name, count).await;
+        self.adopts().await;
+        for number in 0..count {
+            self.confirms(&format!("{name}{number}"));
+        }
+        self.runs().await;
+        self.pass(TimeDelta::hours(25));
+    }
+
+    async fn archives(&self, name: &str, numbers: std::ops::Range<usize>) {
+        for number in numbers {
+            self.clinic.archive(&format!("{name}{number}"), self.now()).await.unwrap();
+        }
+    }
+
+    fn count_there(&self, status: Status) -> usize {
+        self.simulator.statuses(&self.audience).unwrap().get(&status).copied().unwrap_or_default()
+    }
+}
+
+on_both_engines! {
+    async fn l23_more_than_a_tenth_waits_for_an_admin(world: World) {
+        world.many_listed("p", 20).await;
+        world.archives("p", 0..6).await;
+        let writes = world.writes();
+        let braked = world.try_run(true).await;
+        assert_eq!(state(&braked), ListState::Braked);
+        assert_eq!(Exit::after(&braked), Exit::Waiting);
+        assert_eq!(world.writes(), writes, "nothing goes out");
+        assert_eq!(world.classes().await.get(&Class::Braked), Some(&6));
+        assert_eq!(state(&world.try_run(true).await), ListState::Braked, "and nothing does later");
+        let run = world.try_run(true).await.lists[0].run.unwrap();
+        world.approves(run).await;
+        world.runs().await;
+        assert_eq!(world.count_there(Status::Archived), 6);
+        world.end().await;
+    }
+}
+
+on_both_engines! {
+    async fn l23_an_approval_covers_its_set_and_nothing_else(world: World) {
+        world.many_listed("p", 20).await;
+        world.archives("p", 0..6).await;
+        let braked = world.try_run(true).await;
+        world.archives("p", 6..13).await;
+        world.objects("p13").await;
+        world.objects("p0").await;
+        world.approves(braked.lists[0].run.unwrap()).await;
+        let partly = world.try_run(true).await;
+        assert_eq!(state(&partly), ListState::Braked, "seven more are too many again");
+        assert_eq!(world.count_there(Status::Archived), 6);
+        assert_eq!(world.there("p13"), Some(Status::Unsubscribed), "a person's no never waits");
+        world.approves(partly.lists[0].run.unwrap()).await;
+        world.runs().await;
+        assert_eq!(world.count_there(Status::Archived), 13);
+        world.end().await;
+    }
+}
+
+on_both_engines! {
+    async fn l23_an_approval_lapses(world: World) {
+        world.many_listed("p", 20).await;
+        world.archives("p", 0..6).await;
+        let braked = world.try_run(true).await;
+        world.approves(braked.lists[0].run.unwrap()).await;
+        world.pass(TimeDelta::hours(25));
+        let again = world.try_run(true).await;
+        assert_eq!(state(&again), ListState::Braked);
+        assert_eq!(world.count_there(Status::Archived), 0);
+        world.end().await;
+    }
+}
+
+on_both_engines! {
+    async fn l23_whoever_came_back_is_not_removed_by_an_old_approval(world: World) {
+        world.many_listed("p", 20).await;
+        world.archives("p", 0..6).await;
+        let braked = world.try_run(true).await;
+        world.approves(braked.lists[0].run.unwrap()).await;
+        world.clinic.reactivate("p0", world.now()).await.unwrap();
+        world.runs().await;
+        assert_eq!(world.there("p0"), Some(Status::Subscribed));
+        assert_eq!(world.count_there(Status::Archived), 5);
+        world.end().await;
+    }
+}
+
+on_both_engines! {
+    async fn l23_a_mistake_cannot_go_out_in_slices(world: World) {
+        world.many_listed("p", 20).await;
+        world.archives("p", 0..3).await;
+        world.runs().await;
+        world.pass(TimeDelta::hours(1));
+        world.archives("p", 3..6).await;
+        assert_eq!(state(&world.try_run(true).await), ListState::Braked);
+        assert_eq!(world.count_there(Status::Archived), 3);
+        world.pass(TimeDelta::hours(24));
+        world.runs().await;
+        assert_eq!(world.count_there(Status::Archived), 6);
+        world.end().await;
+    }
+}
+
+on_both_engines! {
+    async fn l23_what_people_do_for_themselves_is_not_counted(world: World) {
+        world.many_listed("p", 20).await;
+        for number in 0..8 {
+            world.unsubscribes(&format!("p{number}"));
+        }
+        for number in 8..12 {
+            world.objects(&format!("p{number}")).await;
+        }
+        world.archives("p", 12..14).await;
+        world.runs().await;
+        assert_eq!(world.count_there(Status::Archived), 2);
+        assert_eq!(world.count_there(Status::Unsubscribed), 12);
+        world.end().await;
+    }
+}
+
+on_both_engines! {
+    async fn l23_bare_flags_flipped_in_bulk_wait_for_an_admin(world: World) {
+        world.many_listed("p", 20).await;
+        for number in 0..7 {
+            let (name, now) = (format!("p{number}"), world.now());
+            world.clinic.flip_flag(&name, Channel::Email, false, now).await.unwrap();
+        }
+        let writes = world.writes();
+        let held = world.try_run(true).await;
+        assert_eq!(held.source.withdrawals_held, 7);
+        assert_eq!(Exit::after(&held), Exit::Waiting);
+        assert_eq!(world.writes(), writes);
+        assert_eq!(world.count_there(Status::Subscribed), 20);
+        accept(&world, "withdrawals").await;
+        let released = world.try_run(true).await;
+        assert_eq!(released.source.withdrawals_held, 0);
+        if state(&released) == ListState::Braked {
+            world.approves(released.lists[0].run.unwrap()).await;
+        }
+        world.runs().await;
+        assert_eq!(world.count_there(Status::Unsubscribed), 7);
+        world.end().await;
+    }
+}
+
+on_both_engines! {
+    async fn l23_more_invitations_than_set_wait(
+        world: World, with "[lists.newsletter.brake]\ninvitations = 5\n"
+    ) {
+        world.consenting("ann").await;
+        world.adopts().await;
+        world.many_consenting("p", 6).await;
+        let braked = world.try_run(true).await;
+        assert_eq!(state(&braked), ListState::Braked);
+        assert_eq!(world.simulator.outbox().len(), 1);
+        world.approves(braked.lists[0].run.unwrap()).await;
+        world.runs().await;
+        assert_eq!(world.simulator.outbox().len(), 7);
+        world.end().await;
+    }
+}
+
+/// An admin accepts what the clinic's side holds back.
+pub async fn accept(world: &World, what: &str) {
+    let store = &world.deployment.store;
+    let clinic = store.clinic_ensure("riverside").await.unwrap();
+    let until = world.now() + TimeDelta::hours(24);
+    store.acceptance_open(clinic, what, until, "test").await.unwrap();
+}

@@ -1,0 +1,163 @@
+//! Snapshots too short to be believed: nobody is dropped for them (L23).
+
+use listwarden::commands::Exit;
+use listwarden::reconcile::{ClinicOutcome, ListState, SourceState};
+use listwarden::simulator::mailchimp::{Fault, Rule, SeedMember, Status};
+
+use crate::brake::accept;
+use crate::on_both_engines;
+use crate::world::{Engine, World, address, state};
+
+impl World {
+    async fn vanish(&self, name: &str, numbers: std::ops::Range<usize>) {
+        for number in numbers {
+            self.clinic.vanish(&format!("{name}{number}")).await.unwrap();
+        }
+    }
+
+    /// Rows are missing from every page of members.
+    fn loses_rows(&self, drop: usize, times: u32) {
+        let path = format!("/3.0/lists/{}/members", self.audience);
+        let fault = Fault::ShortPage { drop };
+        self.simulator.script(Rule::next(fault).on("GET", &path).times(times));
+    }
+
+    fn subscribed(&self) -> usize {
+        let statuses = self.simulator.statuses(&self.audience).unwrap();
+        statuses.get(&Status::Subscribed).copied().unwrap_or_default()
+    }
+}
+
+fn assert_short(outcome: &ClinicOutcome, gone: u64, of: u64) {
+    assert_eq!(outcome.source.state, SourceState::Short { missing: gone, total: of });
+    assert_eq!(outcome.source.vanished, 0);
+    assert_eq!(Exit::after(outcome), Exit::Waiting, "exit code 3");
+}
+
+on_both_engines! {
+    async fn l23_a_source_that_lost_two_fifths_drops_nobody(world: World) {
+        world.many_listed("p", 20).await;
+        world.vanish("p", 0..8).await;
+        let writes = world.writes();
+        for _ in 0..4 {
+            assert_short(&world.try_run(true).await, 8, 20);
+        }
+        assert_eq!((world.writes(), world.subscribed()), (writes, 20));
+        accept(&world, "source").await;
+        world.try_run(true).await;
+        let dropped = world.try_run(true).await;
+        assert_eq!(dropped.source.vanished, 8, "an admin said that it is right");
+        assert_eq!(state(&dropped), ListState::Braked, "and the list has its own brake");
+        world.approves(dropped.lists[0].run.unwrap()).await;
+        world.runs().await;
+        assert_eq!(world.subscribed(), 12);
+        world.end().await;
+    }
+}
+
+on_both_engines! {
+    async fn l23_an_empty_source_drops_nobody(world: World) {
+        world.many_listed("p", 4).await;
+        world.vanish("p", 0..4).await;
+        let writes = world.writes();
+        for _ in 0..3 {
+            assert_short(&world.try_run(true).await, 4, 4);
+        }
+        assert_eq!((world.writes(), world.subscribed()), (writes, 4));
+        world.end().await;
+    }
+}
+
+on_both_engines! {
+    async fn l23_a_whole_source_is_swept_and_says_so(world: World) {
+        world.many_listed("p", 20).await;
+        let whole = world.try_run(true).await;
+        assert_eq!(whole.source.state, SourceState::Swept);
+        assert_eq!(Exit::after(&whole), Exit::InStep);
+        world.vanish("p", 0..1).await;
+        assert_eq!(world.try_run(true).await.source.vanished, 0);
+        assert_eq!(world.subscribed(), 20);
+        assert_eq!(world.try_run(true).await.source.vanished, 1);
+        assert_eq!(world.subscribed(), 19);
+        world.runs().await;
+        world.end().await;
+    }
+}
+
+on_both_engines! {
+    async fn l9_a_row_that_came_back_between_two_sweeps_is_not_dropped(world: World) {
+        world.many_listed("p", 20).await;
+        let record = world.clinic.record("p0").await.unwrap().unwrap();
+        world.vanish("p", 0..1).await;
+        world.try_run(true).await;
+        world.enters(record).await;
+        world.runs().await;
+        world.vanish("p", 0..1).await;
+        assert_eq!(world.try_run(true).await.source.vanished, 0, "counted from one again");
+        assert_eq!(world.subscribed(), 20);
+        world.end().await;
+    }
+}
+
+on_both_engines! {
+    async fn l23_a_page_with_rows_missing_removes_nobody(world: World) {
+        world.many_listed("p", 20).await;
+        let writes = world.writes();
+        for drop in [1, 8, 20] {
+            world.loses_rows(drop, 99);
+            let short = world.try_run(true).await;
+            assert_eq!(state(&short), ListState::Braked, "{drop} missing: {short:#?}");
+            let problem = short.lists[0].problem.clone().unwrap();
+            let says = format!("{drop} of 20 known members less");
+            assert!(problem.contains(&says), "{problem}");
+            assert_eq!(Exit::after(&short), Exit::Waiting);
+            world.simulator.clear_faults();
+        }
+        assert_eq!((world.writes(), world.subscribed()), (writes, 20));
+        world.runs().await;
+        world.end().await;
+    }
+}
+
+on_both_engines! {
+    async fn l23_a_page_that_was_short_once_is_read_again(world: World) {
+        world.many_listed("p", 20).await;
+        world.loses_rows(8, 1);
+        world.runs().await;
+        assert_eq!(world.subscribed(), 20);
+        world.end().await;
+    }
+}
+
+on_both_engines! {
+    async fn l23_a_list_that_shifts_while_it_is_read_loses_nobody(
+        world: World, with "unknown = \"keep\"\n"
+    ) {
+        let strangers = (0..1_100).map(|n| SeedMember::subscribed(address(&format!("s{n}"))));
+        world.simulator.seed_members(&world.audience, strangers).unwrap();
+        world.many_listed("p", 3).await;
+        let path = format!("/3.0/lists/{}/members", world.audience);
+        let writes = world.writes();
+        world.simulator.script(Rule::next(Fault::PageDrift).on("GET", &path));
+        world.try_run(true).await;
+        world.simulator.clear_faults();
+        world.runs().await;
+        assert_eq!(world.writes(), writes);
+        world.end().await;
+    }
+}
+
+on_both_engines! {
+    async fn l23_a_provider_that_lost_most_of_the_list_is_not_believed(world: World) {
+        world.many_listed("p", 20).await;
+        for number in 0..8 {
+            world.staff().delete_permanently(&address(&format!("p{number}"))).unwrap();
+        }
+        let writes = world.writes();
+        let short = world.try_run(true).await;
+        assert_eq!(state(&short), ListState::Braked);
+        assert!(short.lists[0].problem.as_ref().unwrap().contains("8 of 20"), "{short:#?}");
+        assert_eq!(world.writes(), writes);
+        world.end().await;
+    }
+}
