@@ -179,7 +179,8 @@ impl Reconciler {
             }
             if outcome.state == ListState::InStep && self.has_more_to_plan(list).await? {
                 let further = self.turn(list, false).await;
-                let further = further.unwrap_or_else(|error| ListOutcome::failed(&list.row, error));
+                let further =
+                    further.unwrap_or_else(|error| ListOutcome::failed(&list.row, &error));
                 outcome.followed_by(further);
             }
         }
