@@ -9,7 +9,12 @@ use tracing_subscriber::EnvFilter;
 #[derive(Debug, Clone, Args)]
 pub struct LogOptions {
     /// What to log: error, warn, info, debug, or a tracing filter.
-    #[arg(long = "log", global = true, env = "LISTWARDEN_LOG", default_value = "warn")]
+    #[arg(
+        long = "log",
+        global = true,
+        env = "LISTWARDEN_LOG",
+        default_value = "warn,listwarden=info"
+    )]
     pub filter: String,
     /// How a log line looks.
     #[arg(long = "log-format", global = true, env = "LISTWARDEN_LOG_FORMAT", value_enum, default_value_t = LogFormat::Text)]
@@ -34,7 +39,9 @@ pub fn init(options: &LogOptions) {
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     // A second start (in tests) is harmless: the first subscriber stays.
     let started = match options.format {
-        LogFormat::Text => builder.with_ansi(std::io::stderr().is_terminal()).try_init(),
+        LogFormat::Text => {
+            builder.with_target(false).with_ansi(std::io::stderr().is_terminal()).try_init()
+        }
         LogFormat::Json => builder.json().try_init(),
     };
     drop(started);

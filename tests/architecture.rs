@@ -1,5 +1,7 @@
 //! The folder tree is the architecture: which module may use which (docs/architecture.md).
 
+#![expect(clippy::unwrap_used, reason = "a test ends where it fails")]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 

@@ -1,9 +1,12 @@
 //! `approve` and `refuse`: what an admin says to a plan that waits (L20, L23).
 
 use anyhow::{Context, bail};
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 use clap::Args;
 
+use serde_json::json;
+
+use super::console::say;
 use super::{Common, Deployment, Exit};
 use crate::domain::RunId;
 
@@ -13,9 +16,10 @@ pub struct Approve {
     /// The plan's id; or `source:CLINIC` to accept a shrunken patient source, or
     /// `withdrawals:CLINIC` to accept withdrawals by bare flags in bulk.
     plan: String,
-    /// For how many hours the approval lasts; what is not done by then waits again.
-    #[arg(long, default_value_t = 24)]
-    hours: i64,
+    /// For how many hours it holds, if not as long as `approval_lasts` in the configuration says;
+    /// what is not done by then waits again.
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..))]
+    hours: Option<u16>,
     /// Who approves.
     #[arg(long, env = "USER", default_value = "admin")]
     by: String,
@@ -37,7 +41,8 @@ pub struct Refuse {
 /// Approves; the next run plans again and carries out what is still in the approved set.
 pub async fn approve(common: &Common, options: Approve) -> anyhow::Result<Exit> {
     let deployment = Deployment::open(common).await?;
-    let until = deployment.clock().now() + TimeDelta::hours(options.hours);
+    let lasts = options.hours.map(|hours| TimeDelta::hours(i64::from(hours)));
+    let until = deployment.clock().now() + lasts.unwrap_or(deployment.config.run.approval_lasts);
     if let Some((what, slug)) = options.plan.split_once(':') {
         if !matches!(what, "source" | "withdrawals") {
             bail!("approve a plan's id, source:CLINIC or withdrawals:CLINIC");
@@ -48,26 +53,37 @@ pub async fn approve(common: &Common, options: Approve) -> anyhow::Result<Exit> 
             .with_context(|| format!("there is no clinic `{slug}`"))?;
         let id = deployment.store.clinic_ensure(&clinic.slug).await?;
         deployment.store.acceptance_open(id, what, until, &options.by).await?;
-        println!("Accepted for {} hours. Now run: listwarden reconcile --full", options.hours);
+        say(
+            common.json,
+            &json!({ "accepted": options.plan, "until": until }),
+            format_args!("Accepted until {}. Now run: listwarden reconcile --full", at(until)),
+        )?;
         return Ok(Exit::InStep);
     }
     let plan: RunId = options
         .plan
         .parse()
         .context("that is no plan's id: `listwarden reconcile` prints it where one waits")?;
-    approve_plan(&deployment, plan, options.hours, &options.by).await
+    approve_plan(&deployment, plan, until, &options.by, common.json).await
 }
 
 /// Approves one plan.
 pub async fn approve_plan(
     deployment: &Deployment,
     plan: RunId,
-    hours: i64,
+    until: DateTime<Utc>,
     by: &str,
+    json: bool,
 ) -> anyhow::Result<Exit> {
-    let until = deployment.clock().now() + TimeDelta::hours(hours);
     let changes = deployment.store.approve(plan, until, by).await?;
-    println!("Approved: {changes} changes, for {hours} hours. Now run: listwarden reconcile");
+    say(
+        json,
+        &json!({ "approved": plan, "changes": changes, "until": until }),
+        format_args!(
+            "Approved: {changes} changes, until {}. Now run: listwarden reconcile",
+            at(until)
+        ),
+    )?;
     Ok(Exit::InStep)
 }
 
@@ -75,6 +91,14 @@ pub async fn approve_plan(
 pub async fn refuse(common: &Common, options: Refuse) -> anyhow::Result<Exit> {
     let deployment = Deployment::open(common).await?;
     let changes = deployment.store.refuse(options.plan, &options.by, &options.reason).await?;
-    println!("Refused: {changes} changes. The next run plans afresh and waits again.");
+    say(
+        common.json,
+        &json!({ "refused": options.plan, "changes": changes }),
+        format_args!("Refused: {changes} changes. The next run plans afresh and waits again."),
+    )?;
     Ok(Exit::InStep)
+}
+
+fn at(until: DateTime<Utc>) -> impl std::fmt::Display {
+    until.format("%Y-%m-%d %H:%M UTC")
 }

@@ -4,6 +4,7 @@ use anyhow::Context;
 use chrono::{DateTime, Utc};
 use clap::{Args, Subcommand};
 
+use super::console::say;
 use super::{Common, Deployment, Exit};
 use crate::domain::{Actor, Channel, EventId, EventKind, TimeSource};
 use crate::plan::Draft;
@@ -74,7 +75,11 @@ pub async fn run(common: &Common, consent: Consent) -> anyhow::Result<Exit> {
         let event = EventId(deployment.clock().id());
         draft.unique = format!("consent record/{event}");
         deployment.store.ledger_append(None, id, vec![draft.into_event(event, now)]).await?;
-        println!("Recorded as {event}. The next run acts on it.");
+        say(
+            common.json,
+            &serde_json::json!({ "recorded": event }),
+            format_args!("Recorded as {event}. The next run acts on it."),
+        )?;
         return Ok(Exit::InStep);
     }
     anyhow::bail!(

@@ -66,7 +66,7 @@ impl Progress for Console {
         if !self.terminal {
             // One line when a stage is through; a log that grows by the page helps nobody.
             if total.is_some_and(|total| done >= total) && done > 0 {
-                tracing::info!(of, doing, done, "{of}: {done} {doing}");
+                tracing::info!("{of}: {done} {doing}");
             }
             return;
         }
@@ -88,14 +88,31 @@ impl Progress for Console {
     }
 }
 
+/// A table is not folded to fit into less.
+const NARROWEST: u16 = 60;
+
 /// Starts a table for a terminal.
 pub fn table<const N: usize>(header: [&str; N]) -> Table {
     let mut table = Table::new();
+    table.load_style(UTF8_FULL_CONDENSED).set_header(header.map(Cell::new));
+    // Some terminals say they are no column wide (`kubectl exec -t`, `script`).
+    if table.width().is_none_or(|width| width >= NARROWEST) {
+        table.set_content_arrangement(ContentArrangement::Dynamic);
+    }
     table
-        .load_style(UTF8_FULL_CONDENSED)
-        .set_content_arrangement(ContentArrangement::Dynamic)
-        .set_header(header.map(Cell::new));
-    table
+}
+
+/// Says what was done: a sentence for people, or the same as JSON for machines.
+pub fn say(
+    json: bool,
+    value: &impl serde::Serialize,
+    sentence: impl fmt::Display,
+) -> anyhow::Result<()> {
+    if json {
+        return print_json(value);
+    }
+    println!("{sentence}");
+    Ok(())
 }
 
 /// Prints a value as JSON on standard output.

@@ -107,6 +107,24 @@ impl Deployment {
             .filter(move |clinic| asked.is_none_or(|slug| *slug == clinic.slug))
     }
 
+    /// Refuses the name of a list that none of the clinics has.
+    pub fn expect_list(&self, asked: Option<&str>) -> anyhow::Result<()> {
+        let known: Vec<&str> = self
+            .clinics()
+            .flat_map(|clinic| &clinic.lists)
+            .map(|list| list.slug.as_str())
+            .collect();
+        match asked {
+            Some(slug) if !known.contains(&slug) => {
+                anyhow::bail!(
+                    "there is no list `{slug}`; the configuration has {}",
+                    known.join(", ")
+                )
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Asks the loop to stop between operations when the process is asked to stop.
     pub fn stop_on_ctrl_c(&self) {
         let stop = self.reconciler.stop.clone();

@@ -2,8 +2,11 @@
 
 use std::collections::BTreeSet;
 
+use serde_json::json;
+
+use super::console::say;
 use super::{Common, Deployment, Exit};
-use crate::config::{ClinicConfig, ListConfig};
+use crate::config::{ClinicConfig, Config, ListConfig};
 use crate::domain::event::CLOCK_SKEW;
 use crate::providers::{Audience, ListAccount};
 
@@ -19,40 +22,76 @@ use Finding::{Mend, Note, Well};
 /// Looks at everything; exit 1 if something must be mended.
 pub async fn run(common: &Common) -> anyhow::Result<Exit> {
     let deployment = Deployment::unchecked(common).await?;
-    let mut sick = tell("configuration", vec![configuration(&deployment)]);
-    sick |= tell("store", vec![store(&deployment).await]);
+    let mut checkup = Checkup { json: common.json, sick: false, looks: Vec::new() };
+    checkup.tell("configuration", vec![configuration(&deployment)]);
+    checkup.tell("secrets", secrets(&deployment.config));
+    checkup.tell("store", vec![store(&deployment).await]);
     for clinic in deployment.clinics() {
-        sick |= tell(&format!("clinic `{}`", clinic.slug), source(&deployment, clinic).await);
-        sick |= accounts(&deployment, clinic).await;
+        checkup.tell(&format!("clinic `{}`", clinic.slug), source(&deployment, clinic).await);
+        accounts(&mut checkup, &deployment, clinic).await;
     }
-    println!();
-    println!("{}", if sick { "Mend what is marked, then look again." } else { "All is well." });
-    Ok(if sick { Exit::Error } else { Exit::InStep })
+    checkup.end()
 }
 
-fn tell(what: &str, findings: Vec<Finding>) -> bool {
-    let mut sick = false;
-    println!("{what}");
-    for finding in findings {
-        let (mark, text) = match finding {
-            Well(text) => ("ok  ", text),
-            Note(text) => ("note", text),
-            Mend(text) => {
-                sick = true;
-                ("MEND", text)
+/// What was found so far: told at once, or as JSON at the end.
+struct Checkup {
+    json: bool,
+    sick: bool,
+    looks: Vec<serde_json::Value>,
+}
+
+impl Checkup {
+    fn tell(&mut self, what: &str, findings: Vec<Finding>) {
+        if !self.json {
+            println!("{what}");
+        }
+        for finding in findings {
+            let (mark, text) = match finding {
+                Well(text) => ("ok", text),
+                Note(text) => ("note", text),
+                Mend(text) => ("MEND", text),
+            };
+            self.sick |= mark == "MEND";
+            if self.json {
+                let found = mark.to_lowercase();
+                self.looks.push(json!({ "at": what, "found": found, "text": text }));
+            } else {
+                println!("  {mark:<4}  {text}");
             }
-        };
-        println!("  {mark}  {text}");
+        }
     }
-    sick
+
+    fn end(self) -> anyhow::Result<Exit> {
+        let word = if self.sick { "Mend what is marked, then look again." } else { "All is well." };
+        say(self.json, &self.looks, format_args!("\n{word}"))?;
+        Ok(if self.sick { Exit::Error } else { Exit::InStep })
+    }
 }
 
 fn configuration(deployment: &Deployment) -> Finding {
+    let clinics = deployment.config.clinics.iter().map(|clinic| clinic.slug.as_str());
     Well(format!(
-        "`{}` and {} clinics can be read",
+        "`{}` can be read; clinics: {}",
         deployment.config.path.display(),
-        deployment.config.clinics.len()
+        clinics.collect::<Vec<_>>().join(", ")
     ))
+}
+
+/// Secrets that more people than their owner can read.
+fn secrets(config: &Config) -> Vec<Finding> {
+    let store = config.store.secret().map(str::to_owned);
+    let names = config.keys.retired.iter().chain([&config.keys.master]).cloned().chain(store);
+    let mut warnings: Vec<_> =
+        names.filter_map(|name| config.secrets.deployment_warning(&name)).collect();
+    for clinic in &config.clinics {
+        let keys = clinic.accounts.values().map(|account| account.key_secret.as_str());
+        let names = keys.chain(clinic.source.url.secret());
+        warnings.extend(names.filter_map(|name| config.secrets.clinic_warning(&clinic.slug, name)));
+    }
+    if warnings.is_empty() {
+        return vec![Well("no file of theirs can be read by others".to_owned())];
+    }
+    warnings.into_iter().map(Note).collect()
 }
 
 async fn store(deployment: &Deployment) -> Finding {
@@ -67,6 +106,9 @@ async fn source(deployment: &Deployment, clinic: &ClinicConfig) -> Vec<Finding> 
         Ok(source) => source,
         Err(error) => return vec![Mend(format!("{error:#}"))],
     };
+    if let Err(error) = source.check().await {
+        return vec![Mend(error.to_string())];
+    }
     let count = match source.count().await {
         Ok(count) => Well(format!("{count} patients can be read")),
         Err(error) => return vec![Mend(error.to_string())],
@@ -82,28 +124,24 @@ async fn source(deployment: &Deployment, clinic: &ClinicConfig) -> Vec<Finding> 
     vec![count, clock]
 }
 
-async fn accounts(deployment: &Deployment, clinic: &ClinicConfig) -> bool {
+async fn accounts(checkup: &mut Checkup, deployment: &Deployment, clinic: &ClinicConfig) {
     let accounts = match deployment.accounts(clinic) {
         Ok(accounts) => accounts,
         Err(error) => {
-            return tell(
-                &format!("clinic `{}`, accounts", clinic.slug),
-                vec![Mend(format!("{error:#}"))],
-            );
+            let what = format!("clinic `{}`, accounts", clinic.slug);
+            return checkup.tell(&what, vec![Mend(format!("{error:#}"))]);
         }
     };
-    let mut sick = false;
     for (name, account) in &accounts {
         let lists: Vec<&ListConfig> =
             clinic.lists.iter().filter(|list| list.account == *name).collect();
         let title = format!("clinic `{}`, account `{name}`", clinic.slug);
-        sick |= tell(&title, vec![unmanaged(account.as_ref(), &lists).await]);
+        checkup.tell(&title, vec![unmanaged(account.as_ref(), &lists).await]);
         for list in lists {
             let title = format!("clinic `{}`, list `{}`", clinic.slug, list.slug);
-            sick |= tell(&title, audience(account.as_ref(), list).await);
+            checkup.tell(&title, audience(account.as_ref(), list).await);
         }
     }
-    sick
 }
 
 /// Lists in the account that nobody keeps: whoever is dropped stays on them.

@@ -5,7 +5,7 @@ use clap::Args;
 use super::console::print_json;
 use super::reconcile::spoken;
 use super::{Common, Deployment, Exit};
-use crate::domain::Event;
+use crate::domain::{Actor, Event};
 use crate::reconcile::{Explanation, ListWord, Who};
 
 /// Whom to explain.
@@ -32,20 +32,25 @@ pub async fn explain(deployment: &Deployment, who: &str, json: bool) -> anyhow::
     }
     if found.is_empty() {
         anyhow::bail!(
-            "nobody by that address or patient id is known, to the clinic or on its lists as last read"
+            "nobody by that address or patient id is known, to the clinic or on its lists as last read (a phone number begins with +)"
         );
     }
     if json {
         let found: std::collections::BTreeMap<_, _> = found.into_iter().collect();
         print_json(&found)?;
     } else {
-        found.iter().for_each(|(clinic, known)| print(clinic, known));
+        for (clinic, known) in &found {
+            print(clinic, known);
+        }
     }
     Ok(Exit::InStep)
 }
 
 fn print(clinic: &str, known: &Explanation) {
     println!("clinic `{clinic}`");
+    if known.lists.is_empty() {
+        println!("  known, and on no list");
+    }
     known.lists.iter().for_each(print_word);
     if !known.ledger.is_empty() {
         println!("  on record:");
@@ -54,8 +59,10 @@ fn print(clinic: &str, known: &Explanation) {
 }
 
 fn print_word(word: &ListWord) {
-    let there = word.there.map_or("never seen", crate::domain::MemberStatus::word);
-    println!("  list `{}`: {} is {there} there; {}", word.list, word.contact, spoken(word.class));
+    let there = word
+        .there
+        .map_or_else(|| "was never seen".to_owned(), |status| format!("is {}", status.word()));
+    println!("  list `{}`: {} {there} there; {}", word.list, word.contact, spoken(word.class));
     for because in &word.reasons {
         println!("    because: {} ({})", because.sentence, because.law);
     }
@@ -67,5 +74,6 @@ fn print_word(word: &ListWord) {
 fn print_event(event: &Event) {
     let at = event.occurred_at.unwrap_or(event.recorded_at).format("%Y-%m-%d %H:%M");
     let how = event.method.as_deref().map(|method| format!(", {method}")).unwrap_or_default();
-    println!("    {at}  {} by the {} ({}{how})", event.kind, event.actor, event.source);
+    let by = if event.actor == Actor::Listwarden { "by" } else { "by the" };
+    println!("    {at}  {} {by} {} ({}{how})", event.kind, event.actor, event.source);
 }

@@ -2,6 +2,9 @@
 
 use clap::Subcommand;
 
+use serde_json::json;
+
+use super::console::print_json;
 use super::{Common, Deployment, Exit};
 
 /// Examines the ledger.
@@ -16,22 +19,33 @@ pub async fn run(common: &Common, ledger: Ledger) -> anyhow::Result<Exit> {
     let Ledger::Verify = ledger;
     let deployment = Deployment::open(common).await?;
     let mut broken = false;
+    let mut all = Vec::new();
     for clinic in deployment.clinics() {
         let id = deployment.store.clinic_ensure(&clinic.slug).await?;
         let verified = deployment.store.ledger_verify(id).await?;
+        broken |= verified.first_bad.is_some();
+        if common.json {
+            all.push(json!({
+                "clinic": clinic.slug,
+                "lines": verified.lines,
+                "erased": verified.erased,
+                "broken_at": verified.first_bad,
+            }));
+            continue;
+        }
         match verified.first_bad {
             None => println!(
                 "clinic `{}`: {} lines, unbroken; the text of {} was erased",
                 clinic.slug, verified.lines, verified.erased
             ),
-            Some(line) => {
-                broken = true;
-                println!(
-                    "clinic `{}`: BROKEN at line {line} of {}: somebody changed the database past Listwarden. Keep a copy, restore the last good backup and compare",
-                    clinic.slug, verified.lines
-                );
-            }
+            Some(line) => println!(
+                "clinic `{}`: BROKEN at line {line} of {}: somebody changed the database past Listwarden. Keep a copy, restore the last good backup and compare",
+                clinic.slug, verified.lines
+            ),
         }
+    }
+    if common.json {
+        print_json(&all)?;
     }
     Ok(if broken { Exit::Error } else { Exit::InStep })
 }

@@ -3,6 +3,9 @@
 use anyhow::{Context, bail};
 use clap::{Args, Subcommand};
 
+use serde_json::json;
+
+use super::console::say;
 use super::{Common, Deployment, Exit, deployment, reconcile};
 use crate::config::ClinicConfig;
 use crate::reconcile::{ListState, Practice, Scope};
@@ -44,25 +47,32 @@ pub async fn run(common: &Common, list: List) -> anyhow::Result<Exit> {
             which.list
         );
     }
-    if !empty(&deployment, clinic, &which.list).await? {
-        println!("The list is not empty yet; run the command again to go on.");
+    if !empty(&deployment, clinic, &which.list, common.json).await? {
+        let not_yet = "The list is not empty yet; run the command again to go on.";
+        say(common.json, &json!({ "list": which.list, "emptied": false }), not_yet)?;
         return Ok(Exit::ParkedRemovals);
     }
     let id = deployment.store.clinic_ensure(&clinic.slug).await?;
     let lists = deployment.store.lists(id).await?;
     let row = lists.iter().find(|row| row.slug == which.list).context("the list is not stored")?;
-    if moves {
+    let done = if moves {
         deployment.store.list_reset(row).await?;
-        println!("Emptied. The next run is the first one of the new audience and waits for you.");
+        "Emptied. The next run is the first one of the new audience and waits for you."
     } else {
         deployment.store.list_retire(row, deployment.clock().now()).await?;
-        println!("Retired. Take the list out of the configuration when you like.");
-    }
+        "Retired. Take the list out of the configuration when you like."
+    };
+    say(common.json, &json!({ "list": which.list, "emptied": true, "retired": !moves }), done)?;
     Ok(Exit::InStep)
 }
 
 /// Runs the list with everybody barred until nobody the clinic knows is listed.
-async fn empty(deployment: &Deployment, clinic: &ClinicConfig, slug: &str) -> anyhow::Result<bool> {
+async fn empty(
+    deployment: &Deployment,
+    clinic: &ClinicConfig,
+    slug: &str,
+    json: bool,
+) -> anyhow::Result<bool> {
     let accounts = deployment.accounts(clinic)?;
     let mut practice: Practice = deployment.practice(clinic).await?;
     practice.lists.retain(|list| list.row.slug == slug);
@@ -83,6 +93,8 @@ async fn empty(deployment: &Deployment, clinic: &ClinicConfig, slug: &str) -> an
     let scope = Scope { list: Some(slug.to_owned()), full: true };
     let outcome = deployment.reconciler().reconcile(&mut practice, &scope).await?;
     deployment.console.finish();
-    reconcile::print(&outcome);
+    if !json {
+        reconcile::print(&outcome);
+    }
     Ok(outcome.lists.iter().all(|list| list.state == ListState::InStep))
 }

@@ -50,7 +50,8 @@ const EXIT_CODES: &str = "Exit codes:
   0  done; after reconcile and report: every list is in step
   1  an error, told on standard error
   2  the command line or the configuration cannot be read
-  3  changes wait for an admin: a first plan, the brake, or a snapshot too short to be believed
+  3  changes wait for an admin: a first plan, the brake, or a snapshot too short to be believed;
+     after report also: changes are due at the next run
   4  somebody could not be taken off a list yet; it is tried again";
 
 /// What every command takes.

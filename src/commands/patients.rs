@@ -7,6 +7,7 @@ use std::sync::Arc;
 use anyhow::{Context, bail};
 use async_trait::async_trait;
 use clap::{Args, Subcommand};
+use serde_json::json;
 
 use super::console::print_json;
 use super::{Common, Deployment, Exit};
@@ -50,12 +51,12 @@ pub struct Show {
 pub async fn run(common: &Common, patients: Patients) -> anyhow::Result<Exit> {
     let deployment = Deployment::open(common).await?;
     match patients {
-        Patients::Import(options) => import(&deployment, options).await,
+        Patients::Import(options) => import(&deployment, options, common.json).await,
         Patients::Show(options) => show(&deployment, &options.patient).await,
     }
 }
 
-async fn import(deployment: &Deployment, options: Import) -> anyhow::Result<Exit> {
+async fn import(deployment: &Deployment, options: Import, json: bool) -> anyhow::Result<Exit> {
     let mut clinics = deployment.clinics();
     let (Some(clinic), None) = (clinics.next(), clinics.next()) else {
         bail!("there are several clinics: say whose patients these are with --clinic");
@@ -77,7 +78,13 @@ async fn import(deployment: &Deployment, options: Import) -> anyhow::Result<Exit
         csv::import(file, how, &mut &reference, watch).await
     };
     deployment.console.finish();
-    Ok(told(&outcome?))
+    let outcome = outcome.with_context(|| format!("`{}`", options.file.display()))?;
+    if json {
+        print_json(&as_json(&outcome))?;
+    } else {
+        tell(&outcome);
+    }
+    Ok(if outcome.applied { Exit::InStep } else { Exit::Error })
 }
 
 /// Only a clinic that keeps its patients with us takes them from a file.
@@ -109,7 +116,20 @@ fn watched(deployment: &Deployment, clinic: &ClinicConfig) -> OnProgress {
     })
 }
 
-fn told(outcome: &Outcome) -> Exit {
+fn as_json(outcome: &Outcome) -> serde_json::Value {
+    let rejects = outcome
+        .rejected
+        .iter()
+        .map(|reject| json!({ "line": reject.line, "column": reject.column, "why": reject.why }));
+    json!({
+        "imported": outcome.applied,
+        "accepted": outcome.accepted,
+        "rejected": outcome.rejected_rows,
+        "rejects": rejects.collect::<Vec<_>>(),
+    })
+}
+
+fn tell(outcome: &Outcome) {
     for reject in &outcome.rejected {
         let column = reject.column.as_deref().map(|column| format!(", column {column}"));
         println!("line {}{}: {}", reject.line, column.unwrap_or_default(), reject.why);
@@ -122,14 +142,13 @@ fn told(outcome: &Outcome) -> Exit {
             "Imported {} rows, rejected {}. Now run: listwarden reconcile",
             outcome.accepted, outcome.rejected_rows
         );
-        return Exit::InStep;
+        return;
     }
     println!(
         "Nothing was imported: {} of {} rows are not sound. Correct them, or add --accept-partial",
         outcome.rejected_rows,
         outcome.accepted + outcome.rejected_rows
     );
-    Exit::Error
 }
 
 /// Takes former patients into the store: they are known, and dropped.
@@ -153,7 +172,7 @@ async fn show(deployment: &Deployment, typed: &str) -> anyhow::Result<Exit> {
         let id = deployment.store.clinic_ensure(&clinic.slug).await?;
         let Some(patient) = deployment.store.patient_find(id, typed).await? else { continue };
         let record = &patient.record;
-        print_json(&serde_json::json!({
+        print_json(&json!({
             "clinic": clinic.slug,
             "id": patient.id,
             "source_id": record.source_id,

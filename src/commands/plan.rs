@@ -23,7 +23,9 @@ pub struct Options {
 
 /// Plans and prints.
 pub async fn run(common: &Common, options: Options) -> anyhow::Result<Exit> {
-    plan(&Deployment::open(common).await?, &options, common.json).await
+    let deployment = Deployment::open(common).await?;
+    deployment.expect_list(options.list.as_deref())?;
+    plan(&deployment, &options, common.json).await
 }
 
 /// Plans every list of every clinic, or the one asked for, and prints.

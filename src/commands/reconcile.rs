@@ -21,6 +21,7 @@ pub struct Options {
 /// Reconciles every clinic, or the one asked for. A clinic that fails keeps no other back.
 pub async fn run(common: &Common, options: Options) -> anyhow::Result<Exit> {
     let deployment = Deployment::open(common).await?;
+    deployment.expect_list(options.list.as_deref())?;
     deployment.stop_on_ctrl_c();
     let scope = Scope { list: options.list, full: options.full };
     reconcile(&deployment, &scope, common.json).await
@@ -48,9 +49,9 @@ pub async fn reconcile(deployment: &Deployment, scope: &Scope, json: bool) -> an
     }
     deployment.console.finish();
     if json {
-        print_json(&outcomes)?
+        print_json(&outcomes)?;
     } else {
-        outcomes.iter().for_each(print)
+        outcomes.iter().for_each(print);
     }
     Ok(exit)
 }
@@ -68,8 +69,8 @@ async fn one(
 pub fn print(outcome: &ClinicOutcome) {
     let source = &outcome.source;
     let read = match source.state {
-        SourceState::Swept => "all patients read".to_owned(),
-        SourceState::Read => "changed patients read".to_owned(),
+        SourceState::Swept => "all patients read:".to_owned(),
+        SourceState::Read => "changed patients read:".to_owned(),
         SourceState::Short { missing, total } => {
             format!("SHORT: {missing} of {total} patients missing, nobody is dropped for it;")
         }

@@ -19,7 +19,9 @@ pub struct Options {
 
 /// Reports; the exit code says whether every list is clean.
 pub async fn run(common: &Common, options: Options) -> anyhow::Result<Exit> {
-    report(&Deployment::open(common).await?, options.list.as_deref(), common.json).await
+    let deployment = Deployment::open(common).await?;
+    deployment.expect_list(options.list.as_deref())?;
+    report(&deployment, options.list.as_deref(), common.json).await
 }
 
 /// Attests every list of every clinic, or the one asked for.
@@ -42,7 +44,9 @@ pub async fn report(
             .collect();
         print_json(&rows)?;
     } else {
-        attested.iter().for_each(|(clinic, list)| print(clinic, list));
+        for (clinic, list) in &attested {
+            print(clinic, list);
+        }
         println!("held but dropped: {}", held_but_dropped(&attested));
     }
     Ok(attested.iter().map(|(_, list)| exit_of(list)).max().unwrap_or(Exit::InStep))
@@ -56,7 +60,7 @@ fn exit_of(list: &Attestation) -> Exit {
     let held = |class: Class| list.count(class).unwrap_or_default() > 0;
     if list.parked_removals > 0 || held(Class::HeldButDropped) {
         Exit::ParkedRemovals
-    } else if held(Class::Waiting) || held(Class::Braked) {
+    } else if held(Class::Waiting) || held(Class::Braked) || held(Class::Due) {
         Exit::Waiting
     } else {
         Exit::InStep

@@ -41,9 +41,13 @@ pub async fn run(options: Options) -> anyhow::Result<Exit> {
         .with_context(|| format!("port {} is taken: choose another with --port", options.port))?;
     let server = simulator.serve(listener)?;
     println!("Simulated Mailchimp at {}", server.url());
-    println!("  base_url  {}/3.0", server.url());
-    println!("  API key   {API_KEY}");
-    println!("  audience  {audience}");
+    println!("For a clinic's file:");
+    println!("  [accounts.NAME]");
+    println!("  base_url = \"{}/3.0\"", server.url());
+    println!("  [lists.NAME]");
+    println!("  audience = \"{audience}\"");
+    println!("For the secret that api_key names:");
+    println!("  {API_KEY}");
     println!("Act as a contact or as staff under {}/_control. Ctrl-C stops it.", server.url());
     tokio::signal::ctrl_c().await?;
     server.stop().await?;

@@ -120,7 +120,7 @@ impl Secrets {
 #[cfg(unix)]
 fn open_to_others(file: &Path) -> bool {
     use std::os::unix::fs::PermissionsExt;
-    std::fs::metadata(file).is_ok_and(|about| about.permissions().mode() & 0o077 != 0)
+    std::fs::metadata(file).is_ok_and(|about| about.permissions().mode() & 0o037 != 0)
 }
 
 #[cfg(not(unix))]

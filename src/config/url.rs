@@ -26,6 +26,15 @@ impl std::fmt::Debug for DatabaseUrl {
 }
 
 impl DatabaseUrl {
+    /// Returns the name of the secret it lies in, if it does.
+    #[must_use]
+    pub fn secret(&self) -> Option<&str> {
+        match self {
+            Self::Plain(_) => None,
+            Self::Secret(name) => Some(name),
+        }
+    }
+
     /// Returns the URL itself; `clinic` is none for the deployment's own store.
     ///
     /// # Errors

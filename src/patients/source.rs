@@ -28,6 +28,11 @@ pub trait PatientSource: Debug + Send + Sync {
     /// by its event's id, is left as it is.
     async fn write_back(&self, notes: &[Note]) -> Result<(), SourceError>;
 
+    /// Checks that all that a run will read and write is there.
+    async fn check(&self) -> Result<(), SourceError> {
+        Ok(())
+    }
+
     /// Asks the source for its own time; none where it has no clock apart from ours.
     async fn now(&self) -> Result<Option<DateTime<Utc>>, SourceError>;
 }

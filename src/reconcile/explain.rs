@@ -89,7 +89,8 @@ impl Reconciler {
     ) -> Result<Option<Explanation>, ReconcileError> {
         let mut words = Vec::new();
         let mut ledger = Vec::new();
-        for contact in self.contacts(clinic, who).await? {
+        let contacts = self.contacts(clinic, who).await?;
+        for contact in &contacts {
             for row in self.store.links_of_contact(clinic, contact.id).await? {
                 let list = lists.iter().find(|list| list.row.id == row.list_id);
                 words.extend(list.map(|list| self.word(list, &row)));
@@ -109,7 +110,7 @@ impl Reconciler {
         }
         ledger.sort_by_key(|event: &Event| (event.recorded_at, event.id));
         ledger.dedup_by_key(|event| event.id);
-        let known = !words.is_empty() || !ledger.is_empty();
+        let known = !contacts.is_empty() || !words.is_empty() || !ledger.is_empty();
         Ok(known.then_some(Explanation { lists: words, ledger }))
     }
 

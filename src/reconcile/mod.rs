@@ -54,7 +54,7 @@ pub struct RunSettings {
 impl Default for RunSettings {
     fn default() -> Self {
         Self {
-            lease: std::time::Duration::from_secs(60),
+            lease: std::time::Duration::from_mins(1),
             full_sweep_every: chrono::TimeDelta::hours(24),
             settings_every: chrono::TimeDelta::hours(24),
         }
@@ -155,7 +155,7 @@ impl Reconciler {
         let mut lists = Vec::new();
         for list in practice.lists.iter_mut().filter(|list| asked_for(scope, list)) {
             let outcome = self.turn(list, scope.full).await;
-            lists.push(outcome.unwrap_or_else(|error| ListOutcome::failed(&list.row, error)));
+            lists.push(outcome.unwrap_or_else(|error| ListOutcome::failed(&list.row, &error)));
             if self.stop.is_asked() {
                 break;
             }
@@ -179,7 +179,8 @@ impl Reconciler {
             }
             if outcome.state == ListState::InStep && self.has_more_to_plan(list).await? {
                 let further = self.turn(list, false).await;
-                let further = further.unwrap_or_else(|error| ListOutcome::failed(&list.row, error));
+                let further =
+                    further.unwrap_or_else(|error| ListOutcome::failed(&list.row, &error));
                 outcome.followed_by(further);
             }
         }
@@ -211,7 +212,7 @@ impl Reconciler {
         };
         let run = self.store.run_begin(&list.row, "reconcile").await?;
         let outcome = self.turn_under(&tenure, run, list, full).await;
-        let outcome = outcome.unwrap_or_else(|error| ListOutcome::failed(&list.row, error));
+        let outcome = outcome.unwrap_or_else(|error| ListOutcome::failed(&list.row, &error));
         let outcome = ListOutcome { run: Some(run), ..outcome };
         self.store.run_end(run, outcome.state.word(), &outcome.summary()).await?;
         tenure.release().await?;

@@ -134,7 +134,7 @@ impl ListOutcome {
         Self::new(list, ListState::Busy)
     }
 
-    pub(super) fn failed(list: &ListRow, error: ReconcileError) -> Self {
+    pub(super) fn failed(list: &ListRow, error: &ReconcileError) -> Self {
         Self { problem: Some(error.chain()), ..Self::new(list, ListState::Failed) }
     }
 

@@ -84,7 +84,7 @@ impl Maker {
         let number = self.town.patients.len();
         let family = self.pick(FAMILY);
         let head = self.pick(GIVEN);
-        let address = format!("{}.{}{number}@post.test", head, family).to_lowercase();
+        let address = format!("{head}.{family}{number}@post.test").to_lowercase();
         let address = address.replace('ń', "n");
         let first = self.patient(head, family, &address, 20..85);
         let consented = says_yes(&first);

@@ -42,6 +42,15 @@ statements! {
             valid_until)
          SELECT clinic_id, $2, id, $3, $4, $5, $6, $7 FROM runs WHERE id = $1"
     }
+    REFUSED = { "SELECT COUNT(*) FROM approvals WHERE run_id = $1 AND NOT approved" }
+    // Else a run that reads only what changed would not plan them again.
+    LINKS_STALE_OF_REFUSED = {
+        "UPDATE links SET stale = TRUE, version = links.version + 1
+         WHERE clinic_id = (SELECT clinic_id FROM runs WHERE id = $1) AND id IN
+            (SELECT o.link_id FROM operations o
+             WHERE o.clinic_id = links.clinic_id AND o.run_id = $1
+                AND o.state IN ('waiting', 'braked'))"
+    }
     OPERATIONS_REFUSE = {
         "UPDATE operations SET state = 'refused', payload = NULL, settled_at = $2
          WHERE clinic_id = (SELECT clinic_id FROM runs WHERE id = $1) AND run_id = $1
@@ -84,6 +93,10 @@ impl Store {
         let now = self.clock.now();
         let no_reason: Option<&str> = None;
         let mut tx = self.db.begin().await?;
+        let refused: Option<(i64,)> = tx.row(REFUSED, args![run]).await?;
+        if refused.is_some_and(|(refused,)| refused > 0) {
+            return Err(StoreError::Refused);
+        }
         let args = args![run, self.clock.id(), true, by, no_reason, now, until];
         if tx.execute(APPROVAL_ADD, args).await? == 0 {
             return Err(StoreError::Missing { what: "plan" });
@@ -94,7 +107,8 @@ impl Store {
         Ok(awaited.map_or(0, |(awaited,)| count(awaited)))
     }
 
-    /// Refuses the run's plan: what waits in it is not made. Returns how many changes that is.
+    /// Refuses the run's plan: what waits in it is not made, and is planned anew. Returns how many
+    /// changes that is.
     pub async fn refuse(&self, run: RunId, by: &str, reason: &str) -> Result<u64> {
         let now = self.clock.now();
         let mut tx = self.db.begin().await?;
@@ -102,6 +116,7 @@ impl Store {
         if tx.execute(APPROVAL_ADD, args).await? == 0 {
             return Err(StoreError::Missing { what: "plan" });
         }
+        tx.execute(LINKS_STALE_OF_REFUSED, args![run]).await?;
         let refused = tx.execute(OPERATIONS_REFUSE, args![run, now]).await?;
         tx.commit().await?;
         Ok(refused)

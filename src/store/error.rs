@@ -50,6 +50,9 @@ pub enum StoreError {
         /// What was asked for.
         what: &'static str,
     },
+    /// A refused plan cannot be approved.
+    #[error("that plan was refused: run `listwarden reconcile` for a new one")]
+    Refused,
     /// A statement failed.
     #[error("the store refused `{statement}`: if the database is up, report this")]
     Statement {

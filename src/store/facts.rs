@@ -58,6 +58,7 @@ pub struct LinkRow {
 }
 
 #[derive(sqlx::FromRow)]
+#[expect(clippy::struct_excessive_bools, reason = "one field a column")]
 struct LinkColumns {
     id: LinkId,
     clinic_id: ClinicId,

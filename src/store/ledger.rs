@@ -327,7 +327,7 @@ impl Store {
         clinic: ClinicId,
         contact: ContactId,
     ) -> Result<Vec<Event>> {
-        events(self.db.rows(LEDGER_OF_CONTACT, args![clinic, contact]).await?)
+        events(&self.db.rows(LEDGER_OF_CONTACT, args![clinic, contact]).await?)
     }
 
     /// Returns the events about the patient, or binding the patient, that were not erased.
@@ -336,7 +336,7 @@ impl Store {
         clinic: ClinicId,
         patient: PatientId,
     ) -> Result<Vec<Event>> {
-        events(self.db.rows(LEDGER_OF_PATIENT, args![clinic, patient]).await?)
+        events(&self.db.rows(LEDGER_OF_PATIENT, args![clinic, patient]).await?)
     }
 
     /// Returns the number of the clinic's last ledger line: 0 when there is none.
@@ -377,7 +377,7 @@ async fn events_new(tx: &mut Tx, clinic: ClinicId, events: &[Event]) -> Result<V
         .collect())
 }
 
-fn events(payloads: Vec<(String,)>) -> Result<Vec<Event>> {
+fn events(payloads: &[(String,)]) -> Result<Vec<Event>> {
     payloads.iter().map(|(payload,)| from_json("event", payload)).collect()
 }
 

@@ -302,7 +302,7 @@ impl Store {
         now: DateTime<Utc>,
     ) -> Result<u64> {
         let end = self.operations_end(run).await?;
-        self.execute_in_stretches(lease, OPERATIONS_RELEASE, &args![run, now], end).await
+        self.execute_in_stretches(lease, OPERATIONS_RELEASE, &[run.into(), now.into()], end).await
     }
 
     /// Lets braked operations go that the brake counts as `counted`, once it found them few

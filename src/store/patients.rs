@@ -309,7 +309,7 @@ async fn patients_known<'a>(
     Ok(known.into_iter().map(|known| (known.source_id.clone(), known)).collect())
 }
 
-fn patient_put<'a>(id: PatientId, record: &'a PatientRecord) -> Result<PatientPut<'a>> {
+fn patient_put(id: PatientId, record: &PatientRecord) -> Result<PatientPut<'_>> {
     let text = json(record)?;
     Ok(PatientPut {
         id: id.0,

@@ -48,7 +48,8 @@ async fn show(stage: &Stage) -> anyhow::Result<Exit> {
     say("An admin looks at the plan and approves it; the next run carries it out.");
     let plan = stage.waiting_plan().await?;
     command(&format!("approve {plan}"));
-    approve::approve_plan(deployment, plan, 24, "the practice manager").await?;
+    let until = deployment.clock().now() + deployment.config.run.approval_lasts;
+    approve::approve_plan(deployment, plan, until, "the practice manager", false).await?;
     command("reconcile");
     expect(reconcile::reconcile(deployment, &Scope::default(), false).await?, Exit::InStep)?;
 

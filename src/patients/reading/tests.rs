@@ -8,6 +8,7 @@ fn now() -> DateTime<Utc> {
     Utc.with_ymd_and_hms(2026, 3, 1, 12, 0, 0).unwrap()
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "reads best with the row written in place")]
 fn reading(changes: Value) -> Reading {
     let mut row = json!({ "id": 7, "status": "active", "email": "ann@mail.test", "updated_at": "2026-02-01T00:00:00Z" });
     for (column, value) in changes.as_object().unwrap() {

@@ -68,15 +68,6 @@ impl SqlSource {
         Self { pool, options, clock, layout: RwLock::new(None) }
     }
 
-    /// Checks that the view, its columns and the table for write-backs are as the contract says.
-    ///
-    /// # Errors
-    /// What is missing, and the statement that creates it.
-    pub async fn check(&self) -> Result<(), SourceError> {
-        self.layout().await?;
-        feedback::columns(&self.pool).await.map(drop)
-    }
-
     /// Reads one record of a source whose ids are text, its times untouched by our clock.
     pub(super) async fn record(&self, id: &str) -> Result<Option<PatientRecord>, SourceError> {
         let layout = self.layout().await?;
@@ -169,6 +160,13 @@ fn clock_ahead(id: &str) -> RowProblem {
 
 #[async_trait]
 impl PatientSource for SqlSource {
+    /// Checks that the view, its columns and the table for write-backs are as the contract says;
+    /// the error holds the statement that creates what is missing.
+    async fn check(&self) -> Result<(), SourceError> {
+        self.layout().await?;
+        feedback::columns(&self.pool).await.map(drop)
+    }
+
     async fn page(
         &self,
         since: Option<DateTime<Utc>>,
