@@ -340,7 +340,7 @@ impl Seen<'_> {
         draft.list = Some(self.list.id);
         draft.occurred_at = at;
         let stamp = at.unwrap_or(self.observed.seen_at).timestamp_millis();
-        draft.unique = format!("{}/{kind}/{stamp}", self.link.id);
+        draft.unique = format!("{}/{kind}/{stamp}", self.contact.id);
         draft
     }
 }

@@ -63,15 +63,16 @@ fn key(row: &LinkRow) -> Option<MemberKey> {
 }
 
 /// Tells whether a change gives way to another list's wish: a removal that is not the person's own
-/// opt-out; and fields, which the list that comes first by name sets.
+/// opt-out; and fields, which the first list by name that maps any sets.
 fn yields<L: ListReader + ?Sized>(
     decision: &Decision,
     list: &ManagedList<L>,
     sharer: &KnownList,
 ) -> bool {
     let name = |row: &crate::store::ListRow| (row.clinic, row.slug.clone());
+    let maps = |list: &KnownList| !(list.policy.fields.is_empty() && list.policy.tags.is_empty());
     decision.operation.as_ref().is_some_and(|operation| match operation.verb {
-        Verb::Update => name(&sharer.row) < name(&list.row),
+        Verb::Update => maps(sharer) && name(&sharer.row) < name(&list.row),
         verb => {
             verb.removes()
                 && !matches!(

@@ -16,6 +16,7 @@ mod lists;
 mod privacy;
 mod returning;
 mod seen_there;
+mod shared;
 mod short;
 mod transport;
 mod weather;
