@@ -263,7 +263,7 @@ async fn the_command_line_is_told_too() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_secret_that_is_missing_is_told_with_both_places_to_put_it() {
     let desk = Desk::unprepared().await;
     desk.says(&["doctor"]).ends(1, &["chmod 600"]);
