@@ -1,6 +1,6 @@
 //! Full runs: the real program on a small world, over real HTTP, on SQLite and on PostgreSQL.
 
-#![expect(clippy::unwrap_used, reason = "a world that a test builds is whole")]
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a world that a test builds is whole")]
 
 mod brake;
 mod check;

@@ -161,6 +161,7 @@ impl World {
         self.explicit_at(self.now() - TimeDelta::days(30))
     }
 
+    #[expect(clippy::unused_self, reason = "a sentence about the world, like its neighbours")]
     pub fn explicit_at(&self, at: DateTime<Utc>) -> Consent {
         Consent {
             answer: Answer::Granted,
@@ -479,6 +480,7 @@ audience = "{audience}"
     fs::write(folder.join("clinics/riverside.toml"), text).unwrap();
 }
 
+#[expect(clippy::disallowed_methods, reason = "runs at once on one server must not share a name")]
 async fn fresh_database(databases: &mut Vec<(String, String)>) -> String {
     let server = std::env::var("LISTWARDEN_TEST_POSTGRES")
         .expect("these tests need PostgreSQL: run them by `bash .ci/test`");

@@ -93,7 +93,7 @@ stories! {
         assert_eq!(stored.region.as_deref(), Some("us2"));
         let run = store.run_begin(list, "test").await.unwrap();
         store.approve(run, at(60), "olive").await.unwrap();
-        world.clock.advance(std::time::Duration::from_secs(60));
+        world.clock.advance(std::time::Duration::from_mins(1));
         store.approve(run, at(60), "olive").await.unwrap();
         store.list_observed(lease, list, at(3), Some(at(4))).await.unwrap();
         store.list_observed(lease, list, at(5), None).await.unwrap();
