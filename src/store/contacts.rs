@@ -121,12 +121,13 @@ statements! {
         "UPDATE links SET stale = TRUE, version = links.version + 1
          WHERE links.clinic_id = $2 AND links.contact_id IN (SELECT g.id FROM given g)"
     }
+    // `= TRUE` keeps SQLite from finding strangers by their lack of a contact: all of them, each time.
     LINKS_OF_STRANGERS (given: contact uuid, channel text, hash text) = {
         "SELECT k.id, k.list_id, g.contact
          FROM given g CROSS JOIN lists l CROSS JOIN links k
          WHERE l.clinic_id = $2 AND l.channel = g.channel
             AND k.clinic_id = l.clinic_id AND k.list_id = l.id AND k.address_hash = g.hash
-            AND k.contact_id IS NULL AND NOT EXISTS (SELECT 1 FROM links o
+            AND (k.contact_id IS NULL) = TRUE AND NOT EXISTS (SELECT 1 FROM links o
             WHERE o.clinic_id = $2 AND o.contact_id = g.contact AND o.list_id = l.id)
          ORDER BY k.list_id, k.ordinal"
     }

@@ -1,6 +1,6 @@
 //! Facts: links with all that the planner needs to know of their contacts, page by page.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 
@@ -305,6 +305,8 @@ impl Store {
         clinic: ClinicId,
         contacts: impl IntoIterator<Item = ContactId> + Send,
     ) -> Result<BTreeMap<ContactId, Held>> {
+        // A contact on several lists is asked after once, or each holder would count as several.
+        let contacts: BTreeSet<ContactId> = contacts.into_iter().collect();
         let rows = id_rows(contacts.into_iter().map(|id| id.0))?;
         let rows: Vec<HolderColumns> = self.db.rows(HOLDERS, args![rows, clinic]).await?;
         let mut held: BTreeMap<ContactId, Held> = BTreeMap::new();
