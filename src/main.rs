@@ -6,6 +6,8 @@ use clap::Parser;
 use listwarden::commands::{Cli, Exit};
 
 fn main() -> ExitCode {
+    // Databases and files that are made here hold patients' data: for their owner alone.
+    rustix::process::umask(rustix::fs::Mode::RWXG | rustix::fs::Mode::RWXO);
     end_quietly_when_nobody_reads();
     let cli = Cli::parse();
     listwarden::telemetry::init(&cli.log);
