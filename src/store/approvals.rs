@@ -42,7 +42,11 @@ statements! {
             valid_until)
          SELECT clinic_id, $2, id, $3, $4, $5, $6, $7 FROM runs WHERE id = $1"
     }
-    REFUSED = { "SELECT COUNT(*) FROM approvals WHERE run_id = $1 AND NOT approved" }
+    REFUSED = {
+        "SELECT COUNT(*) FROM approvals
+         WHERE clinic_id = (SELECT clinic_id FROM runs WHERE id = $1) AND run_id = $1
+            AND NOT approved"
+    }
     // Else a run that reads only what changed would not plan them again.
     LINKS_STALE_OF_REFUSED = {
         "UPDATE links SET stale = TRUE, version = links.version + 1
