@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 
 use chrono::{DateTime, Utc};
 use futures::stream::{FuturesUnordered, StreamExt};
+use tokio::sync::mpsc;
 
 use super::tenure::Tenure;
 use super::{ManagedList, ReconcileError, Reconciler};
@@ -106,8 +107,8 @@ impl Reconciler {
         Ok(short)
     }
 
-    /// Reads the pages of one scope, as many at a time as the provider allows, storing each as it
-    /// comes. Returns the total the provider stated last.
+    /// Reads the pages of one scope, storing each as it comes while further ones are on their way.
+    /// Returns the total the provider stated last.
     async fn read_pages<L: ListReader + ?Sized>(
         &self,
         tenure: &Tenure<'_>,
@@ -122,30 +123,19 @@ impl Reconciler {
             fields: list.policy.fields.iter().map(|mapping| mapping.field.clone()).collect(),
             tags: !list.policy.tags.is_empty(),
         };
-        let read = |cursor: Option<PageCursor>| {
-            let (port, scope) = (list.port.as_ref(), &scope);
-            async move { port.page(scope, cursor.as_ref()).await }
+        let (arriving, mut arrived) = mpsc::channel(list.port.capabilities().in_flight);
+        let store = async {
+            let mut total = 0;
+            while let Some(MemberPage { members, total: stated, .. }) = arrived.recv().await {
+                total = stated;
+                tenure.renew().await?;
+                marks.set(&self.store_members(tenure, list, members).await?);
+                self.progress.at(&list.row.slug, "members read", marks.count(), Some(total));
+            }
+            Ok(total)
         };
-        let mut waiting = VecDeque::from([None]);
-        let mut under_way = FuturesUnordered::new();
-        let mut total = 0;
-        loop {
-            while under_way.len() < list.port.capabilities().in_flight {
-                let Some(cursor) = waiting.pop_front() else { break };
-                under_way.push(read(cursor));
-            }
-            let Some(page) = under_way.next().await else { return Ok(total) };
-            let MemberPage { members, total: stated, next } = page?;
-            total = stated;
-            waiting.extend(next.into_iter().map(Some));
-            while under_way.len() < list.port.capabilities().in_flight {
-                let Some(cursor) = waiting.pop_front() else { break };
-                under_way.push(read(cursor));
-            }
-            tenure.renew().await?;
-            marks.set(&self.store_members(tenure, list, members).await?);
-            self.progress.at(&list.row.slug, "members read", marks.count(), Some(total));
-        }
+        let fetch = fetch_pages(list.port.as_ref(), &scope, arriving);
+        futures::future::try_join(fetch, store).await.map(|((), total)| total)
     }
 
     async fn store_members<L: ListReader + ?Sized>(
@@ -265,6 +255,32 @@ impl Reconciler {
         links: &[LinkId],
     ) -> Result<(), ReconcileError> {
         Ok(self.store.links_absent(&tenure.lease, &list.row, links, self.clock.now()).await?)
+    }
+}
+
+/// Reads pages, as many at a time as the provider allows, and hands them over as they come.
+///
+/// Where they come faster than they are stored, as many wait as may be under way, and no more are
+/// asked for: memory does not grow with the list.
+async fn fetch_pages<L: ListReader + ?Sized>(
+    port: &L,
+    scope: &Pages,
+    arriving: mpsc::Sender<MemberPage>,
+) -> Result<(), ReconcileError> {
+    let read = |cursor: Option<PageCursor>| async move { port.page(scope, cursor.as_ref()).await };
+    let mut waiting = VecDeque::from([None]);
+    let mut under_way = FuturesUnordered::new();
+    loop {
+        while under_way.len() < port.capabilities().in_flight {
+            let Some(cursor) = waiting.pop_front() else { break };
+            under_way.push(read(cursor));
+        }
+        let Some(page) = under_way.next().await else { return Ok(()) };
+        let mut page = page?;
+        waiting.extend(page.next.drain(..).map(Some));
+        if arriving.send(page).await.is_err() {
+            return Ok(());
+        }
     }
 }
 

@@ -71,7 +71,9 @@ impl Reconciler {
                 if row.parked.is_some() && operation.is_none() && !is_parked {
                     settled.push(row.link.id);
                 }
-                links.push(link);
+                if !stands_as(row, &link) {
+                    links.push(link);
+                }
                 operations.extend(operation);
             }
             done += page.len() as u64;
@@ -150,6 +152,13 @@ impl Reconciler {
         }
         Ok(())
     }
+}
+
+/// Tells whether the row says already what was planned; then it is not written again.
+fn stands_as(row: &LinkRow, planned: &PlannedLink) -> bool {
+    row.planned == Some((planned.class, planned.reason))
+        && row.due_at == planned.due_at
+        && row.stale == planned.stale
 }
 
 fn counted(counts: &[OperationCount], which: impl Fn(&OperationCount) -> bool) -> u64 {
