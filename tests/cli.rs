@@ -425,10 +425,18 @@ at_the_desk! {
         desk.imports(&names.iter().map(|name| asked(name)).collect::<String>());
         let plan = desk.waiting_plan();
         desk.says(&["approve", &plan]).ends(0, &["Approved: 40 changes"]);
-        desk.simulator.configure(|settings| settings.latency_ms = 200);
+        desk.simulator.configure(|settings| settings.latency_ms = 2_000);
+        desk.simulator.reset_counters();
         let mut command = command(desk.folder.path(), &["reconcile"]);
         let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        std::thread::sleep(Duration::from_millis(700));
+        // However fast the machine is, the run is in the middle of its first requests then.
+        for _ in 0..600 {
+            if desk.simulator.counters().in_flight_peak > 0 {
+                break;
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        std::thread::sleep(Duration::from_millis(200));
         let id = child.id().to_string();
         Command::new("kill").args(["-INT", &id]).status().unwrap();
         let said = Said::of(child.wait_with_output().unwrap());
