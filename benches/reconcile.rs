@@ -10,7 +10,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -27,6 +27,7 @@ use listwarden::domain::{Address, Answer, Consent, PatientRecord, PatientStatus,
 use listwarden::patients::Reference;
 use listwarden::providers::transport::{HttpTransport, Transport, TransportError};
 use listwarden::reconcile::{ListState, Scope};
+use listwarden::telemetry::{self, LogFormat, LogOptions};
 use listwarden::simulator::mailchimp::{Counters, Running, SeedMember, Simulator, Source, Status};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -87,6 +88,9 @@ struct Figures {
 }
 
 async fn run(folder: &Path, full: bool) -> anyhow::Result<()> {
+    // `LISTWARDEN_LOG=sqlx=warn` names every statement that takes more than a second.
+    let filter = std::env::var("LISTWARDEN_LOG").unwrap_or_else(|_| "error".to_owned());
+    telemetry::init(&LogOptions { filter, format: LogFormat::Text });
     let config = Config::load(&folder.join("listwarden.toml"), &Environment::default())?;
     let watch = Arc::new(Watch { http: HttpTransport::new()?, seen: Mutex::default() });
     let deployment = Deployment::of(config, Arc::new(SystemClock), watch.clone()).await?;
@@ -291,10 +295,9 @@ impl World {
             command.arg("--full");
         }
         // The provider answers on the other threads meanwhile.
+        command.stderr(Stdio::inherit());
         let output = tokio::task::spawn_blocking(move || command.output()).await??;
-        let said = String::from_utf8_lossy(&output.stdout).into_owned();
-        let complaint = String::from_utf8_lossy(&output.stderr).into_owned();
-        serde_json::from_str(&said).with_context(|| complaint)
+        serde_json::from_slice(&output.stdout).context("the run failed")
     }
 
     /// Approves the first plan, which has nothing in it, and settles what it leaves.

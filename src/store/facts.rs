@@ -154,7 +154,8 @@ statements! {
         link_columns!(), "links k", link_joins!(),
         "WHERE k.clinic_id = $1 AND k.list_id = $2 AND k.ordinal > $3 ORDER BY k.ordinal LIMIT $4"
     }
-    // Two arms, so that each reads its own partial index.
+    // Two arms, so that each reads its own partial index; CROSS JOIN keeps SQLite from walking the
+    // whole list in the order asked for and looking each link up among the few that are due.
     LINKS_PAGE_STALE = {
         link_columns!(),
         "(SELECT ordinal FROM (SELECT ordinal FROM links
@@ -162,8 +163,10 @@ statements! {
             ORDER BY ordinal LIMIT $4) AS stale
           UNION SELECT ordinal FROM links
             WHERE clinic_id = $1 AND list_id = $2 AND ordinal > $3 AND due_at <= $5) AS due
-         JOIN links k ON k.clinic_id = $1 AND k.list_id = $2 AND k.ordinal = due.ordinal",
-        link_joins!(), "ORDER BY k.ordinal LIMIT $4"
+         CROSS JOIN links k",
+        link_joins!(),
+        "WHERE k.clinic_id = $1 AND k.list_id = $2 AND k.ordinal = due.ordinal
+         ORDER BY k.ordinal LIMIT $4"
     }
     LINKS_IN_DOUBT = {
         link_columns!(), "links k", link_joins!(),
