@@ -15,6 +15,8 @@ use crate::store::ObservedMember;
 
 /// Rows of the store worked at a time.
 const PAGE: u32 = 5_000;
+/// Pages that wait to be stored while further ones are on their way: more would only cost memory.
+const WAITING_PAGES: usize = 2;
 /// How often a sweep that does not add up is made again, because the list moved under it.
 const TRIES: usize = 3;
 
@@ -123,7 +125,7 @@ impl Reconciler {
             fields: list.policy.fields.iter().map(|mapping| mapping.field.clone()).collect(),
             tags: !list.policy.tags.is_empty(),
         };
-        let (arriving, mut arrived) = mpsc::channel(list.port.capabilities().in_flight);
+        let (arriving, mut arrived) = mpsc::channel(WAITING_PAGES);
         let store = async {
             let mut total = 0;
             while let Some(MemberPage { members, total: stated, .. }) = arrived.recv().await {
