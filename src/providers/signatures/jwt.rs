@@ -44,6 +44,9 @@ pub(super) fn claims<C: DeserializeOwned>(
 ) -> Result<C, Forged> {
     let (signed, theirs) = token.rsplit_once('.').ok_or(Forged::Malformed)?;
     let (head, body) = signed.split_once('.').ok_or(Forged::Malformed)?;
+    if body.contains('.') {
+        return Err(Forged::Malformed);
+    }
     let head: Header = json(head)?;
     if !allowed.contains(&head.alg) || head.crit.is_some() || head.b64.is_some() {
         return Err(Forged::Unsupported);
