@@ -15,8 +15,8 @@ use super::{Delivery, Forged, Signature, Verified};
 /// docs, Event Webhook security features). A "secret" is its public key: base64 of the DER.
 #[derive(Debug, Clone, Copy)]
 pub struct SendGrid {
-    /// How old a delivery may be: ours, `SendGrid`'s own library looks at no age. It retries for a
-    /// day and does not say whether a retry is stamped anew: hence a day.
+    /// How old a delivery may be: ours, `SendGrid`'s own library looks at no age. Retries
+    /// may go on for a day, and nothing says whether one is stamped anew: hence a day.
     pub window: TimeDelta,
 }
 

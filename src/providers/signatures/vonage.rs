@@ -12,7 +12,7 @@ use super::{Delivery, Forged, Signature, Verified};
 /// Vonage's own library checks neither issuer nor body).
 #[derive(Debug, Clone, Copy)]
 pub struct Vonage {
-    /// How old a delivery may be. Vonage retries for a day and does not say whether a retry is
+    /// How old a delivery may be. Retries may go on for a day, and nothing says whether one is
     /// signed anew: hence a day; `jti` tells duplicates.
     pub window: TimeDelta,
 }
