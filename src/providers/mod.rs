@@ -1,4 +1,5 @@
-//! List providers: one port, one folder each, and the transport they send through.
+//! List providers: one port, one folder each, the transport they send through, and the
+//! signatures their deliveries carry.
 //!
 //! A provider is a folder here, a folder in `simulator/` and one line in the registry below.
 //! Nothing outside its folder, configuration and documentation says its name.
@@ -6,6 +7,7 @@
 pub mod mailchimp;
 pub mod port;
 pub mod registry;
+pub mod signatures;
 pub mod transport;
 
 pub use port::{
