@@ -11,12 +11,12 @@ use listwarden::domain::policy::{
     SoftOptInEntry, UnknownMembers, UnprovenMembers,
 };
 use listwarden::domain::{
-    Actor, Address, Base, By, Channel, Consent, Contact, ContactFacts, ContactId, Entry, Event,
-    EventId, EventKind, Holder, Link, LinkId, ListId, MemberStatus, Observed, Patient, PatientId,
-    PatientRecord, PatientStatus, Personal, Policy, Selector, Standing, TimeSource,
+    Actor, Address, Base, By, Channel, Consent, Contact, ContactFacts, ContactId, Draft, Entry,
+    Event, EventId, EventKind, Holder, Link, LinkId, ListId, MemberStatus, Observed, Patient,
+    PatientId, PatientRecord, PatientStatus, Personal, Policy, Selector, Standing, TimeSource,
 };
 use listwarden::plan::payload::{digest, payload};
-use listwarden::plan::{Draft, ListFacts, Verdict, decide, judge};
+use listwarden::plan::{ListFacts, Verdict, decide, judge};
 use uuid::Uuid;
 
 const LINKS: u32 = 20_000;

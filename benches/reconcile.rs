@@ -27,8 +27,8 @@ use listwarden::domain::{Address, Answer, Consent, PatientRecord, PatientStatus,
 use listwarden::patients::Reference;
 use listwarden::providers::transport::{HttpTransport, Transport, TransportError};
 use listwarden::reconcile::{ListState, Scope};
-use listwarden::telemetry::{self, LogFormat, LogOptions};
 use listwarden::simulator::mailchimp::{Counters, Running, SeedMember, Simulator, Source, Status};
+use listwarden::telemetry::{self, LogFormat, LogOptions};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use tempfile::TempDir;

@@ -6,8 +6,8 @@ use clap::{Args, Subcommand};
 
 use super::console::say;
 use super::{Common, Deployment, Exit};
+use crate::domain::Draft;
 use crate::domain::{Actor, Channel, EventId, EventKind, TimeSource};
-use crate::plan::Draft;
 
 /// Records consent given in person.
 #[derive(Debug, Subcommand)]

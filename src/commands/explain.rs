@@ -72,8 +72,11 @@ fn print_word(word: &ListWord) {
 }
 
 fn print_event(event: &Event) {
-    let at = event.occurred_at.unwrap_or(event.recorded_at).format("%Y-%m-%d %H:%M");
-    let how = event.method.as_deref().map(|method| format!(", {method}")).unwrap_or_default();
-    let by = if event.actor == Actor::Listwarden { "by" } else { "by the" };
-    println!("    {at}  {} {by} {} ({}{how})", event.kind, event.actor, event.source);
+    let at = event.draft.occurred_at.unwrap_or(event.recorded_at).format("%Y-%m-%d %H:%M");
+    let how = event.draft.method.as_deref().map(|method| format!(", {method}")).unwrap_or_default();
+    let by = if event.draft.actor == Actor::Listwarden { "by" } else { "by the" };
+    println!(
+        "    {at}  {} {by} {} ({}{how})",
+        event.draft.kind, event.draft.actor, event.draft.source
+    );
 }

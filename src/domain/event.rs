@@ -69,50 +69,90 @@ words! {
 /// By how much a grant must lead an opt-out whose time came from another clock (L2).
 pub const CLOCK_SKEW: TimeDelta = TimeDelta::minutes(5);
 
-/// One line of the ledger.
+/// What an event says: the event before it has an id and a time of recording.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Event {
-    /// Its id.
-    pub id: EventId,
+pub struct Draft {
     /// What happened.
     pub kind: EventKind,
-    /// The channel it is about; none means every channel.
+    /// The channel; none means every channel.
     pub channel: Option<Channel>,
-    /// The address it came from or is about.
+    /// The address it came from.
     pub contact: Option<ContactId>,
     /// The patient who acted, where known.
     pub patient: Option<PatientId>,
-    /// Further patients it binds: those who held the address then (L8).
-    #[serde(default)]
-    pub binds: BTreeSet<PatientId>,
-    /// The list it was seen on, where it was on one.
+    /// The list it was seen on.
     pub list: Option<ListId>,
     /// Who acted.
     pub actor: Actor,
     /// How.
     pub method: Option<String>,
-    /// Where it was learned: `clinic record`, `import`, a provider's name.
+    /// Where it was learned.
     pub source: String,
-    /// The wording shown, or its version.
+    /// The wording shown.
     pub wording: Option<String>,
-    /// What proves it: a campaign, a message id, a form.
+    /// What proves it.
     pub evidence: Option<String>,
-    /// The purpose it is limited to; none means marketing in general.
+    /// The purpose it is limited to.
     pub purpose: Option<String>,
-    /// The reason given, if any.
+    /// The reason given.
     pub reason: Option<String>,
-    /// Whether actor, method, wording and time are on record (L3).
+    /// Whether actor, method, wording and time are on record.
     pub explicit: bool,
-    /// Whether an admin accepted it as lifting an objection or complaint (L11).
+    /// Whether an admin accepted it against an objection.
     pub accepted: bool,
     /// When it happened, as far as known.
     pub occurred_at: Option<DateTime<Utc>>,
-    /// Whose clock `occurred_at` was read from.
+    /// Whose clock that is by.
     pub clock: TimeSource,
-    /// When it was recorded here.
-    pub recorded_at: DateTime<Utc>,
     /// What makes it the same event when it is learned twice.
     pub unique: String,
+}
+
+impl Draft {
+    /// Starts a draft with nothing but what every event has.
+    #[must_use]
+    pub fn new(kind: EventKind, actor: Actor, clock: TimeSource, source: &str) -> Self {
+        Self {
+            kind,
+            channel: None,
+            contact: None,
+            patient: None,
+            list: None,
+            actor,
+            method: None,
+            source: source.to_owned(),
+            wording: None,
+            evidence: None,
+            purpose: None,
+            reason: None,
+            explicit: false,
+            accepted: false,
+            occurred_at: None,
+            clock,
+            unique: String::new(),
+        }
+    }
+
+    /// Gives it its id and its time of recording.
+    #[must_use]
+    pub const fn into_event(self, id: EventId, recorded_at: DateTime<Utc>) -> Event {
+        Event { id, draft: self, binds: BTreeSet::new(), recorded_at }
+    }
+}
+
+/// One line of the ledger.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Event {
+    /// Its id.
+    pub id: EventId,
+    /// What it says.
+    #[serde(flatten)]
+    pub draft: Draft,
+    /// Further patients it binds: those who held the address then (L8).
+    #[serde(default)]
+    pub binds: BTreeSet<PatientId>,
+    /// When it was recorded here.
+    pub recorded_at: DateTime<Utc>,
 }
 
 impl Event {
@@ -122,7 +162,8 @@ impl Event {
     /// forward gains nothing.
     #[must_use]
     pub fn as_grant(&self) -> Option<DateTime<Utc>> {
-        self.occurred_at
+        self.draft
+            .occurred_at
             .filter(|at| *at <= self.recorded_at + CLOCK_SKEW)
             .map(|at| at.min(self.recorded_at))
     }
@@ -133,8 +174,8 @@ impl Event {
     /// Without a believable time of its own it is the recording, which is by our clock.
     #[must_use]
     pub fn as_opt_out(&self) -> (DateTime<Utc>, TimeSource) {
-        match self.occurred_at.filter(|at| *at <= self.recorded_at) {
-            Some(at) => (at, self.clock),
+        match self.draft.occurred_at.filter(|at| *at <= self.recorded_at) {
+            Some(at) => (at, self.draft.clock),
             None => (self.recorded_at, TimeSource::Listwarden),
         }
     }
@@ -143,6 +184,7 @@ impl Event {
     /// shares the address (L7).
     #[must_use]
     pub const fn is_of_patient_alone(&self) -> bool {
-        self.patient.is_some() && matches!(self.kind, EventKind::Granted | EventKind::SoftOptIn)
+        self.draft.patient.is_some()
+            && matches!(self.draft.kind, EventKind::Granted | EventKind::SoftOptIn)
     }
 }

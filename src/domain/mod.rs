@@ -17,7 +17,7 @@ pub mod standing;
 pub mod text;
 
 pub use address::{Address, AddressError, Channel};
-pub use event::{Actor, Event, EventKind, TimeSource};
+pub use event::{Actor, Draft, Event, EventKind, TimeSource};
 pub use ids::{ClinicId, ContactId, EventId, LinkId, ListId, PatientId, RunId};
 pub use link::{
     Base, By, Class, Contact, ContactFacts, Holder, Intent, Invitation, Link, Observed,

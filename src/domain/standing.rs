@@ -150,8 +150,8 @@ pub struct Standing {
 impl Standing {
     /// Takes one event into account. The caller sees to it that the event is about this channel.
     pub fn apply(&mut self, event: &Event) {
-        match event.kind {
-            EventKind::Granted if event.explicit => self.grant(event, GrantKind::Explicit),
+        match event.draft.kind {
+            EventKind::Granted if event.draft.explicit => self.grant(event, GrantKind::Explicit),
             EventKind::Granted => self.grant(event, GrantKind::Flag),
             EventKind::SoftOptIn => self.grant(event, GrantKind::SoftOptIn),
             EventKind::Confirmed => self.prove(event, ProofKind::Confirmation),
@@ -181,12 +181,12 @@ impl Standing {
         let new = Grant {
             event: event.id,
             kind,
-            contact: event.contact,
+            contact: event.draft.contact,
             at: event.as_grant(),
-            clock: event.clock,
+            clock: event.draft.clock,
             recorded_at: event.recorded_at,
-            purpose: event.purpose.clone(),
-            accepted: event.accepted,
+            purpose: event.draft.purpose.clone(),
+            accepted: event.draft.accepted,
         };
         let same = |known: &Grant| {
             (known.kind, &known.purpose, known.accepted) == (new.kind, &new.purpose, new.accepted)
@@ -214,7 +214,7 @@ impl Standing {
 
     fn prove(&mut self, event: &Event, kind: ProofKind) {
         let Some(at) = event.as_grant() else { return };
-        let new = Proof { event: event.id, kind, at, clock: event.clock };
+        let new = Proof { event: event.id, kind, at, clock: event.draft.clock };
         if self.proof.as_ref().is_none_or(|known| (known.at, known.event) < (new.at, new.event)) {
             self.proof = Some(new);
         }
@@ -223,5 +223,5 @@ impl Standing {
 
 fn opt_out_of(event: &Event, kind: OptOutKind) -> OptOut {
     let (at, clock) = event.as_opt_out();
-    OptOut { event: event.id, kind, at, clock, by_person: event.actor == Actor::Person }
+    OptOut { event: event.id, kind, at, clock, by_person: event.draft.actor == Actor::Person }
 }

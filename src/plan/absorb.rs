@@ -7,11 +7,11 @@ use std::borrow::Cow;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::{Draft, ListFacts, Verdict, judge};
+use super::{ListFacts, Verdict, judge};
 use crate::domain::event::CLOCK_SKEW;
 use crate::domain::{
-    Actor, Base, By, Contact, ContactFacts, Entry, EventKind, Holder, Intent, Invitation, Link,
-    MemberStatus, Observed, PatientStatus, TimeSource, Verb,
+    Actor, Base, By, Contact, ContactFacts, Draft, Entry, EventKind, Holder, Intent, Invitation,
+    Link, MemberStatus, Observed, PatientStatus, TimeSource, Verb,
 };
 
 /// What moves on the link itself without a write at the provider.

@@ -5,9 +5,9 @@
 
 use chrono::{DateTime, Utc};
 
-use super::Draft;
 use crate::domain::{
-    Actor, Answer, Channel, Consent, ContactId, EventKind, Patient, PatientRecord, Said, TimeSource,
+    Actor, Answer, Channel, Consent, ContactId, Draft, EventKind, Patient, PatientRecord, Said,
+    TimeSource,
 };
 
 /// Where events of the clinic's record say they were learned.

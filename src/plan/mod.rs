@@ -13,7 +13,6 @@ pub mod absorb;
 pub mod act;
 pub mod brake;
 pub mod consents;
-pub mod draft;
 pub mod eligibility;
 pub mod payload;
 
@@ -21,11 +20,10 @@ use chrono::{DateTime, Utc};
 
 pub use absorb::Adoption;
 pub use brake::Gauge;
-pub use draft::Draft;
 pub use eligibility::{Verdict, Wanted, judge};
 
 use crate::domain::{
-    Class, Contact, ContactFacts, EventId, Link, ListId, Operation, Policy, Reason,
+    Class, Contact, ContactFacts, Draft, EventId, Link, ListId, Operation, Policy, Reason,
 };
 
 /// What the planner must know of the list itself.

@@ -4,10 +4,11 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::tenure::Tenure;
 use super::{Practice, ReconcileError, Reconciler, SourceOutcome, SourceState};
+use crate::domain::Draft;
 use crate::domain::policy::Brake;
 use crate::domain::{Channel, ClinicId, PatientId, Said};
+use crate::plan::brake;
 use crate::plan::consents::{changes, withdraws_barely};
-use crate::plan::{Draft, brake};
 use crate::providers::ListReader;
 use crate::store::{Origin, Unapplied};
 

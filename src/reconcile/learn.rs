@@ -9,7 +9,7 @@ use crate::providers::ListReader;
 use crate::store::{Adopted, Which};
 
 /// Links worked at a time.
-pub(super) const PAGE: u32 = 2_000;
+pub(super) const PAGE: u32 = 1_000;
 
 impl Reconciler {
     /// Records what is new in the provider's state, for every link or for those that changed.

@@ -9,8 +9,9 @@ use uuid::Uuid;
 use super::execute::Rows;
 use super::tenure::Tenure;
 use super::{ManagedList, ReconcileError, Reconciler};
+use crate::domain::Draft;
 use crate::domain::{Actor, Base, By, EventKind, Invitation, MemberStatus, TimeSource, Verb};
-use crate::plan::{Draft, payload};
+use crate::plan::payload;
 use crate::providers::{Outcome, Refusal};
 use crate::store::{OpState, OperationRow, Park, Recorded};
 

@@ -12,7 +12,7 @@ use super::leases::Lease;
 use super::sql::statements;
 use super::suppressions::suppressions_add;
 use crate::domain::{
-    Actor, Address, Channel, ClinicId, ContactId, Event, EventId, EventKind, PatientId,
+    Actor, Address, Channel, ClinicId, ContactId, Draft, Event, EventId, EventKind, PatientId,
     PatientRecord, Personal, Standing, TimeSource,
 };
 use crate::keys::AddressHash;
@@ -189,29 +189,13 @@ impl Store {
     }
 
     fn erased(&self, contact: ContactId, channel: Channel) -> Event {
-        let (id, now) = (EventId(self.clock.id()), self.clock.now());
-        Event {
-            id,
-            kind: EventKind::Erased,
-            channel: Some(channel),
-            contact: Some(contact),
-            patient: None,
-            binds: std::collections::BTreeSet::new(),
-            list: None,
-            actor: Actor::Listwarden,
-            method: None,
-            source: "erasure".to_owned(),
-            wording: None,
-            evidence: None,
-            purpose: None,
-            reason: None,
-            explicit: false,
-            accepted: false,
-            occurred_at: None,
-            clock: TimeSource::Listwarden,
-            recorded_at: now,
-            unique: format!("erased:{id}"),
-        }
+        let id = EventId(self.clock.id());
+        let kind = EventKind::Erased;
+        let mut draft = Draft::new(kind, Actor::Listwarden, TimeSource::Listwarden, "erasure");
+        draft.channel = Some(channel);
+        draft.contact = Some(contact);
+        draft.unique = format!("erased:{id}");
+        draft.into_event(id, self.clock.now())
     }
 
     /// Erases a patient: names, addresses, birth date and consent texts go from the record, and

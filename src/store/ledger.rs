@@ -211,7 +211,7 @@ impl Store {
             prev: &head.mac,
             seq,
             event: event.id,
-            kind: event.kind,
+            kind: event.draft.kind,
             recorded_at,
             commitment: &commitment,
         };
@@ -219,11 +219,11 @@ impl Store {
         Ok(LinePut {
             seq,
             event_id: event.id.0,
-            kind: event.kind.word(),
-            contact_id: event.contact.map(|id| id.0),
-            patient_id: event.patient.map(|id| id.0),
+            kind: event.draft.kind.word(),
+            contact_id: event.draft.contact.map(|id| id.0),
+            patient_id: event.draft.patient.map(|id| id.0),
             recorded_at,
-            unique_hash: unique_hash(&event.unique),
+            unique_hash: unique_hash(&event.draft.unique),
             mac: mac.ok_or(StoreError::Corrupt { what: "key id" })?,
             key_id,
             commitment,
@@ -268,10 +268,10 @@ impl Store {
                 patient: patient.0,
                 seq,
                 event: event.id.0,
-                kind: event.kind.word(),
-                channel: event.channel.map(crate::domain::Channel::word),
-                list: event.list.map(|id| id.0),
-                actor: event.actor.word(),
+                kind: event.draft.kind.word(),
+                channel: event.draft.channel.map(crate::domain::Channel::word),
+                list: event.draft.list.map(|id| id.0),
+                actor: event.draft.actor.word(),
                 at: millis(event.as_opt_out().0),
             }));
         }
@@ -365,7 +365,7 @@ pub(super) async fn ledger_lock(tx: &mut Tx, clinic: ClinicId) -> Result<Head> {
 
 /// Returns the events that the ledger does not have, each once.
 async fn events_new(tx: &mut Tx, clinic: ClinicId, events: &[Event]) -> Result<Vec<Event>> {
-    let hashes: Vec<String> = events.iter().map(|event| unique_hash(&event.unique)).collect();
+    let hashes: Vec<String> = events.iter().map(|event| unique_hash(&event.draft.unique)).collect();
     let rows = text_rows(hashes.iter().map(String::as_str))?;
     let known: Vec<(String,)> = tx.rows(LEDGER_KNOWN, args![rows, clinic]).await?;
     let mut known: BTreeSet<String> = known.into_iter().map(|(hash,)| hash).collect();
@@ -383,20 +383,20 @@ fn events(payloads: &[(String,)]) -> Result<Vec<Event>> {
 
 /// Tells what the clinic's own record of this patient says already.
 fn is_from_record_of(event: &Event, patient: PatientId) -> bool {
-    event.clock == TimeSource::Clinic && event.patient == Some(patient)
+    event.draft.clock == TimeSource::Clinic && event.draft.patient == Some(patient)
 }
 
 /// Tells whether the clinic is to be told: it was not its own act.
 fn is_news(event: &Event) -> bool {
     let told = matches!(
-        event.kind,
+        event.draft.kind,
         EventKind::Withdrawn
             | EventKind::Objected
             | EventKind::Complained
             | EventKind::Confirmed
             | EventKind::Bounced
     );
-    told && event.actor != Actor::Clinic
+    told && event.draft.actor != Actor::Clinic
 }
 
 fn commitment(salt: &str, payload: &str) -> String {

@@ -34,6 +34,18 @@ pub(super) struct Known {
     in_doubt: bool,
 }
 
+impl Known {
+    /// Returns the provider's key of the member that it holds.
+    pub(super) fn member_key(&self) -> Option<&str> {
+        self.member_key.as_deref()
+    }
+
+    /// Tells whether it is the link of the contact with one of these hashes.
+    pub(super) fn is_of_contact_at(&self, hashes: &[AddressHash]) -> bool {
+        self.contact_hash.as_ref().is_some_and(|own| has(hashes, own))
+    }
+}
+
 /// The columns of a link to be written.
 #[derive(Serialize)]
 pub(super) struct Put {
@@ -87,7 +99,10 @@ impl Matching {
             exchanges: Vec::new(),
             observed: Vec::new(),
         };
-        for link in known {
+        // A link that was found by its key and by a hash counts once, and links go by ordinal.
+        let known: BTreeMap<i64, Known> =
+            known.into_iter().map(|link| (link.ordinal, link)).collect();
+        for link in known.into_values() {
             matching.add(Entryway { before: Some(link.clone()), now: link });
         }
         matching

@@ -199,16 +199,29 @@ impl Store {
     }
 }
 
-/// Reads all that the matching of `members` may touch, in three statements.
+/// Reads all that the matching of `members` may touch.
+///
+/// Most are where they were, at the address they had: the provider's key finds those, and only the
+/// others are looked for by address.
 async fn matching_load(
     tx: &mut Tx,
     list: &ListRow,
     members: &[ObservedMember],
 ) -> Result<Matching> {
-    let lookups: Vec<_> = members.iter().flat_map(lookups).collect();
-    let rows = json(&lookups)?;
-    let args = args![rows.clone(), list.clinic, list.id, list.channel];
-    let known: Vec<Known> = tx.rows(MEMBERS_KNOWN, args).await?;
+    let keys: Vec<_> = members.iter().filter_map(by_key).collect();
+    let mut known = known_load(tx, list, &keys).await?;
+    let settled: BTreeMap<&str, &Known> =
+        known.iter().filter_map(|link| Some((link.member_key()?, link))).collect();
+    let others = members.iter().filter(|member| {
+        let link = member.observed.member.as_ref().and_then(|key| settled.get(key.0.as_str()));
+        link.is_none_or(|link| !link.is_of_contact_at(&member.hashes))
+    });
+    let hashes: Vec<_> = others.flat_map(by_hash).collect();
+    if hashes.is_empty() {
+        return Ok(Matching::new(known, BTreeMap::new(), BTreeMap::new()));
+    }
+    known.extend(known_load(tx, list, &hashes).await?);
+    let rows = json(&hashes)?;
     let args = args![rows.clone(), list.clinic, list.channel];
     let contacts: Vec<(String, ContactId)> = tx.rows(MEMBERS_CONTACTS, args).await?;
     let kinds: Vec<(String, OptOutKind)> =
@@ -221,10 +234,16 @@ async fn matching_load(
     Ok(Matching::new(known, contacts.into_iter().collect(), suppressed))
 }
 
-fn lookups(member: &ObservedMember) -> impl Iterator<Item = Lookup<'_>> {
-    let key = member.observed.member.as_ref().map(|key| Lookup { key: Some(&key.0), hash: None });
-    let hashes = member.hashes.iter().map(|hash| Lookup { key: None, hash: Some(&hash.hash) });
-    key.into_iter().chain(hashes)
+async fn known_load(tx: &mut Tx, list: &ListRow, lookups: &[Lookup<'_>]) -> Result<Vec<Known>> {
+    tx.rows(MEMBERS_KNOWN, args![json(lookups)?, list.clinic, list.id, list.channel]).await
+}
+
+fn by_key(member: &ObservedMember) -> Option<Lookup<'_>> {
+    member.observed.member.as_ref().map(|key| Lookup { key: Some(&key.0), hash: None })
+}
+
+fn by_hash(member: &ObservedMember) -> impl Iterator<Item = Lookup<'_>> {
+    member.hashes.iter().map(|hash| Lookup { key: None, hash: Some(&hash.hash) })
 }
 
 /// The nil id stands for a link that has none yet.

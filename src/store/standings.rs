@@ -50,15 +50,16 @@ impl Holdings {
     /// Reads the holders of the events' contacts and, after binding them where the law says so
     /// (L8), all that the bound patients hold.
     pub(super) async fn bind(tx: &mut Tx, clinic: ClinicId, events: &mut [Event]) -> Result<Self> {
-        let contacts = id_rows(events.iter().filter_map(|event| event.contact).map(|id| id.0))?;
+        let contacts =
+            id_rows(events.iter().filter_map(|event| event.draft.contact).map(|id| id.0))?;
         let rows: Vec<(ContactId, PatientId)> =
             tx.rows(HOLDERS_OF_CONTACTS, args![contacts, clinic]).await?;
         let mut by_contact: BTreeMap<ContactId, BTreeSet<PatientId>> = BTreeMap::new();
         for (contact, patient) in rows {
             by_contact.entry(contact).or_default().insert(patient);
         }
-        for event in events.iter_mut().filter(|event| follows(event.kind)) {
-            let holders = event.contact.and_then(|contact| by_contact.get(&contact));
+        for event in events.iter_mut().filter(|event| follows(event.draft.kind)) {
+            let holders = event.draft.contact.and_then(|contact| by_contact.get(&contact));
             event.binds.extend(holders.into_iter().flatten());
         }
         let patients: BTreeSet<Uuid> = events.iter().flat_map(bound).map(|id| id.0).collect();
@@ -73,7 +74,7 @@ impl Holdings {
 
     /// Returns everybody the event concerns: who acted, whom it binds, who holds the address.
     pub(super) fn concerned(&self, event: &Event) -> BTreeSet<PatientId> {
-        let holders = event.contact.and_then(|contact| self.by_contact.get(&contact));
+        let holders = event.draft.contact.and_then(|contact| self.by_contact.get(&contact));
         bound(event).chain(holders.into_iter().flatten().copied()).collect()
     }
 
@@ -87,16 +88,17 @@ impl Holdings {
         if event.is_of_patient_alone() {
             return BTreeSet::new();
         }
-        let everywhere = event.patient.filter(|_| event.channel.is_none());
+        let everywhere = event.draft.patient.filter(|_| event.draft.channel.is_none());
         let held = everywhere.into_iter().flat_map(|patient| self.held_by(patient));
-        event.contact.into_iter().chain(held.map(|(contact, _)| contact)).collect()
+        event.draft.contact.into_iter().chain(held.map(|(contact, _)| contact)).collect()
     }
 
     /// Returns the contacts whose links the event concerns.
     fn touches(&self, event: &Event) -> BTreeSet<ContactId> {
         let held = bound(event).flat_map(|patient| self.held_by(patient));
-        let on_channel = held.filter(|(_, channel)| event.channel.is_none_or(|c| c == *channel));
-        event.contact.into_iter().chain(on_channel.map(|(contact, _)| contact)).collect()
+        let on_channel =
+            held.filter(|(_, channel)| event.draft.channel.is_none_or(|c| c == *channel));
+        event.draft.contact.into_iter().chain(on_channel.map(|(contact, _)| contact)).collect()
     }
 }
 
@@ -107,7 +109,7 @@ const fn follows(kind: EventKind) -> bool {
 
 /// Returns who acted and whom the event binds.
 pub(super) fn bound(event: &Event) -> impl Iterator<Item = PatientId> + '_ {
-    event.patient.into_iter().chain(event.binds.iter().copied())
+    event.draft.patient.into_iter().chain(event.binds.iter().copied())
 }
 
 /// Folds `events` into the standings of all whom they are about, and has their links planned again.
@@ -127,7 +129,7 @@ pub(super) async fn standings_fold(
             }
         }
         // A bounce binds the address, not the person (L8).
-        for patient in bound(event).filter(|_| event.kind != EventKind::Bounced) {
+        for patient in bound(event).filter(|_| event.draft.kind != EventKind::Bounced) {
             for channel in channels(event) {
                 of_patients.entry((patient, *channel)).or_default().apply(event);
             }
@@ -140,7 +142,7 @@ pub(super) async fn standings_fold(
 }
 
 const fn channels(event: &Event) -> &[Channel] {
-    match &event.channel {
+    match &event.draft.channel {
         Some(channel) => std::slice::from_ref(channel),
         None => Channel::ALL,
     }

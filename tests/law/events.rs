@@ -4,13 +4,12 @@ use chrono::TimeDelta;
 use listwarden::domain::patient::SoftOptIn;
 use listwarden::domain::policy::SoftOptInEntry;
 use listwarden::domain::{
-    Actor, Answer, Channel, Consent, ContactId, Event, EventKind, OptOutKind, Patient,
+    Actor, Answer, Channel, Consent, ContactId, Draft, Event, EventKind, OptOutKind, Patient,
     PatientRecord, Reason, Said, Standing, TimeSource, Verb,
 };
-use listwarden::plan::Draft;
 use listwarden::plan::consents::{changes, withdraws_barely};
 
-use crate::world::{TODAY, ann, day, event, record, world};
+use crate::world::{TODAY, ann, but, day, event, record, world};
 
 // --- L1 ------------------------------------------------------------------------------------
 
@@ -53,8 +52,8 @@ fn l2_on_a_tie_the_grant_loses() {
 fn l2_across_two_clocks_a_grant_must_lead_by_five_minutes() {
     let granted_after = |lead: TimeDelta| {
         let mut granted = event(EventKind::Granted, 1, TimeSource::Clinic);
-        granted.explicit = true;
-        granted.occurred_at = Some(day(1) + lead);
+        granted.draft.explicit = true;
+        granted.draft.occurred_at = Some(day(1) + lead);
         granted.recorded_at = day(2);
         world()
             .patient("ann")
@@ -68,11 +67,8 @@ fn l2_across_two_clocks_a_grant_must_lead_by_five_minutes() {
 
 #[test]
 fn l2_a_grant_without_a_time_of_its_own_loses() {
-    let timeless = Event {
-        explicit: true,
-        occurred_at: None,
-        ..event(EventKind::Granted, 50, TimeSource::Clinic)
-    };
+    let granted = event(EventKind::Granted, 50, TimeSource::Clinic);
+    let timeless = but(granted, |it| (it.explicit, it.occurred_at) = (true, None));
     assert!(world().patient("ann").records(Some("ann"), timeless.clone()).is_wanted());
     let world = world().patient("ann").withdraws("ann", 1).records(Some("ann"), timeless);
     world.is_kept_off(Reason::Withdrawn);
@@ -80,10 +76,11 @@ fn l2_a_grant_without_a_time_of_its_own_loses() {
 
 #[test]
 fn l2_a_clock_set_a_year_ahead_gains_nothing() {
-    let ahead = |kind| Event {
-        explicit: true,
-        occurred_at: Some(day(50 + 365)),
-        ..event(kind, 50, TimeSource::Clinic)
+    let ahead = |kind| {
+        but(event(kind, 50, TimeSource::Clinic), |it| {
+            it.explicit = true;
+            it.occurred_at = Some(day(50 + 365));
+        })
     };
     let granted = ahead(EventKind::Granted);
     assert_eq!(granted.as_grant(), None);
@@ -101,9 +98,9 @@ fn l2_a_grant_never_counts_later_nor_an_opt_out_earlier_than_it_may_have_happene
     let mut late = event(EventKind::Granted, 50, TimeSource::Clinic);
     late.recorded_at = day(60);
     assert_eq!(late.as_grant(), Some(day(50)));
-    late.occurred_at = Some(day(60) + TimeDelta::minutes(3));
+    late.draft.occurred_at = Some(day(60) + TimeDelta::minutes(3));
     assert_eq!(late.as_grant(), Some(day(60)), "a clock a little ahead");
-    late.occurred_at = None;
+    late.draft.occurred_at = None;
     assert_eq!(late.as_opt_out(), (day(60), TimeSource::Listwarden));
 }
 
@@ -112,10 +109,10 @@ fn l2_an_opt_out_cut_to_its_recording_is_no_longer_compared_as_by_the_same_clock
     // By a clinic's clock that is four minutes fast: no at 12:04, recorded at our 12:00; the yes
     // of 12:03 by that clock came before.
     let mut no = event(EventKind::Withdrawn, 10, TimeSource::Clinic);
-    no.occurred_at = Some(day(10) + TimeDelta::minutes(4));
+    no.draft.occurred_at = Some(day(10) + TimeDelta::minutes(4));
     let mut yes = event(EventKind::Granted, 10, TimeSource::Clinic);
-    yes.explicit = true;
-    yes.occurred_at = Some(day(10) + TimeDelta::minutes(3));
+    yes.draft.explicit = true;
+    yes.draft.occurred_at = Some(day(10) + TimeDelta::minutes(3));
     yes.recorded_at = day(11);
     let world = world().patient("ann").records(Some("ann"), no).records(Some("ann"), yes);
     world.is_kept_off(Reason::Withdrawn);

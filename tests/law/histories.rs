@@ -12,7 +12,7 @@ use proptest::prelude::*;
 use proptest::sample::{Index, select};
 use uuid::Uuid;
 
-use crate::world::{World, day, event, world};
+use crate::world::{World, but, day, event, world};
 
 /// One thing that may happen to Ann or Bob, who share an address, or to the address's member.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -91,11 +91,12 @@ impl History {
     fn goes_on(mut self, who: &'static str, what: Happens) -> Self {
         self.world.now += TimeDelta::days(1);
         let now = self.world.now;
-        let told = |kind| Event {
-            occurred_at: Some(now),
-            recorded_at: now,
-            explicit: kind == EventKind::Granted,
-            ..event(kind, 0, TimeSource::Clinic)
+        let told = |kind| {
+            let told = but(event(kind, 0, TimeSource::Clinic), |it| {
+                it.occurred_at = Some(now);
+                it.explicit = kind == EventKind::Granted;
+            });
+            Event { recorded_at: now, ..told }
         };
         let (yes, no) = (&mut self.last_yes, &mut self.last_no);
         let world = self.world.clone();
@@ -106,11 +107,14 @@ impl History {
             }
             Happens::EvidenceAccepted => {
                 *yes = Some(now);
-                world.records(Some(who), Event { accepted: true, ..told(EventKind::Granted) })
+                world.records(Some(who), but(told(EventKind::Granted), |it| it.accepted = true))
             }
             Happens::Flagged => {
-                let flag = Event { explicit: false, ..told(EventKind::Granted) };
-                world.records(Some(who), Event { actor: Actor::Clinic, ..flag })
+                let flag = but(told(EventKind::Granted), |it| {
+                    it.explicit = false;
+                    it.actor = Actor::Clinic;
+                });
+                world.records(Some(who), flag)
             }
             Happens::SoftOptIn => world.records(Some(who), told(EventKind::SoftOptIn)),
             Happens::Withdraws => {
@@ -294,14 +298,15 @@ fn what_happens() -> impl Strategy<Value = Vec<(&'static str, Happens)>> {
 fn any_event() -> impl Strategy<Value = Event> {
     let kinds = (select(EventKind::ALL), select(TimeSource::ALL), select(Actor::ALL));
     (kinds, 0..9_i64, 0..9_i64, any::<bool>(), any::<bool>(), any::<bool>()).prop_map(
-        |((kind, clock, actor), at, recorded, timed, explicit, accepted)| Event {
-            actor,
-            explicit,
-            accepted,
-            occurred_at: timed.then(|| day(at)),
-            recorded_at: day(recorded),
-            purpose: accepted.then(|| "offers".to_owned()),
-            ..event(kind, at, clock)
+        |((kind, clock, actor), at, recorded, timed, explicit, accepted)| {
+            let any = but(event(kind, at, clock), |it| {
+                it.actor = actor;
+                it.explicit = explicit;
+                it.accepted = accepted;
+                it.occurred_at = timed.then(|| day(at));
+                it.purpose = accepted.then(|| "offers".to_owned());
+            });
+            Event { recorded_at: day(recorded), ..any }
         },
     )
 }

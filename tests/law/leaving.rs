@@ -169,9 +169,9 @@ fn l23_what_the_person_did_is_not_counted_and_what_the_source_did_is() {
     let listed = || held_as(MemberStatus::Subscribed);
     listed().withdraws("ann", 9).does(Verb::Unsubscribe, Reason::Withdrawn, Counted::No);
     let flag = |world: World| {
-        use listwarden::domain::{Actor, Event, TimeSource};
+        use listwarden::domain::{Actor, TimeSource};
         let no = crate::world::event(EventKind::Withdrawn, 9, TimeSource::Clinic);
-        world.records(Some("ann"), Event { actor: Actor::Clinic, ..no })
+        world.records(Some("ann"), crate::world::but(no, |it| it.actor = Actor::Clinic))
     };
     flag(listed()).removes(Verb::Unsubscribe, Reason::Withdrawn);
     // The person's own opt-out is enough, whatever else bars; but not one lifted long since.
@@ -184,12 +184,12 @@ fn l23_what_the_person_did_is_not_counted_and_what_the_source_did_is() {
 
 #[test]
 fn l23_an_old_opt_out_does_not_hide_that_something_else_takes_somebody_off() {
-    use listwarden::domain::{Event, TimeSource};
-    let offers = Event {
-        explicit: true,
-        purpose: Some("offers".to_owned()),
-        ..crate::world::event(EventKind::Granted, 9, TimeSource::Clinic)
-    };
+    use listwarden::domain::TimeSource;
+    let granted = crate::world::event(EventKind::Granted, 9, TimeSource::Clinic);
+    let offers = crate::world::but(granted, |it| {
+        it.explicit = true;
+        it.purpose = Some("offers".to_owned());
+    });
     let old = ann().withdraws("ann", 5).records(Some("ann"), offers);
     let old = old.seen(MemberStatus::Subscribed, 10).base(MemberStatus::Subscribed, By::Us, 10);
     // The list was for offers until its purpose was changed.

@@ -3,13 +3,13 @@
 use listwarden::domain::policy::SharedFields;
 use listwarden::domain::{Answer, Consent, Personal};
 use listwarden::domain::{
-    By, Class, ContactId, Event, EventKind, MemberStatus, OptOutKind, PatientStatus, Reason,
-    TimeSource, Verb,
+    By, Class, ContactId, EventKind, MemberStatus, OptOutKind, PatientStatus, Reason, TimeSource,
+    Verb,
 };
 use listwarden::plan::Verdict;
 use listwarden::plan::payload::payload;
 
-use crate::world::{World, ann, ann_listed, event, stranger, world};
+use crate::world::{World, ann, ann_listed, but, event, stranger, world};
 
 // --- L6 ------------------------------------------------------------------------------------
 
@@ -62,7 +62,10 @@ fn l6_the_selector_wants_any_all_and_none() {
 
 fn purposed(purpose: &str) -> World {
     let granted = event(EventKind::Granted, 1, TimeSource::Clinic);
-    let granted = Event { explicit: true, purpose: Some(purpose.to_owned()), ..granted };
+    let granted = but(granted, |it| {
+        it.explicit = true;
+        it.purpose = Some(purpose.to_owned());
+    });
     world().patient("ann").records(Some("ann"), granted)
 }
 

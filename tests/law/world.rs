@@ -9,13 +9,13 @@ use listwarden::domain::policy::{
     SoftOptInEntry, UnknownMembers, UnprovenMembers,
 };
 use listwarden::domain::{
-    Actor, Address, Base, By, Channel, Class, Consent, Contact, ContactFacts, ContactId, Entry,
-    Event, EventId, EventKind, Holder, Intent, Invitation, Link, LinkId, ListId, MemberStatus,
-    Observed, OptOutKind, Patient, PatientId, PatientRecord, PatientStatus, Personal, Policy,
-    Reason, Selector, Standing, TimeSource, Verb,
+    Actor, Address, Base, By, Channel, Class, Consent, Contact, ContactFacts, ContactId, Draft,
+    Entry, Event, EventId, EventKind, Holder, Intent, Invitation, Link, LinkId, ListId,
+    MemberStatus, Observed, OptOutKind, Patient, PatientId, PatientRecord, PatientStatus, Personal,
+    Policy, Reason, Selector, Standing, TimeSource, Verb,
 };
 use listwarden::plan::payload::digest;
-use listwarden::plan::{Decision, Draft, ListFacts, Verdict, decide, judge};
+use listwarden::plan::{Decision, ListFacts, Verdict, decide, judge};
 use uuid::Uuid;
 
 /// Noon of a day of the world's calendar; today is day 100.
@@ -133,6 +133,12 @@ pub fn event(kind: EventKind, at: i64, clock: TimeSource) -> Event {
     draft.into_event(EventId(Uuid::from_u128(u128::try_from(at).unwrap_or(0))), day(at))
 }
 
+/// The same event but for what `change` does to it.
+pub fn but(mut event: Event, change: impl FnOnce(&mut Draft)) -> Event {
+    change(&mut event.draft);
+    event
+}
+
 impl World {
     fn id(&mut self) -> Uuid {
         self.next += 1;
@@ -202,9 +208,9 @@ impl World {
     /// else for the address, and an opt-out for everybody who holds the address as well.
     pub fn records(mut self, by: Option<&str>, mut event: Event) -> Self {
         event.id = EventId(self.id());
-        event.contact = event.contact.or(Some(self.contact().id));
+        event.draft.contact = event.draft.contact.or(Some(self.contact().id));
         let opts_out = matches!(
-            event.kind,
+            event.draft.kind,
             EventKind::Withdrawn | EventKind::Objected | EventKind::Complained | EventKind::Erased
         );
         if by.is_none() || opts_out {
@@ -220,14 +226,13 @@ impl World {
     }
 
     pub fn grants(self, name: &str, at: i64) -> Self {
-        let explicit =
-            Event { explicit: true, ..event(EventKind::Granted, at, TimeSource::Clinic) };
-        self.records(Some(name), explicit)
+        let granted = event(EventKind::Granted, at, TimeSource::Clinic);
+        self.records(Some(name), but(granted, |it| it.explicit = true))
     }
 
     pub fn evidence_accepted(self, name: &str, at: i64) -> Self {
         let granted = event(EventKind::Granted, at, TimeSource::Clinic);
-        self.records(Some(name), Event { explicit: true, accepted: true, ..granted })
+        self.records(Some(name), but(granted, |it| (it.explicit, it.accepted) = (true, true)))
     }
 
     pub fn flagged(self, name: &str, at: i64) -> Self {
@@ -257,7 +262,7 @@ impl World {
 
     pub fn bounces(self, at: i64) -> Self {
         let bounced = event(EventKind::Bounced, at, TimeSource::Provider);
-        self.records(None, Event { actor: Actor::Provider, ..bounced })
+        self.records(None, but(bounced, |it| it.actor = Actor::Provider))
     }
 
     pub fn suppressed(mut self, kind: OptOutKind) -> Self {

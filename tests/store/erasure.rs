@@ -12,8 +12,8 @@ stories! {
         let contact = world.contact("ann@mail.test").await.unwrap();
         let patient = world.patient("1").await;
         let mut objection = world.event(EventKind::Objected, "objects: ann@mail.test");
-        (objection.contact, objection.patient) = (Some(contact), Some(patient));
-        objection.evidence = Some("letter from ann@mail.test".to_owned());
+        (objection.draft.contact, objection.draft.patient) = (Some(contact), Some(patient));
+        objection.draft.evidence = Some("letter from ann@mail.test".to_owned());
         world.appends(vec![objection]).await;
         assert!(world.dump().await.contains("ann@mail.test"));
 

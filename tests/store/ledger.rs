@@ -48,7 +48,7 @@ stories! {
         let texts = world.store.list_ensure(world.clinic, "texts", Channel::Sms).await.unwrap();
         world.store.links_ensure(&world.lease, &texts).await.unwrap();
         let mut objection = world.event(EventKind::Objected, "o");
-        (objection.channel, objection.patient) = (None, Some(world.patient("1").await));
+        (objection.draft.channel, objection.draft.patient) = (None, Some(world.patient("1").await));
         world.appends(vec![objection]).await;
         let which = listwarden::store::Which::All;
         let link = world.store.links_page(&texts, 0, 5, which).await.unwrap().remove(0);
@@ -59,9 +59,9 @@ stories! {
     async fn the_clinic_is_told_of_each_holder_once_and_not_of_its_own_words(world: World) {
         family(world).await;
         let mut own = opt_out(world, EventKind::Withdrawn, "own").await;
-        own.actor = Actor::Clinic;
+        own.draft.actor = Actor::Clinic;
         let mut theirs = opt_out(world, EventKind::Complained, "theirs").await;
-        (theirs.list, theirs.patient) = (Some(world.list.id), Some(world.patient("1").await));
+        (theirs.draft.list, theirs.draft.patient) = (Some(world.list.id), Some(world.patient("1").await));
         world.appends(vec![own, theirs.clone()]).await;
         world.appends(vec![theirs]).await;
         let told = world.store.feedback_page(world.clinic, 10).await.unwrap();
@@ -88,11 +88,12 @@ stories! {
             ]
             .iter()
             .enumerate()
-            .map(|(n, (kind, minute))| Event {
-                id: listwarden::domain::EventId(uuid::Uuid::from_u128(n as u128)),
-                contact,
-                occurred_at: Some(at(*minute)),
-                ..world.event(*kind, &format!("{patient}-{n}"))
+            .map(|(n, (kind, minute))| {
+                let mut event = world.event(*kind, &format!("{patient}-{n}"));
+                event.id = listwarden::domain::EventId(uuid::Uuid::from_u128(n as u128));
+                event.draft.contact = contact;
+                event.draft.occurred_at = Some(at(*minute));
+                event
             })
             .collect();
             for n in order {
@@ -158,7 +159,9 @@ async fn family(world: &World) {
 }
 
 async fn opt_out(world: &World, kind: EventKind, unique: &str) -> Event {
-    Event { contact: world.contact("home@mail.test").await, ..world.event(kind, unique) }
+    let mut event = world.event(kind, unique);
+    event.draft.contact = world.contact("home@mail.test").await;
+    event
 }
 
 fn kinds(standing: &Standing) -> Vec<OptOutKind> {

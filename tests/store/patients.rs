@@ -176,7 +176,7 @@ stories! {
         let same = world.store.contact(world.clinic, contact).await.unwrap().unwrap();
         assert_eq!(same.holders, facts.holders);
         let mut event = world.event(EventKind::Granted, "g");
-        event.contact = Some(contact);
+        event.draft.contact = Some(contact);
         world.appends(vec![event]).await;
         let facts = world.store.contact(world.clinic, contact).await.unwrap().unwrap();
         assert_eq!(facts.contact.unwrap().standing.grants.len(), 1);

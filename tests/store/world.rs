@@ -8,7 +8,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use listwarden::clock::{Clock, ManualClock};
 use listwarden::domain::{
-    Actor, Address, Answer, Channel, ClinicId, Consent, ContactId, Entry, Event, EventId,
+    Actor, Address, Answer, Channel, ClinicId, Consent, ContactId, Draft, Entry, Event, EventId,
     EventKind, MemberKey, MemberStatus, Observed, PatientId, PatientRecord, PatientStatus,
     Personal, TimeSource,
 };
@@ -200,28 +200,12 @@ impl World {
     }
 
     pub fn event(&self, kind: EventKind, unique: &str) -> Event {
-        Event {
-            id: EventId(self.clock.id()),
-            kind,
-            channel: Some(Channel::Email),
-            contact: None,
-            patient: None,
-            binds: BTreeSet::new(),
-            list: None,
-            actor: Actor::Person,
-            method: None,
-            source: "mailchimp".to_owned(),
-            wording: None,
-            evidence: None,
-            purpose: None,
-            reason: None,
-            explicit: true,
-            accepted: false,
-            occurred_at: Some(at(-10)),
-            clock: TimeSource::Provider,
-            recorded_at: self.clock.now(),
-            unique: unique.to_owned(),
-        }
+        let mut draft = Draft::new(kind, Actor::Person, TimeSource::Provider, "mailchimp");
+        draft.channel = Some(Channel::Email);
+        draft.explicit = true;
+        draft.occurred_at = Some(at(-10));
+        draft.unique = unique.to_owned();
+        draft.into_event(EventId(self.clock.id()), self.clock.now())
     }
 
     /// Runs a statement behind the store's back.
