@@ -71,7 +71,7 @@ impl World {
     fn write(&self, verb: Verb, from: MemberStatus, email: &str) -> MemberWrite {
         let member = self.sim.member(&self.id, email).map(|member| MemberKey(member.contact_id));
         let address = Address::email(email).unwrap();
-        MemberWrite { id: self.clock.id(), verb, from, member, address, payload: None }
+        MemberWrite { id: self.clock.id(), verb, from, member, address, payload: None, text: None }
     }
 
     async fn does(&self, verb: Verb, from: MemberStatus, email: &str) -> String {

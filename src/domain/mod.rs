@@ -4,6 +4,7 @@
 //! `Debug` and `Display`; the full text comes only from `expose()`.
 
 pub mod address;
+pub mod endpoint;
 pub mod event;
 pub mod ids;
 pub mod link;
@@ -17,6 +18,7 @@ pub mod standing;
 pub mod text;
 
 pub use address::{Address, AddressError, Channel};
+pub use endpoint::Origin;
 pub use event::{Actor, Draft, Event, EventKind, TimeSource};
 pub use ids::{ClinicId, ContactId, EventId, LinkId, ListId, PatientId, RunId};
 pub use link::{

@@ -68,6 +68,12 @@ pub struct Capabilities {
     pub archives: bool,
     /// Whether a member can be erased for good.
     pub erases: bool,
+    /// The statuses the provider itself keeps. Of the others the last acknowledged change counts:
+    /// a list of numbers knows who is on it, not who was asked or said no.
+    pub shows: &'static [MemberStatus],
+    /// Whether the provider itself asks for the confirmation and takes the answer. Where not, the
+    /// invitation is a text of ours and the answer a reply.
+    pub confirms: bool,
 }
 
 /// The account a credential belongs to.
@@ -169,6 +175,8 @@ pub struct MemberWrite {
     pub address: Address,
     /// Fields and tags to send; none with removals (L25).
     pub payload: Option<Payload>,
+    /// What an invitation says, where the provider does not ask itself.
+    pub text: Option<Personal>,
 }
 
 /// Writes that go to the provider in one request or one job.

@@ -8,7 +8,10 @@ use async_trait::async_trait;
 use secrecy::SecretString;
 use serde_json::{Map, Value};
 
-use super::{ListWriter, ProviderError, Transport, mailchimp};
+use super::{
+    ListWriter, NoticeReader, ProviderError, TextSender, Transport, WebhookAdmin, WebhookScheme,
+    mailchimp,
+};
 use crate::clock::SharedClock;
 use crate::domain::Channel;
 
@@ -26,6 +29,8 @@ pub struct Provider {
     pub check: fn(&Map<String, Value>) -> Result<(), BadSettings>,
     /// Opens an account.
     pub connect: fn(Opening) -> Result<Arc<dyn ListAccount>, BadSettings>,
+    /// How its webhooks are verified and read; none where it has none.
+    pub webhook: Option<fn(&Map<String, Value>) -> Result<Arc<dyn WebhookScheme>, BadSettings>>,
 }
 
 /// What an account is opened with.
@@ -50,6 +55,26 @@ pub trait ListAccount: fmt::Debug + Send + Sync {
     /// Returns one list; nothing is sent yet. `fields` and `tags` say what is read of members
     /// that are read singly (L25).
     fn list(&self, id: &str, fields: BTreeSet<String>, tags: bool) -> Arc<dyn ListWriter>;
+
+    /// The sender that texts come from and replies go to, as notices name it.
+    fn sender(&self) -> Option<&str> {
+        None
+    }
+
+    /// Reads what the account was told, where members do not show all of it.
+    fn notices(&self) -> Option<Arc<dyn NoticeReader>> {
+        None
+    }
+
+    /// Sends single texts, where the account can.
+    fn texts(&self) -> Option<Arc<dyn TextSender>> {
+        None
+    }
+
+    /// Creates webhooks for a list, or for the whole account, where the provider has an API for it.
+    fn webhooks(&self, _list: &str) -> Option<Arc<dyn WebhookAdmin>> {
+        None
+    }
 }
 
 /// Settings that a provider does not take, and what to do about it.

@@ -203,6 +203,7 @@ fn write(row: &OperationRow) -> Option<MemberWrite> {
         member: row.member.clone(),
         address: row.address.clone()?,
         payload: row.op.payload.clone(),
+        text: None,
     })
 }
 

@@ -11,6 +11,7 @@ mod reader;
 #[cfg(test)]
 mod scripted;
 pub mod settings;
+mod webhook;
 mod wire;
 mod write;
 
@@ -31,11 +32,12 @@ use super::port::{
     MemberPage, MemberWrite, PageCursor, ProviderError, Scope,
 };
 use super::registry::{BadSettings, ListAccount, Opening, Provider};
-use crate::domain::{Address, Channel, MemberKey};
+use super::{WebhookAdmin, WebhookScheme};
+use crate::domain::{Address, Channel, MemberKey, MemberStatus};
 
 /// The provider's line in the registry.
 pub const PROVIDER: Provider =
-    Provider { name: "mailchimp", channel: Channel::Email, check, connect };
+    Provider { name: "mailchimp", channel: Channel::Email, check, connect, webhook: Some(scheme) };
 
 fn check(settings: &Map<String, Value>) -> Result<(), BadSettings> {
     read(settings)?.check().map_err(|error| BadSettings(error.to_string()))
@@ -46,6 +48,10 @@ fn connect(opening: Opening) -> Result<Arc<dyn ListAccount>, BadSettings> {
     let connection = Connection::new(read(&settings)?, &key, transport, clock)
         .map_err(|error| BadSettings(error.to_string()))?;
     Ok(Arc::new(connection))
+}
+
+fn scheme(settings: &Map<String, Value>) -> Result<Arc<dyn WebhookScheme>, BadSettings> {
+    Ok(Arc::new(webhook::Scheme::new(&read(settings)?)))
 }
 
 fn read(settings: &Map<String, Value>) -> Result<Settings, BadSettings> {
@@ -60,6 +66,10 @@ impl ListAccount for Connection {
 
     fn list(&self, id: &str, fields: BTreeSet<String>, tags: bool) -> Arc<dyn ListWriter> {
         Arc::new(self.list(id).reading(fields, tags))
+    }
+
+    fn webhooks(&self, list: &str) -> Option<Arc<dyn WebhookAdmin>> {
+        Some(Arc::new(webhook::Hooks { connection: self.clone(), list: list.to_owned() }))
     }
 }
 
@@ -88,6 +98,8 @@ impl Connection {
                 delta_overlap: Duration::from_mins(2),
                 archives: true,
                 erases: true,
+                shows: MemberStatus::ALL,
+                confirms: true,
             },
         }
     }

@@ -27,6 +27,9 @@ pub struct Settings {
     pub job_poll_seconds: u64,
     /// How long a job that reads may take.
     pub job_patience_seconds: u64,
+    /// How old a webhook's signature may be. Retries go on for 75 minutes, and it is not documented
+    /// that they are stamped anew; a replay is harmless.
+    pub webhook_window_seconds: u32,
 }
 
 /// How the API key is sent.
@@ -50,6 +53,7 @@ impl Default for Settings {
             tries: 5,
             job_poll_seconds: 2,
             job_patience_seconds: 900,
+            webhook_window_seconds: 7_200,
         }
     }
 }

@@ -92,6 +92,7 @@ mod tests {
             member: from.is_present().then(|| MemberKey("c1".to_owned())),
             address: Address::email(&format!("{name}@mail.test")).unwrap(),
             payload: None,
+            text: None,
         }
     }
 
