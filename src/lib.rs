@@ -6,6 +6,7 @@ pub mod clock;
 pub mod commands;
 pub mod config;
 pub mod domain;
+pub mod http;
 pub mod keys;
 pub mod patients;
 pub mod plan;
@@ -13,6 +14,7 @@ pub mod providers;
 pub mod reconcile;
 #[cfg(feature = "simulator")]
 pub mod rehearsal;
+pub mod scheduler;
 #[cfg(feature = "simulator")]
 pub mod simulator;
 pub mod store;

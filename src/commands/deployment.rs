@@ -14,7 +14,9 @@ use crate::keys::Keyring;
 use crate::patients::{PatientSource, Reference, SqlOptions, SqlSource};
 use crate::providers::transport::HttpTransport;
 use crate::providers::{self, ListAccount, ListReader, ListWriter, Opening, Transport};
-use crate::reconcile::{KnownList, ManagedList, Practice, Reconciler, RunSettings, Silent, Stop};
+use crate::reconcile::{
+    KnownList, ManagedAccount, ManagedList, Practice, Reconciler, Roster, RunSettings, Silent, Stop,
+};
 use crate::store::Store;
 
 /// Everything a command works with.
@@ -81,6 +83,7 @@ impl Deployment {
             settings,
             progress: Arc::new(Silent),
             stop: Stop::default(),
+            roster: Arc::default(),
         };
         let console = Arc::new(Console::default());
         Ok(Self { config, store, console, reconciler, transport, clinic: None })
@@ -246,6 +249,55 @@ impl Deployment {
         Ok((id, lists))
     }
 
+    /// Takes every clinic in hand with its accounts, to attend to what is told of them.
+    pub async fn roster(&self) -> anyhow::Result<Roster> {
+        let mut roster = Roster::default();
+        for clinic in self.clinics() {
+            let practice = self.practice(clinic).await?;
+            for (name, port) in self.accounts(clinic)? {
+                let config = &clinic.accounts[&name];
+                let provider = providers::provider(&config.provider)
+                    .with_context(|| format!("there is no provider `{}`", config.provider))?;
+                let scheme = provider.webhook.map(|scheme| scheme(&config.settings)).transpose()?;
+                roster.accounts.push(ManagedAccount {
+                    clinic: practice.id,
+                    account: self.account_lease(clinic, &name, &practice),
+                    channel: provider.channel,
+                    name,
+                    scheme,
+                    port,
+                });
+            }
+            roster.practices.push(practice);
+        }
+        Ok(roster)
+    }
+
+    /// Returns what an account's lease is called after, as its lists have it.
+    fn account_lease(&self, clinic: &ClinicConfig, name: &str, practice: &Practice) -> String {
+        let unpinned = format!("{}/{name}", clinic.slug);
+        let of_account = |slug: &str| clinic.list(slug).is_some_and(|list| list.account == name);
+        let lists = practice.lists.iter().filter(|list| of_account(&list.row.slug));
+        let pinned = lists.map(|list| list.account.clone()).find(|account| *account != unpinned);
+        pinned.unwrap_or(unpinned)
+    }
+
+    /// Returns how providers reach this deployment.
+    #[must_use]
+    pub fn public_url(&self) -> &str {
+        self.config.serve.public_url.as_deref().unwrap_or_default()
+    }
+
+    /// Drops the bodies of deliveries that were kept long enough.
+    pub async fn drop_old_bodies(&self) -> anyhow::Result<()> {
+        let before = self.clock().now() - self.config.serve.keep_bodies;
+        for clinic in self.clinics() {
+            let id = self.store.clinic_ensure(&clinic.slug).await?;
+            self.store.deliveries_empty(id, before).await?;
+        }
+        Ok(())
+    }
+
     /// Opens the provider accounts of a clinic; lists of one account share its connections.
     pub fn accounts(
         &self,
@@ -300,7 +352,7 @@ pub fn port(account: &dyn ListAccount, list: &ListConfig, audience: &str) -> Arc
     account.list(audience, fields, !list.policy.tags.is_empty())
 }
 
-async fn asked_to_stop() -> std::io::Result<()> {
+pub(super) async fn asked_to_stop() -> std::io::Result<()> {
     let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
     tokio::select! {
         asked = tokio::signal::ctrl_c() => asked,

@@ -16,6 +16,7 @@ mod patients;
 mod plan;
 mod reconcile;
 mod report;
+pub mod serve;
 #[cfg(feature = "simulator")]
 mod simulator;
 
@@ -95,6 +96,8 @@ enum Command {
     Refuse(approve::Refuse),
     /// Says why a person is, or is not, on each list.
     Explain(explain::Options),
+    /// Takes webhooks and attends to them; optionally reconciles on a schedule.
+    Serve(serve::Options),
     /// Attests where every list stands.
     Report(report::Options),
     /// Examines the ledger.
@@ -129,6 +132,7 @@ impl Cli {
             Command::Approve(options) => approve::approve(&common, options).await,
             Command::Refuse(options) => approve::refuse(&common, options).await,
             Command::Explain(options) => explain::run(&common, options).await,
+            Command::Serve(options) => serve::run(&common, options).await,
             Command::Report(options) => report::run(&common, options).await,
             Command::Ledger(ledger) => ledger::run(&common, ledger).await,
             Command::List(list) => list::run(&common, list).await,

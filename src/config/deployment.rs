@@ -4,13 +4,14 @@ use std::path::{Path, PathBuf};
 
 use super::section::{File, Section};
 use super::url::DatabaseUrl;
-use super::{Environment, KeySettings, Problem, RunSettings, Secrets};
+use super::{Environment, KeySettings, Problem, RunSettings, Secrets, ServeSettings, serve};
 
 /// What the deployment file says.
 pub(super) struct Deployment {
     pub(super) store: DatabaseUrl,
     pub(super) keys: KeySettings,
     pub(super) run: RunSettings,
+    pub(super) serve: ServeSettings,
     pub(super) secrets: Secrets,
     pub(super) clinics_dirs: Vec<PathBuf>,
 }
@@ -42,6 +43,7 @@ fn sections(top: Section<'_>, base: &Path, environment: &Environment) -> Option<
     let store = store(top.section("store"), base, environment);
     let keys = keys(top.section("keys"));
     let run = run(top.section("run"));
+    let serve = serve::read(top.section("serve"));
     let secrets_dir = environment.get("LISTWARDEN_SECRETS_DIR").map(str::to_owned);
     let secrets_dir = secrets_dir.or_else(|| top.text("secrets_dir"));
     let secrets_dir = base.join(secrets_dir.as_deref().unwrap_or("secrets"));
@@ -50,7 +52,7 @@ fn sections(top: Section<'_>, base: &Path, environment: &Environment) -> Option<
     let _ = (top.item("secrets_dir"), top.item("clinics_dir"));
     top.end();
     let secrets = Secrets::new(secrets_dir, environment.clone());
-    Some(Deployment { store: store?, keys: keys?, run, secrets, clinics_dirs })
+    Some(Deployment { store: store?, keys: keys?, run, serve, secrets, clinics_dirs })
 }
 
 /// One folder, or several where one mount does not hold all clinics.

@@ -14,6 +14,7 @@ mod parts;
 mod problem;
 mod secrets;
 mod section;
+mod serve;
 mod shared;
 pub mod templates;
 mod url;
@@ -42,6 +43,8 @@ pub struct Config {
     pub keys: KeySettings,
     /// How the loop turns.
     pub run: RunSettings,
+    /// How to serve.
+    pub serve: ServeSettings,
     /// The clinics, by name.
     pub clinics: Vec<ClinicConfig>,
     /// Where secrets are.
@@ -68,6 +71,23 @@ pub struct RunSettings {
     pub settings_every: TimeDelta,
     /// How long an admin's approval or release holds.
     pub approval_lasts: TimeDelta,
+}
+
+/// How `listwarden serve` serves.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServeSettings {
+    /// The address and port to listen on.
+    pub listen: std::net::SocketAddr,
+    /// How providers reach us, without a path; signatures may cover it.
+    pub public_url: Option<String>,
+    /// When to reconcile every clinic: a cron expression of six fields, seconds first.
+    pub schedule: Option<String>,
+    /// The time zone of the schedule.
+    pub time_zone: Tz,
+    /// The longest a scheduled run is put off by chance, so that deployments do not all call at once.
+    pub jitter: TimeDelta,
+    /// How long the raw bodies of deliveries are kept.
+    pub keep_bodies: TimeDelta,
 }
 
 /// One clinic.
@@ -213,8 +233,8 @@ impl Config {
             return Err(ConfigErrors::new(problems));
         }
         clinics.sort_by(|a, b| a.slug.cmp(&b.slug));
-        let deployment::Deployment { store, keys, run, secrets, .. } = deployment;
-        let config = Self { path: path.to_owned(), store, keys, run, clinics, secrets };
+        let deployment::Deployment { store, keys, run, serve, secrets, .. } = deployment;
+        let config = Self { path: path.to_owned(), store, keys, run, serve, clinics, secrets };
         Ok((config, ConfigErrors::new(problems)))
     }
 

@@ -177,6 +177,28 @@ impl Standing {
         self.opt_outs.iter().filter(|opt_out| !grant.lifts(opt_out))
     }
 
+    /// Tells whether an opt-out of this kind, seen at `at` by that clock, is on record already: the
+    /// same act as a webhook told it, or as it was read later.
+    #[must_use]
+    pub fn has_on_record(
+        &self,
+        kind: EventKind,
+        at: Option<DateTime<Utc>>,
+        clock: TimeSource,
+    ) -> bool {
+        let kind = match kind {
+            EventKind::Withdrawn => OptOutKind::Withdrawn,
+            EventKind::Complained => OptOutKind::Complained,
+            _ => return false,
+        };
+        at.is_some_and(|at| {
+            self.opt_outs.iter().any(|known| {
+                (known.kind, known.clock, known.by_person) == (kind, clock, true)
+                    && (known.at - at).abs() <= CLOCK_SKEW
+            })
+        })
+    }
+
     fn grant(&mut self, event: &Event, kind: GrantKind) {
         let new = Grant {
             event: event.id,

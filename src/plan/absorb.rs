@@ -187,13 +187,17 @@ impl Seen<'_> {
     fn opted_out(&self) -> (Vec<Draft>, Adoption) {
         let kind =
             if self.observed.complained { EventKind::Complained } else { EventKind::Withdrawn };
+        let adoption = Adoption { base: Some(self.base()), ..Adoption::default() };
+        if self.contact.standing.has_on_record(kind, self.changed_at(), TimeSource::Provider) {
+            return (Vec::new(), adoption);
+        }
         let mut draft = self.draft(kind, self.changed_at());
         draft.occurred_at = draft.occurred_at.map(|at| at.max(self.now.min(at + COARSE)));
         draft.method = Some(format!("found {} at the provider", self.observed.status));
         if self.observed.status == MemberStatus::Archived {
             draft.actor = Actor::Provider;
         }
-        (vec![draft], Adoption { base: Some(self.base()), ..Adoption::default() })
+        (vec![draft], adoption)
     }
 
     fn bounced(&self) -> (Vec<Draft>, Adoption) {

@@ -1,5 +1,7 @@
 //! Carrying a plan out: intent first, then the request, then what became of it (L17).
 
+use std::collections::BTreeSet;
+
 use futures::stream::{FuturesUnordered, StreamExt};
 use uuid::Uuid;
 
@@ -107,9 +109,15 @@ impl Reconciler {
         lot: Lot,
         rows: &Rows,
     ) -> Result<(), ReconcileError> {
-        let ids: Vec<Uuid> = lot.writes.iter().map(|write| write.id).collect();
+        let mut lot = lot;
         tenure.renew().await?;
-        self.store.operations_submitted(&tenure.lease, &ids, None).await?;
+        let ids: Vec<Uuid> = lot.writes.iter().map(|write| write.id).collect();
+        let ids = self.store.operations_submitted(&tenure.lease, &ids).await?;
+        if ids.is_empty() {
+            return Ok(());
+        }
+        let going: BTreeSet<Uuid> = ids.iter().copied().collect();
+        lot.writes.retain(|write| going.contains(&write.id));
         match list.port.send(&lot).await {
             Ok(LotResult::Done(outcomes)) => self.record(tenure, list, rows, &ids, outcomes).await,
             Ok(LotResult::Accepted(job)) => {

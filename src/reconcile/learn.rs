@@ -12,15 +12,14 @@ use crate::store::{Adopted, Which};
 pub(super) const PAGE: u32 = 1_000;
 
 impl Reconciler {
-    /// Records what is new in the provider's state, for every link or for those that changed.
+    /// Records what is new in the provider's state, for every link or for some.
     pub(super) async fn learn<L: ListReader + ?Sized>(
         &self,
         tenure: &Tenure<'_>,
         list: &ManagedList<L>,
-        everything: bool,
+        which: Which,
     ) -> Result<(), ReconcileError> {
         let now = self.clock.now();
-        let which = if everything { Which::All } else { Which::Stale { now } };
         let facts = list.facts();
         let mut after = -1;
         loop {

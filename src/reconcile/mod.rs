@@ -3,6 +3,7 @@
 //! Cron, webhook and button only wake [`Reconciler::reconcile`]; it takes no input but what the
 //! store holds, so a missed wake-up is made good by the next one.
 
+mod attend;
 mod attest;
 mod collect;
 mod erasure;
@@ -18,9 +19,11 @@ mod plan_run;
 mod preview;
 mod progress;
 mod record;
+mod roster;
 mod settings;
 mod sharing;
 mod tenure;
+mod worker;
 
 use std::sync::Arc;
 
@@ -30,6 +33,7 @@ pub use explain::{Because, Explanation, ListWord, Who};
 pub use outcome::{ClinicOutcome, ListOutcome, ListState, SourceOutcome, SourceState};
 pub use preview::{Preview, PreviewRow};
 pub use progress::{Progress, Silent};
+pub use roster::{ManagedAccount, Roster};
 pub use tenure::Stop;
 
 use crate::clock::SharedClock;
@@ -93,6 +97,20 @@ pub struct ManagedList<L: ?Sized = dyn ListWriter> {
     pub port: Arc<L>,
 }
 
+impl<L: ?Sized> Clone for ManagedList<L> {
+    fn clone(&self) -> Self {
+        Self {
+            row: self.row.clone(),
+            policy: self.policy.clone(),
+            policy_digest: self.policy_digest.clone(),
+            account: self.account.clone(),
+            audience: self.audience.clone(),
+            sharers: self.sharers.clone(),
+            port: self.port.clone(),
+        }
+    }
+}
+
 impl<L: ListReader + ?Sized> ManagedList<L> {
     fn facts(&self) -> ListFacts<'_> {
         facts(&self.row, &self.policy)
@@ -140,6 +158,8 @@ pub struct Reconciler {
     pub progress: Arc<dyn Progress>,
     /// Asked between pages and operations whether to stop.
     pub stop: Stop,
+    /// The lists and accounts this process keeps: whoever holds an account attends to all of them.
+    pub roster: Arc<Roster>,
 }
 
 impl Reconciler {
@@ -237,8 +257,10 @@ impl Reconciler {
         let mut everything = swept | self.policy_changed(tenure, list).await?;
         for round in 0..ROUNDS {
             self.read_doubtful(tenure, list).await?;
-            self.learn(tenure, list, everything).await?;
-            let planned = self.plan_run(tenure, run, list, everything).await?;
+            let which =
+                if everything { Which::All } else { Which::Stale { now: self.clock.now() } };
+            self.learn(tenure, list, which).await?;
+            let planned = self.plan_run(tenure, run, list, which).await?;
             everything = false;
             if planned.to_execute == 0 {
                 break;

@@ -152,7 +152,7 @@ impl Reconciler {
         Ok(self.store.members_observe(&tenure.lease, &list.row, &rows).await?)
     }
 
-    fn observed<L: ListReader + ?Sized>(
+    pub(super) fn observed<L: ListReader + ?Sized>(
         &self,
         list: &ManagedList<L>,
         member: Member,

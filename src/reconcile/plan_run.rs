@@ -22,16 +22,16 @@ pub(super) struct Planned {
 }
 
 impl Reconciler {
-    /// Plans every link, or those that changed, and holds back what must wait for an admin.
+    /// Plans every link, or some, and holds back what must wait for an admin.
     pub(super) async fn plan_run<L: ListReader + ?Sized>(
         &self,
         tenure: &Tenure<'_>,
         run: RunId,
         list: &ManagedList<L>,
-        everything: bool,
+        which: Which,
     ) -> Result<Planned, ReconcileError> {
         let now = self.clock.now();
-        self.plan_links(tenure, run, list, everything, now).await?;
+        self.plan_links(tenure, run, list, which, now).await?;
         self.store.operations_release(&tenure.lease, run, now).await?;
         self.brake(tenure, run, list, now).await?;
         self.store.links_withheld(&tenure.lease, run, &list.row).await?;
@@ -45,10 +45,9 @@ impl Reconciler {
         tenure: &Tenure<'_>,
         run: RunId,
         list: &ManagedList<L>,
-        everything: bool,
+        which: Which,
         now: DateTime<Utc>,
     ) -> Result<(), ReconcileError> {
-        let which = if everything { Which::All } else { Which::Stale { now } };
         let facts = list.facts();
         let first = list.row.approved_at.is_none();
         let mut ordinal = self.store.operations_end(run).await?;
@@ -78,6 +77,10 @@ impl Reconciler {
             }
             done += page.len() as u64;
             let store = &self.store;
+            if which == Which::Urgent {
+                let planned: Vec<_> = page.iter().map(|row| row.link.id).collect();
+                store.operations_outdate(&tenure.lease, run, &list.row, &planned).await?;
+            }
             store.operations_insert(&tenure.lease, run, &list.row, ordinal, &operations).await?;
             store.links_planned(&tenure.lease, &links).await?;
             store.parked_clear(&tenure.lease, &settled).await?;

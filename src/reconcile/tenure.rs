@@ -1,8 +1,10 @@
 //! Holding a lease: only its holder calls the account, and only under a live epoch is anything
 //! recorded.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{ReconcileError, Reconciler};
 use crate::store::{Lease, StoreError};
@@ -29,7 +31,12 @@ impl Stop {
 pub(super) struct Tenure<'a> {
     reconciler: &'a Reconciler,
     pub(super) lease: Lease,
+    /// When it was last asked whether somebody waits; none while it attends.
+    asked_at: Mutex<Option<DateTime<Utc>>>,
 }
+
+/// How often a holder looks whether somebody waits (DESIGN §4).
+const LOOK_EVERY: TimeDelta = TimeDelta::milliseconds(200);
 
 impl<'a> Tenure<'a> {
     /// Takes the lease, unless another worker holds it.
@@ -40,11 +47,43 @@ impl<'a> Tenure<'a> {
         let holder = reconciler.clock.id();
         let ttl = reconciler.settings.lease;
         let lease = reconciler.store.lease_acquire(name, holder, ttl).await?;
-        Ok(lease.map(|lease| Self { reconciler, lease }))
+        let asked_at = Mutex::new(Some(reconciler.clock.now()));
+        Ok(lease.map(|lease| Self { reconciler, lease, asked_at }))
     }
 
-    /// Renews the lease; called between pages and operations.
+    /// Renews the lease and attends to whoever waits; called between pages and operations.
     pub(super) async fn renew(&self) -> Result<(), ReconcileError> {
+        self.prolong().await?;
+        self.attend().await
+    }
+
+    /// Attends to what waits for the account, unless that is what it is doing.
+    pub(super) async fn attend(&self) -> Result<(), ReconcileError> {
+        let Some(account) = self.lease.name.strip_prefix("account:") else { return Ok(()) };
+        let now = self.reconciler.clock.now();
+        let is_time = |asked: DateTime<Utc>| now - asked >= LOOK_EVERY;
+        if !self.asked().is_some_and(is_time) {
+            return Ok(());
+        }
+        *self.asked() = None;
+        let done = self.attend_now(account).await;
+        *self.asked() = Some(self.reconciler.clock.now());
+        done
+    }
+
+    async fn attend_now(&self, account: &str) -> Result<(), ReconcileError> {
+        if self.reconciler.store.clinics_waiting().await?.is_empty() {
+            return Ok(());
+        }
+        self.reconciler.attend_account(self, account).await
+    }
+
+    fn asked(&self) -> MutexGuard<'_, Option<DateTime<Utc>>> {
+        self.asked_at.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Renews the lease.
+    pub(super) async fn prolong(&self) -> Result<(), ReconcileError> {
         let kept =
             self.reconciler.store.lease_renew(&self.lease, self.reconciler.settings.lease).await?;
         if kept {

@@ -9,7 +9,8 @@ use super::error::{Result, StoreError};
 use crate::domain::operation::Counted;
 use crate::domain::{
     Actor, By, Channel, Class, ClinicId, ContactId, Entry, EventId, EventKind, LinkId, ListId,
-    MemberKey, MemberStatus, OptOutKind, PatientId, PatientStatus, Reason, RunId, TimeSource, Verb,
+    MemberKey, MemberStatus, OptOutKind, Origin, PatientId, PatientStatus, Reason, RunId,
+    TimeSource, Verb,
 };
 
 /// A parameter of a statement; an absent one keeps its type, which PostgreSQL asks for.
@@ -115,6 +116,7 @@ stored_words!(
     EventKind,
     MemberStatus,
     OptOutKind,
+    Origin,
     PatientStatus,
     Reason,
     TimeSource,

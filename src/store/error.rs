@@ -62,6 +62,9 @@ pub enum StoreError {
         #[source]
         fault: Fault,
     },
+    /// A sealed value does not open.
+    #[error("a sealed value in the store does not open")]
+    Sealed(#[from] crate::keys::KeyError),
     /// A stored value does not read back.
     #[error(
         "a stored {what} does not read back: the row was changed by hand, or by a newer version"

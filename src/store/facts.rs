@@ -21,6 +21,8 @@ use crate::keys::AddressHash;
 /// Which links of a list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Which {
+    /// Those that somebody waits for.
+    Urgent,
     /// Every one.
     All,
     /// Those whose facts changed since they were planned, or that are due by `now`.
@@ -168,6 +170,11 @@ statements! {
         "WHERE k.clinic_id = $1 AND k.list_id = $2 AND k.ordinal = due.ordinal
          ORDER BY k.ordinal LIMIT $4"
     }
+    LINKS_PAGE_URGENT = {
+        link_columns!(), "links k", link_joins!(),
+        "WHERE k.clinic_id = $1 AND k.list_id = $2 AND k.ordinal > $3 AND k.urgent
+         ORDER BY k.ordinal LIMIT $4"
+    }
     LINKS_IN_DOUBT = {
         link_columns!(), "links k", link_joins!(),
         "WHERE k.clinic_id = $1 AND k.list_id = $2 AND k.ordinal > $3 AND k.intent_verb IS NOT NULL
@@ -214,6 +221,7 @@ impl Store {
         let args = args![list.clinic, list.id, after_ordinal, limit];
         let rows = match which {
             Which::All => self.db.rows(LINKS_PAGE, args).await?,
+            Which::Urgent => self.db.rows(LINKS_PAGE_URGENT, args).await?,
             Which::Stale { now } => {
                 let args = args.into_iter().chain(args![now]).collect();
                 self.db.rows(LINKS_PAGE_STALE, args).await?

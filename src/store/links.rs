@@ -129,7 +129,8 @@ statements! {
     LINKS_PLANNED (given: link uuid, version bigint, class text, reason text, due_at bigint,
         stale boolean) = {
         "UPDATE links SET class = g.class, reason = g.reason, due_at = g.due_at,
-            stale = CASE WHEN links.version = g.version THEN g.stale ELSE TRUE END
+            stale = CASE WHEN links.version = g.version THEN g.stale ELSE TRUE END,
+            urgent = links.urgent AND CASE WHEN links.version = g.version THEN g.stale ELSE TRUE END
          FROM given g WHERE links.id = g.link"
     }
     LINKS_ADOPT (given: link uuid, base_status text, base_by text, base_at bigint,

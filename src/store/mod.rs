@@ -9,6 +9,8 @@ pub mod clinics;
 mod columns;
 mod contacts;
 mod db;
+pub mod deliveries;
+pub mod endpoints;
 mod erasure;
 pub mod error;
 pub mod facts;
@@ -34,6 +36,8 @@ pub mod words;
 
 pub use approvals::ApprovalRow;
 pub use clinics::ClinicRow;
+pub use deliveries::{Delivery, NewDelivery, ProvenOptOut};
+pub use endpoints::{Endpoint, NewEndpoint};
 pub use error::{Result, StoreError};
 pub use facts::{LinkRow, Which};
 pub use feedback::Feedback;
@@ -63,6 +67,8 @@ const STATEMENTS: &[&[&Sql]] = &[
     approvals::STATEMENTS,
     clinics::STATEMENTS,
     contacts::STATEMENTS,
+    deliveries::STATEMENTS,
+    endpoints::STATEMENTS,
     erasure::STATEMENTS,
     facts::STATEMENTS,
     feedback::STATEMENTS,

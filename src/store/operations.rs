@@ -232,8 +232,16 @@ statements! {
          ORDER BY o.run_id, o.ordinal"
     }
     OPERATIONS_SUBMITTED (given: id uuid) = {
-        "UPDATE operations SET state = 'submitted', job = COALESCE($2, job), submitted_at = $3
-         FROM given g WHERE operations.id = g.id"
+        "UPDATE operations SET state = 'submitted', submitted_at = $2
+         FROM given g WHERE operations.id = g.id AND operations.state = 'planned'
+            AND NOT EXISTS (SELECT 1 FROM links k WHERE k.clinic_id = operations.clinic_id
+                AND k.id = operations.link_id AND k.urgent)
+         RETURNING operations.id"
+    }
+    OPERATIONS_OUTDATE (given: link uuid) = {
+        "UPDATE operations SET state = 'superseded', payload = NULL, settled_at = $4
+         WHERE clinic_id = $2 AND state = 'planned' AND run_id <> $3
+            AND link_id IN (SELECT g.link FROM given g)"
     }
     // An open invitation is void before the provider is called (L12).
     LINKS_INTENT (given: id uuid) = {
@@ -407,19 +415,38 @@ impl Store {
 
     /// Records that the operations are about to be sent, and the intent with each link: before the
     /// call, so that a crash cannot hide it (L17). Fenced.
-    pub async fn operations_submitted(
-        &self,
-        lease: &Lease,
-        ids: &[Uuid],
-        job: Option<&str>,
-    ) -> Result<()> {
+    ///
+    /// Returns those that may go: not what was planned anew meanwhile, nor what is about to be
+    /// because somebody waits for it.
+    pub async fn operations_submitted(&self, lease: &Lease, ids: &[Uuid]) -> Result<Vec<Uuid>> {
         let now = self.clock.now();
+        let mut submitted = Vec::with_capacity(ids.len());
         for ids in ids.chunks(self.db.chunk() / 2) {
             let rows = id_rows(ids.iter().copied())?;
             let mut tx = self.begin_under(lease).await?;
-            tx.execute(OPERATIONS_SUBMITTED, args![rows.clone(), job, now]).await?;
+            let going: Vec<(Uuid,)> = tx.rows(OPERATIONS_SUBMITTED, args![rows, now]).await?;
+            let going: Vec<Uuid> = going.into_iter().map(|(id,)| id).collect();
+            let rows = id_rows(going.iter().copied())?;
             tx.execute(LINKS_INTENT, args![rows, now]).await?;
             tx.commit().await?;
+            submitted.extend(going);
+        }
+        Ok(submitted)
+    }
+
+    /// Supersedes what earlier runs planned for these links and did not send yet. Fenced.
+    pub async fn operations_outdate(
+        &self,
+        lease: &Lease,
+        run: RunId,
+        list: &ListRow,
+        links: &[LinkId],
+    ) -> Result<()> {
+        let now = self.clock.now();
+        for links in links.chunks(self.db.chunk()) {
+            let rows: Vec<_> = links.iter().map(|link| LinkGiven { link: link.0 }).collect();
+            let args = args![json(&rows)?, list.clinic, run, now];
+            self.execute_under(lease, OPERATIONS_OUTDATE, args).await?;
         }
         Ok(())
     }

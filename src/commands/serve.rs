@@ -1,0 +1,179 @@
+//! `serve`: webhooks and health, and the loop in one long-running process.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use clap::Args;
+use tokio::net::TcpListener;
+use tokio::sync::{Notify, watch};
+
+use super::{Common, Deployment, Exit};
+use crate::clock::timeout;
+use crate::http::{self, Receiver};
+use crate::reconcile::{Reconciler, Roster, Scope};
+use crate::scheduler::Schedule;
+
+/// Where to serve.
+#[derive(Debug, Clone, Args)]
+pub struct Options {
+    /// The address and port to listen on, if not as the configuration says.
+    #[arg(long)]
+    listen: Option<SocketAddr>,
+}
+
+/// What was begun is finished within this, or left to the next start: it is in the store.
+const GRACE: Duration = Duration::from_secs(20);
+/// How old the list of accounts and lists may get: a list that was pinned meanwhile shows then.
+const ROSTER: Duration = Duration::from_mins(1);
+
+/// Serves until it is asked to stop.
+pub async fn run(common: &Common, options: Options) -> anyhow::Result<Exit> {
+    let deployment = Deployment::open(common).await?;
+    let listen = options.listen.unwrap_or(deployment.config.serve.listen);
+    let listener = TcpListener::bind(listen).await.with_context(|| {
+        format!("cannot listen on {listen}: choose another port in [serve] listen or with --listen")
+    })?;
+    eprintln!("Serving on http://{}", listener.local_addr()?);
+    serve(deployment, listener, super::deployment::asked_to_stop()).await?;
+    Ok(Exit::InStep)
+}
+
+/// Serves on `listener` until `stop` resolves; then accepts nothing more, and finishes and commits
+/// what it took.
+pub async fn serve(
+    deployment: Deployment,
+    listener: TcpListener,
+    stop: impl Future<Output = std::io::Result<()>> + Send + 'static,
+) -> anyhow::Result<()> {
+    let deployment = Arc::new(deployment);
+    let (announce, roster) = watch::channel(Arc::new(deployment.roster().await?));
+    let woken = Arc::new(Notify::new());
+    let receiver = Receiver::start(
+        deployment.store.clone(),
+        deployment.reconciler().clock.clone(),
+        deployment.public_url(),
+        roster.clone(),
+        woken.clone(),
+    );
+    let asked = deployment.reconciler().stop.clone();
+    let mut tasks = tokio::task::JoinSet::new();
+    tasks.spawn(refresh(deployment.clone(), announce));
+    tasks.spawn(attend(deployment.clone(), roster.clone(), woken));
+    let due = Arc::new(Notify::new());
+    if let Some(schedule) = schedule(&deployment)? {
+        let clock = deployment.reconciler().clock.clone();
+        tasks.spawn(schedule.run(clock, due.clone(), asked.clone()));
+    }
+    tasks.spawn(reconcile(deployment.clone(), roster, due));
+
+    let until = async move {
+        drop(stop.await);
+        asked.ask();
+    };
+    let served = axum::serve(listener, http::router(Arc::new(receiver)));
+    served.with_graceful_shutdown(until).await?;
+    let finished = async { while tasks.join_next().await.is_some() {} };
+    if timeout(deployment.clock(), GRACE, finished).await.is_err() {
+        tracing::warn!("stopped in the midst of a run; the next one goes on from there");
+    }
+    Ok(())
+}
+
+fn schedule(deployment: &Deployment) -> anyhow::Result<Option<Schedule>> {
+    let serve = &deployment.config.serve;
+    let jitter = serve.jitter.to_std()?;
+    let cron = serve.schedule.as_deref();
+    Ok(cron.and_then(|cron| Schedule::parse(cron, serve.time_zone, jitter)))
+}
+
+/// Reads accounts and lists anew from time to time.
+async fn refresh(deployment: Arc<Deployment>, announce: watch::Sender<Arc<Roster>>) {
+    let stop = &deployment.reconciler().stop;
+    while !pause(&deployment, ROSTER).await && !stop.is_asked() {
+        match deployment.roster().await {
+            Ok(roster) => drop(announce.send(Arc::new(roster))),
+            Err(error) => tracing::warn!(%error, "accounts and lists could not be read anew"),
+        }
+        if let Err(error) = deployment.drop_old_bodies().await {
+            tracing::warn!(%error, "old deliveries could not be emptied");
+        }
+    }
+}
+
+/// Attends to what is told, with the accounts and lists as they are now.
+async fn attend(
+    deployment: Arc<Deployment>,
+    mut roster: watch::Receiver<Arc<Roster>>,
+    woken: Arc<Notify>,
+) {
+    while !deployment.reconciler().stop.is_asked() {
+        let reconciler = with_roster(&deployment, &roster.borrow_and_update());
+        let attended = std::pin::pin!(reconciler.attend_until_stopped(woken.clone()));
+        let changed = std::pin::pin!(roster.changed());
+        futures::future::select(attended, changed).await;
+    }
+}
+
+/// Reconciles every clinic each time the schedule says so; one after the other, so that no list has
+/// two turns at once.
+async fn reconcile(
+    deployment: Arc<Deployment>,
+    roster: watch::Receiver<Arc<Roster>>,
+    due: Arc<Notify>,
+) {
+    let stop = deployment.reconciler().stop.clone();
+    while !stop.is_asked() {
+        let woken = std::pin::pin!(due.notified());
+        let slept = std::pin::pin!(deployment.clock().sleep(Duration::from_secs(1)));
+        if matches!(futures::future::select(woken, slept).await, futures::future::Either::Right(_))
+        {
+            continue;
+        }
+        let reconciler = with_roster(&deployment, &roster.borrow());
+        for clinic in deployment.clinics() {
+            if stop.is_asked() {
+                return;
+            }
+            let done = async {
+                let mut practice = deployment.practice(clinic).await?;
+                anyhow::Ok(reconciler.reconcile(&mut practice, &Scope::default()).await?)
+            };
+            match done.await {
+                Ok(outcome) => tell(&reconciler, &outcome),
+                Err(error) => {
+                    tracing::error!(clinic = clinic.slug, %error, "the clinic could not be reconciled");
+                }
+            }
+        }
+    }
+}
+
+fn tell(reconciler: &Reconciler, outcome: &crate::reconcile::ClinicOutcome) {
+    for list in &outcome.lists {
+        let state = list.state.word();
+        reconciler.progress.note(&format!("{}/{}: {state}", outcome.clinic, list.list));
+        if let Some(problem) = &list.problem {
+            tracing::warn!(clinic = outcome.clinic, list = list.list, problem, "a list failed");
+        }
+    }
+}
+
+fn with_roster(deployment: &Deployment, roster: &Arc<Roster>) -> Reconciler {
+    Reconciler { roster: roster.clone(), ..deployment.reconciler().clone() }
+}
+
+/// Waits in small steps; tells whether it was asked to stop meanwhile.
+async fn pause(deployment: &Deployment, whole: Duration) -> bool {
+    let step = Duration::from_millis(500);
+    let mut waited = Duration::ZERO;
+    while waited < whole {
+        if deployment.reconciler().stop.is_asked() {
+            return true;
+        }
+        deployment.clock().sleep(step).await;
+        waited += step;
+    }
+    false
+}

@@ -1,0 +1,67 @@
+//! How `listwarden serve` serves: the section `[serve]`.
+
+use chrono_tz::Tz;
+use croner::parser::{CronParser, Seconds};
+
+use super::ServeSettings;
+use super::section::Section;
+
+/// Reads the section; each key has a usual value.
+pub(super) fn read(section: Section<'_>) -> ServeSettings {
+    let serve = ServeSettings {
+        listen: listen(&section),
+        public_url: public_url(&section),
+        schedule: schedule(&section),
+        time_zone: time_zone(&section),
+        jitter: section.duration("jitter", "30s", "0s"),
+        keep_bodies: section.duration("keep_bodies", "30d", "1d"),
+    };
+    section.end();
+    serve
+}
+
+fn listen(section: &Section<'_>) -> std::net::SocketAddr {
+    let usual = ([127, 0, 0, 1], 8080).into();
+    let Some(text) = section.text("listen") else { return usual };
+    text.parse().unwrap_or_else(|_| {
+        let cure = "Write an address and a port, such as \"0.0.0.0:8080\"";
+        section.problem("listen", "is no address to listen on", cure);
+        usual
+    })
+}
+
+/// Providers are given this URL, and some sign it.
+fn public_url(section: &Section<'_>) -> Option<String> {
+    const CURE: &str = "Write how providers reach this deployment, such as \"https://hooks.clinic.example\", without a query";
+    let text = section.text("public_url")?;
+    let sound = url::Url::parse(&text).ok().filter(|url| {
+        matches!(url.scheme(), "http" | "https") && url.query().is_none() && url.has_host()
+    });
+    if sound.is_none() {
+        section.problem("public_url", "is no URL that providers can send to", CURE);
+    }
+    sound.map(|_| text.trim_end_matches('/').to_owned())
+}
+
+fn schedule(section: &Section<'_>) -> Option<String> {
+    const CURE: &str = "Write a cron expression, such as \"0 */15 * * * *\": second, minute, hour, day, month, day of the week";
+    let text = section.text("schedule")?;
+    let known = is_cron(&text);
+    if !known {
+        section.problem("schedule", "is no cron expression", CURE);
+    }
+    known.then_some(text)
+}
+
+/// Five fields, or six with seconds first.
+fn is_cron(text: &str) -> bool {
+    CronParser::builder().seconds(Seconds::Optional).build().parse(text).is_ok()
+}
+
+fn time_zone(section: &Section<'_>) -> Tz {
+    let Some(text) = section.text("time_zone") else { return Tz::UTC };
+    text.parse().unwrap_or_else(|_| {
+        section.problem("time_zone", "is no time zone", "Use an IANA name, such as Europe/London");
+        Tz::UTC
+    })
+}

@@ -1,0 +1,74 @@
+//! The intake: many deliveries share one transaction, and each is answered after its commit.
+
+use std::sync::Arc;
+
+use tokio::sync::{Notify, mpsc, oneshot};
+
+use crate::store::{NewDelivery, Store};
+
+/// Deliveries that may wait for a transaction; more are made to wait at the door.
+const WAITING: usize = 1_024;
+/// Deliveries in one transaction.
+const TOGETHER: usize = 128;
+
+/// Hands deliveries to the one task that writes them.
+#[derive(Debug)]
+pub(super) struct Intake {
+    waiting: mpsc::Sender<Waiting>,
+}
+
+struct Waiting {
+    delivery: NewDelivery,
+    kept: oneshot::Sender<bool>,
+}
+
+impl Intake {
+    /// Starts the writing task; it ends when the intake is dropped and everything taken is written.
+    pub(super) fn start(store: Store, wake: Arc<Notify>) -> Self {
+        let (waiting, arriving) = mpsc::channel(WAITING);
+        tokio::spawn(write(store, wake, arriving));
+        Self { waiting }
+    }
+
+    /// Keeps a delivery; returns once it is committed, or could not be.
+    pub(super) async fn keep(&self, delivery: NewDelivery) -> Result<(), ()> {
+        let (kept, answer) = oneshot::channel();
+        self.waiting.send(Waiting { delivery, kept }).await.map_err(|_| ())?;
+        if answer.await.unwrap_or(false) { Ok(()) } else { Err(()) }
+    }
+}
+
+async fn write(store: Store, wake: Arc<Notify>, mut arriving: mpsc::Receiver<Waiting>) {
+    let mut together = Vec::with_capacity(TOGETHER);
+    while arriving.recv_many(&mut together, TOGETHER).await > 0 {
+        let (deliveries, answers): (Vec<_>, Vec<_>) =
+            together.drain(..).map(|waiting| (waiting.delivery, waiting.kept)).unzip();
+        let kept = keep_all(&store, &deliveries).await;
+        wake.notify_one();
+        for (answer, kept) in answers.into_iter().zip(kept) {
+            // A sender that hung up sends again; the key makes it the same delivery.
+            answer.send(kept).ok();
+        }
+    }
+}
+
+/// Writes all in one transaction; where that fails each by itself, so that one alone is refused.
+async fn keep_all(store: &Store, deliveries: &[NewDelivery]) -> Vec<bool> {
+    match store.deliveries_take(deliveries).await {
+        Ok(_) => return vec![true; deliveries.len()],
+        Err(error) if deliveries.len() == 1 => {
+            tracing::error!(%error, "a delivery could not be kept; its provider sends it again");
+            return vec![false];
+        }
+        Err(_) => {}
+    }
+    let mut kept = Vec::with_capacity(deliveries.len());
+    for delivery in deliveries {
+        let one = store.deliveries_take(std::slice::from_ref(delivery)).await;
+        if let Err(error) = &one {
+            tracing::error!(%error, "a delivery could not be kept; its provider sends it again");
+        }
+        kept.push(one.is_ok());
+    }
+    kept
+}

@@ -1,0 +1,276 @@
+//! Webhooks: a delivery is verified over its raw bytes, kept with what it proves, answered, and
+//! only then attended to.
+//!
+//! Nothing is said to whoever is refused but a status: 401 for a signature, 404 for a path, 413,
+//! 415 and 400 for what cannot be a delivery. 503 asks the provider to try again, and 410 is never
+//! answered: it would switch the webhook off.
+
+mod intake;
+mod opt_out;
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use axum::Router;
+use axum::body::{Body, to_bytes};
+use axum::extract::{Path, Request, State};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use chrono::{DateTime, TimeDelta, Utc};
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use http::{HeaderMap, StatusCode};
+use secrecy::ExposeSecret;
+use sha2::{Digest, Sha256};
+use tokio::sync::{Notify, watch};
+
+use self::intake::Intake;
+use crate::clock::SharedClock;
+use crate::providers::WebhookScheme;
+use crate::providers::signatures::{Delivery, Verified};
+use crate::reconcile::Roster;
+use crate::store::{Endpoint, NewDelivery, Store, StoreError};
+
+/// The largest body taken, in bytes.
+pub const LARGEST: usize = 1 << 20;
+/// How long an endpoint is believed to be as it was read: a rotation shows within that.
+const REMEMBERED: TimeDelta = TimeDelta::seconds(5);
+/// Endpoints remembered at once.
+const MOST_REMEMBERED: usize = 10_000;
+
+/// Takes deliveries.
+#[derive(Debug)]
+pub struct Receiver {
+    store: Store,
+    clock: SharedClock,
+    public_url: String,
+    roster: watch::Receiver<Arc<Roster>>,
+    intake: Intake,
+    endpoints: Mutex<BTreeMap<String, (DateTime<Utc>, Arc<Endpoint>)>>,
+    counts: Counts,
+}
+
+/// What became of deliveries since the start.
+#[derive(Debug, Default)]
+pub struct Counts {
+    /// Kept, or known already.
+    pub taken: AtomicU64,
+    /// Refused for their signature.
+    pub forged: AtomicU64,
+    /// Refused for anything else about them.
+    pub refused: AtomicU64,
+    /// To an endpoint that nobody made.
+    pub unknown: AtomicU64,
+    /// Not kept, because the store did not take them: the provider tries again.
+    pub failed: AtomicU64,
+}
+
+impl Receiver {
+    /// Starts taking deliveries; `wake` is called when some were kept.
+    ///
+    /// `public_url` is how providers reach us, without the path: signatures cover it.
+    #[must_use]
+    pub fn start(
+        store: Store,
+        clock: SharedClock,
+        public_url: &str,
+        roster: watch::Receiver<Arc<Roster>>,
+        wake: Arc<Notify>,
+    ) -> Self {
+        Self {
+            intake: Intake::start(store.clone(), wake),
+            public_url: public_url.trim_end_matches('/').to_owned(),
+            store,
+            clock,
+            roster,
+            endpoints: Mutex::default(),
+            counts: Counts::default(),
+        }
+    }
+
+    /// Returns what became of deliveries since the start.
+    #[must_use]
+    pub const fn counts(&self) -> &Counts {
+        &self.counts
+    }
+
+    pub(super) const fn store(&self) -> &Store {
+        &self.store
+    }
+
+    async fn take(&self, token: &str, request: Request<Body>) -> Result<Response, Refused> {
+        let (parts, body) = request.into_parts();
+        let endpoint = self.endpoint(token).await?.ok_or(Refused::Unknown)?;
+        let roster = self.roster.borrow().clone();
+        let account = roster.account(endpoint.clinic, &endpoint.account).ok_or(Refused::Later)?;
+        let scheme = account.scheme.as_deref().ok_or(Refused::Unknown)?;
+        let media_type = media_type(&parts.headers, scheme)?;
+        if announced(&parts.headers).is_some_and(|length| length > LARGEST) {
+            return Err(Refused::TooLarge);
+        }
+        let body = to_bytes(body, LARGEST).await.map_err(|_| Refused::TooLarge)?;
+        let target = parts.uri.path_and_query().map_or("", |target| target.as_str());
+        let url = format!("{}{target}", self.public_url);
+        let delivery =
+            Delivery { method: &parts.method, url: &url, headers: &parts.headers, body: &body };
+        let verified = self.verified(&endpoint, scheme, &delivery)?;
+        let notices = scheme.read(&delivery, endpoint.origin).map_err(|_| Refused::Malformed)?;
+        let key = key(verified.as_ref(), &body);
+        let opt_outs = if verified.is_some() {
+            let now = self.clock.now();
+            opt_out::proven(&self.store, &roster, account, &key, &notices, now)
+        } else {
+            Vec::new()
+        };
+        let delivery = NewDelivery {
+            clinic: endpoint.clinic,
+            endpoint: endpoint.id,
+            key,
+            media_type,
+            proven: verified.is_some(),
+            opt_outs,
+            body: body.to_vec(),
+        };
+        self.intake.keep(delivery).await.map_err(|()| Refused::Later)?;
+        let (media_type, text) = scheme.answer();
+        Ok(([(CONTENT_TYPE, media_type)], text).into_response())
+    }
+
+    /// Checks the signature; none where the endpoint is not signed, and so proves nothing.
+    fn verified(
+        &self,
+        endpoint: &Endpoint,
+        scheme: &dyn WebhookScheme,
+        delivery: &Delivery<'_>,
+    ) -> Result<Option<Verified>, Refused> {
+        if !endpoint.signed {
+            return Ok(None);
+        }
+        match scheme.verify(delivery, &endpoint.secrets, self.clock.now()) {
+            Ok(verified) => Ok(Some(verified)),
+            Err(reason) => {
+                tracing::warn!(endpoint = %endpoint.id, %reason, "a delivery was refused");
+                Err(Refused::Forged)
+            }
+        }
+    }
+
+    /// Finds the endpoint of a path's token, as it was a few seconds ago at most.
+    async fn endpoint(&self, token: &str) -> Result<Option<Arc<Endpoint>>, StoreError> {
+        let now = self.clock.now();
+        if let Some((read_at, endpoint)) = self.remembered().get(token)
+            && now - *read_at < REMEMBERED
+        {
+            return Ok(Some(endpoint.clone()));
+        }
+        let found = self.store.endpoint_by_token(token).await?.map(Arc::new);
+        let mut remembered = self.remembered();
+        if remembered.len() >= MOST_REMEMBERED {
+            remembered.clear();
+        }
+        match &found {
+            Some(endpoint) => {
+                let token = endpoint.token.expose_secret().to_owned();
+                remembered.insert(token, (now, endpoint.clone()));
+            }
+            None => drop(remembered.remove(token)),
+        }
+        Ok(found)
+    }
+
+    #[expect(clippy::type_complexity, reason = "the map of one field")]
+    fn remembered(
+        &self,
+    ) -> std::sync::MutexGuard<'_, BTreeMap<String, (DateTime<Utc>, Arc<Endpoint>)>> {
+        self.endpoints.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn count(&self, answer: &Result<Response, Refused>) {
+        let counts = &self.counts;
+        let count = match answer {
+            Ok(_) => &counts.taken,
+            Err(Refused::Forged) => &counts.forged,
+            Err(Refused::Unknown) => &counts.unknown,
+            Err(Refused::Later) => &counts.failed,
+            Err(Refused::TooLarge | Refused::MediaType | Refused::Malformed) => &counts.refused,
+        };
+        count.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// Why a delivery was not taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Refused {
+    Unknown,
+    Forged,
+    TooLarge,
+    MediaType,
+    Malformed,
+    Later,
+}
+
+impl From<StoreError> for Refused {
+    fn from(error: StoreError) -> Self {
+        tracing::error!(%error, "a delivery could not be looked up");
+        Self::Later
+    }
+}
+
+impl IntoResponse for Refused {
+    fn into_response(self) -> Response {
+        match self {
+            Self::Unknown => StatusCode::NOT_FOUND,
+            Self::Forged => StatusCode::UNAUTHORIZED,
+            Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::MediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::Malformed => StatusCode::BAD_REQUEST,
+            Self::Later => StatusCode::SERVICE_UNAVAILABLE,
+        }
+        .into_response()
+    }
+}
+
+/// Returns the routes that providers send to.
+pub(super) fn router(receiver: Arc<Receiver>) -> Router {
+    Router::new().route("/webhooks/{token}", get(probe).post(receive)).with_state(receiver)
+}
+
+/// Answers a provider that looks whether the URL works; such a look is not signed.
+async fn probe(State(receiver): State<Arc<Receiver>>, Path(token): Path<String>) -> Response {
+    match receiver.endpoint(&token).await {
+        Ok(Some(_)) => StatusCode::OK.into_response(),
+        Ok(None) => Refused::Unknown.into_response(),
+        Err(error) => Refused::from(error).into_response(),
+    }
+}
+
+async fn receive(
+    State(receiver): State<Arc<Receiver>>,
+    Path(token): Path<String>,
+    request: Request<Body>,
+) -> Response {
+    let answer = receiver.take(&token, request).await;
+    receiver.count(&answer);
+    answer.unwrap_or_else(IntoResponse::into_response)
+}
+
+fn announced(headers: &HeaderMap) -> Option<usize> {
+    headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}
+
+/// Returns the delivery's media type, if its provider sends in it.
+fn media_type(headers: &HeaderMap, scheme: &dyn WebhookScheme) -> Result<String, Refused> {
+    let sent = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let essence = sent.unwrap_or_default().split(';').next().unwrap_or_default().trim();
+    let known = scheme.media_types().iter().any(|known| known.eq_ignore_ascii_case(essence));
+    if known { Ok(essence.to_ascii_lowercase()) } else { Err(Refused::MediaType) }
+}
+
+/// What makes a delivery the same when it comes again: the id that the signature covers, else the
+/// body, which is the same in every retry.
+fn key(verified: Option<&Verified>, body: &[u8]) -> String {
+    match verified.and_then(|verified| verified.unique.as_ref()) {
+        Some(id) => format!("id:{id}"),
+        None => format!("body:{}", hex::encode(Sha256::digest(body))),
+    }
+}

@@ -1,0 +1,61 @@
+//! What a process keeps: practices with their lists, and the accounts that tell of them.
+
+use std::sync::Arc;
+
+use super::{ManagedList, Practice};
+use crate::domain::{Channel, ClinicId};
+use crate::providers::{ListAccount, Notice, WebhookScheme};
+
+/// Every practice and account in hand, read by whoever attends to what was told.
+#[derive(Debug, Default)]
+pub struct Roster {
+    /// The practices with their lists.
+    pub practices: Vec<Practice>,
+    /// The accounts of all of them.
+    pub accounts: Vec<ManagedAccount>,
+}
+
+/// One provider account of one clinic.
+#[derive(Debug, Clone)]
+pub struct ManagedAccount {
+    /// Whose it is.
+    pub clinic: ClinicId,
+    /// Its name in the clinic's file.
+    pub name: String,
+    /// What its lease is called after, as with its lists (see [`ManagedList::account`]).
+    pub account: String,
+    /// The channel of its lists.
+    pub channel: Channel,
+    /// How its webhooks are verified and read.
+    pub scheme: Option<Arc<dyn WebhookScheme>>,
+    /// The provider.
+    pub port: Arc<dyn ListAccount>,
+}
+
+impl Roster {
+    /// Returns the account of a clinic by its name in the clinic's file.
+    #[must_use]
+    pub fn account(&self, clinic: ClinicId, name: &str) -> Option<&ManagedAccount> {
+        self.accounts.iter().find(|account| account.clinic == clinic && account.name == name)
+    }
+
+    /// Returns the lists that a notice is about: those with the audience it names, else all of the
+    /// account's, in whatever clinic (L27).
+    pub fn lists_of<'a>(
+        &'a self,
+        account: &'a ManagedAccount,
+        notice: &'a Notice,
+    ) -> impl Iterator<Item = (&'a Practice, &'a ManagedList)> {
+        let named = |list: &ManagedList| {
+            notice.list.as_ref().is_none_or(|audience| *audience == list.audience)
+        };
+        self.lists().filter(move |(_, list)| list.account == account.account && named(list))
+    }
+
+    /// Returns every list with its practice.
+    pub fn lists(&self) -> impl Iterator<Item = (&Practice, &ManagedList)> {
+        self.practices
+            .iter()
+            .flat_map(|practice| practice.lists.iter().map(move |list| (practice, list)))
+    }
+}

@@ -1,0 +1,41 @@
+//! The worker of a serving process: attends as soon as it is woken, and looks by itself meanwhile.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::Notify;
+
+use super::Reconciler;
+
+/// How often it looks without being woken: another replica may have taken a delivery.
+const LOOK: Duration = Duration::from_millis(500);
+/// How often it looks while another worker holds an account that something waits for.
+const HELD: Duration = Duration::from_millis(200);
+/// The pause after a failure; it doubles up to a minute.
+const PAUSE: Duration = Duration::from_secs(1);
+const LONGEST_PAUSE: Duration = Duration::from_mins(1);
+
+impl Reconciler {
+    /// Attends to what waits until it is asked to stop. A failure is logged and tried again; what
+    /// waits is in the store and is lost by none.
+    pub async fn attend_until_stopped(&self, wake: Arc<Notify>) {
+        let mut pause = PAUSE;
+        while !self.stop.is_asked() {
+            let wait = match self.attend().await {
+                Ok(false) => LOOK,
+                Ok(true) => HELD,
+                Err(error) => {
+                    tracing::warn!(%error, "what was told could not be attended to; it is tried again");
+                    pause = (pause * 2).min(LONGEST_PAUSE);
+                    pause
+                }
+            };
+            if wait <= LOOK {
+                pause = PAUSE;
+            }
+            let woken = std::pin::pin!(wake.notified());
+            let slept = self.clock.sleep(wait);
+            futures::future::select(woken, slept).await;
+        }
+    }
+}

@@ -1,0 +1,359 @@
+//! Deliveries: what providers sent, kept before it is answered, attended to afterwards.
+//!
+//! Many deliveries share one transaction, each with the opt-outs that it proves. The key makes a
+//! delivery that comes twice the same one; it outlives the sealed body.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use uuid::Uuid;
+
+use super::Store;
+use super::columns::{At, args, from_json, id_rows, json, millis};
+use super::db::Tx;
+use super::endpoints::Endpoint;
+use super::error::Result;
+use super::leases::Lease;
+use super::lists::ListRow;
+use super::sql::statements;
+use crate::domain::{Channel, ClinicId, ContactId, Draft, Event, EventId, Standing};
+use crate::keys::AddressHash;
+
+/// A delivery that was found genuine.
+#[derive(Debug, Clone)]
+pub struct NewDelivery {
+    /// The clinic of its endpoint.
+    pub clinic: ClinicId,
+    /// Its endpoint.
+    pub endpoint: Uuid,
+    /// What makes it the same when it comes again: the provider's id, else a hash of the body.
+    pub key: String,
+    /// The raw body.
+    pub body: Vec<u8>,
+    /// Its media type.
+    pub media_type: String,
+    /// Whether a signature proved who sent it.
+    pub proven: bool,
+    /// What it proves by itself.
+    pub opt_outs: Vec<ProvenOptOut>,
+}
+
+/// An opt-out that a delivery proves, for one clinic.
+#[derive(Debug, Clone)]
+pub struct ProvenOptOut {
+    /// The clinic.
+    pub clinic: ClinicId,
+    /// The channel of the address.
+    pub channel: Channel,
+    /// Hashes of the address under every live key, the current one first.
+    pub hashes: Vec<AddressHash>,
+    /// What the ledger is to say; whose address it is, is found by the hashes.
+    pub draft: Draft,
+}
+
+/// A delivery that waits to be attended to.
+#[derive(Debug, Clone)]
+pub struct Delivery {
+    /// Its id.
+    pub id: Uuid,
+    /// Its endpoint.
+    pub endpoint: Uuid,
+    /// The raw body; none once it was dropped.
+    pub body: Option<Vec<u8>>,
+    /// Its media type.
+    pub media_type: String,
+    /// Whether a signature proved who sent it.
+    pub proven: bool,
+    /// When it came.
+    pub received_at: DateTime<Utc>,
+}
+
+#[derive(Serialize)]
+struct DeliveryPut<'a> {
+    clinic: Uuid,
+    id: Uuid,
+    endpoint: Uuid,
+    key: &'a str,
+    body: String,
+    media_type: &'a str,
+    proven: bool,
+    at: i64,
+}
+
+#[derive(Serialize)]
+struct ContactPut<'a> {
+    id: Uuid,
+    channel: Channel,
+    hash: &'a str,
+    key_id: &'a str,
+}
+
+#[derive(Serialize)]
+struct OrdinalGiven {
+    ordinal: i64,
+}
+
+#[derive(sqlx::FromRow)]
+struct DeliveryColumns {
+    id: Uuid,
+    endpoint_id: Uuid,
+    body: Option<String>,
+    media_type: String,
+    proven: bool,
+    #[sqlx(try_from = "At")]
+    received_at: DateTime<Utc>,
+}
+
+statements! {
+    DELIVERIES_ADD (given: clinic uuid, id uuid, endpoint uuid, key text, body text,
+        media_type text, proven boolean, at bigint) = {
+        "INSERT INTO deliveries (clinic_id, id, endpoint_id, unique_key, body, media_type, proven,
+            received_at)
+         SELECT clinic, id, endpoint, key, body, media_type, proven, at FROM given WHERE TRUE
+         ON CONFLICT (clinic_id, endpoint_id, unique_key) DO NOTHING RETURNING id"
+    }
+    DELIVERY_CONTACTS (given: id uuid, channel text, hash text, key_id text) = {
+        "SELECT c.channel, c.hash, c.id FROM given g
+         JOIN contacts c ON c.clinic_id = $2 AND c.channel = g.channel AND c.hash = g.hash"
+    }
+    DELIVERY_CONTACTS_ADD (given: id uuid, channel text, hash text, key_id text) = {
+        "INSERT INTO contacts (clinic_id, id, channel, address, hash, key_id, standing)
+         SELECT $2, id, channel, NULL, hash, key_id, '{}' FROM given"
+    }
+    DELIVERY_STANDINGS (given: id uuid) = {
+        "SELECT c.id, c.standing FROM given g JOIN contacts c ON c.clinic_id = $2 AND c.id = g.id"
+    }
+    LINKS_URGENT (given: id uuid) = {
+        "UPDATE links SET urgent = TRUE, stale = TRUE, version = links.version + 1
+         WHERE links.clinic_id = $2 AND links.contact_id IN (SELECT g.id FROM given g)"
+    }
+    LINKS_URGENT_BY_ORDINAL (given: ordinal bigint) = {
+        "UPDATE links SET urgent = TRUE, stale = TRUE, version = links.version + 1
+         FROM given g
+         WHERE links.clinic_id = $2 AND links.list_id = $3 AND links.ordinal = g.ordinal"
+    }
+    DELIVERIES_WAITING = {
+        "SELECT id, endpoint_id, body, media_type, proven, received_at FROM deliveries
+         WHERE clinic_id = $1 AND attended_at IS NULL ORDER BY id LIMIT $2"
+    }
+    CLINICS_WAITING = {
+        "SELECT clinic_id FROM deliveries WHERE attended_at IS NULL
+         UNION SELECT clinic_id FROM links WHERE urgent
+         UNION SELECT clinic_id FROM feedback WHERE done_at IS NULL"
+    }
+    LINKS_CALM = {
+        "UPDATE links SET urgent = FALSE WHERE clinic_id = $1 AND list_id = $2 AND urgent"
+    }
+    DELIVERIES_ATTENDED (given: id uuid) = {
+        "UPDATE deliveries SET attended_at = $3 FROM given g
+         WHERE deliveries.clinic_id = $2 AND deliveries.id = g.id"
+    }
+    DELIVERIES_EMPTY = {
+        "UPDATE deliveries SET body = NULL
+         WHERE clinic_id = $1 AND received_at < $2 AND body IS NOT NULL AND attended_at IS NOT NULL"
+    }
+    DELIVERY_LAST = {
+        "SELECT MAX(received_at) FROM deliveries WHERE clinic_id = $1 AND endpoint_id = $2"
+    }
+}
+
+impl Store {
+    /// Takes deliveries, all of them or none; returns how many were new.
+    ///
+    /// Of a new one the opt-outs that it proves are in the ledger, and the links of the addresses
+    /// urgent, when this returns.
+    pub async fn deliveries_take(&self, deliveries: &[NewDelivery]) -> Result<u64> {
+        let now = self.clock.now();
+        let ids: Vec<Uuid> = deliveries.iter().map(|_| self.clock.id()).collect();
+        let mut puts = Vec::with_capacity(deliveries.len());
+        for (id, delivery) in ids.iter().zip(deliveries) {
+            puts.push(DeliveryPut {
+                clinic: delivery.clinic.0,
+                id: *id,
+                endpoint: delivery.endpoint,
+                key: &delivery.key,
+                body: self.seal_bytes("deliveries/body", *id, &delivery.body)?,
+                media_type: &delivery.media_type,
+                proven: delivery.proven,
+                at: millis(now),
+            });
+        }
+        let mut tx = self.db.begin().await?;
+        let new: Vec<(Uuid,)> = tx.rows(DELIVERIES_ADD, args![json(&puts)?]).await?;
+        let new: BTreeSet<Uuid> = new.into_iter().map(|(id,)| id).collect();
+        // Heads are locked in the order of the clinics, so that two takers cannot wait for each
+        // other.
+        let mut proven: BTreeMap<ClinicId, Vec<&ProvenOptOut>> = BTreeMap::new();
+        let taken = ids.iter().zip(deliveries).filter(|(id, _)| new.contains(id));
+        for opt_out in taken.flat_map(|(_, delivery)| &delivery.opt_outs) {
+            proven.entry(opt_out.clinic).or_default().push(opt_out);
+        }
+        for (clinic, opt_outs) in proven {
+            self.opt_outs_append(&mut tx, clinic, &opt_outs, now).await?;
+        }
+        tx.commit().await?;
+        Ok(new.len() as u64)
+    }
+
+    async fn opt_outs_append(
+        &self,
+        tx: &mut Tx,
+        clinic: ClinicId,
+        opt_outs: &[&ProvenOptOut],
+        now: DateTime<Utc>,
+    ) -> Result<()> {
+        super::ledger::ledger_lock(tx, clinic).await?;
+        let contacts = self.contacts_by_hash(tx, clinic, opt_outs).await?;
+        let standings = standings(tx, clinic, &contacts).await?;
+        let is_new = |(opt_out, contact): &(&&ProvenOptOut, &ContactId)| {
+            let draft = &opt_out.draft;
+            !standings.get(contact).is_some_and(|standing| {
+                standing.has_on_record(draft.kind, draft.occurred_at, draft.clock)
+            })
+        };
+        let events: Vec<Event> = opt_outs
+            .iter()
+            .zip(&contacts)
+            .filter(is_new)
+            .map(|(opt_out, contact)| {
+                let draft = Draft { contact: Some(*contact), ..opt_out.draft.clone() };
+                draft.into_event(EventId(self.clock.id()), now)
+            })
+            .collect();
+        self.append_in(tx, clinic, &events).await?;
+        let rows = id_rows(contacts.iter().map(|contact| contact.0))?;
+        tx.execute(LINKS_URGENT, args![rows, clinic]).await.map(drop)
+    }
+
+    /// Finds the contacts; whoever the clinic never knew becomes a contact without an address, so
+    /// that the opt-out is there before the person is.
+    async fn contacts_by_hash(
+        &self,
+        tx: &mut Tx,
+        clinic: ClinicId,
+        opt_outs: &[&ProvenOptOut],
+    ) -> Result<Vec<ContactId>> {
+        let puts: Vec<ContactPut<'_>> =
+            opt_outs.iter().flat_map(|opt_out| opt_out.contact_puts(|| self.clock.id())).collect();
+        let known: Vec<(Channel, String, ContactId)> =
+            tx.rows(DELIVERY_CONTACTS, args![json(&puts)?, clinic]).await?;
+        let mut known: BTreeMap<(Channel, String), ContactId> =
+            known.into_iter().map(|(channel, hash, id)| ((channel, hash), id)).collect();
+        let mut contacts = Vec::with_capacity(opt_outs.len());
+        let mut new = Vec::new();
+        for opt_out in opt_outs {
+            let mut puts = opt_out.contact_puts(|| self.clock.id());
+            let key = |put: &ContactPut<'_>| (put.channel, put.hash.to_owned());
+            let found =
+                opt_out.contact_puts(Uuid::nil).find_map(|put| known.get(&key(&put)).copied());
+            let contact = match (found, puts.next()) {
+                (Some(contact), _) => contact,
+                (None, Some(put)) => {
+                    let contact = ContactId(put.id);
+                    known.insert(key(&put), contact);
+                    new.push(put);
+                    contact
+                }
+                (None, None) => continue,
+            };
+            contacts.push(contact);
+        }
+        if !new.is_empty() {
+            tx.execute(DELIVERY_CONTACTS_ADD, args![json(&new)?, clinic]).await?;
+        }
+        Ok(contacts)
+    }
+
+    /// Returns deliveries of the clinic that nobody attended to yet, oldest first.
+    pub async fn deliveries_waiting(&self, clinic: ClinicId, limit: u32) -> Result<Vec<Delivery>> {
+        let rows: Vec<DeliveryColumns> =
+            self.db.rows(DELIVERIES_WAITING, args![clinic, limit]).await?;
+        let opened = rows.into_iter().map(|row| {
+            let body = row.body.as_ref();
+            let body = body.map(|sealed| self.open_bytes("deliveries/body", row.id, sealed));
+            Ok(Delivery {
+                body: body.transpose()?,
+                id: row.id,
+                endpoint: row.endpoint_id,
+                media_type: row.media_type,
+                proven: row.proven,
+                received_at: row.received_at,
+            })
+        });
+        opened.collect()
+    }
+
+    /// Returns the clinics for whom something waits: a delivery, an urgent link, news for their own
+    /// record.
+    pub async fn clinics_waiting(&self) -> Result<Vec<ClinicId>> {
+        let rows: Vec<(ClinicId,)> = self.db.rows(CLINICS_WAITING, args![]).await?;
+        Ok(rows.into_iter().map(|(clinic,)| clinic).collect())
+    }
+
+    /// Has the links of a list planned before all others. Fenced.
+    pub async fn links_urgent(
+        &self,
+        lease: &Lease,
+        list: &ListRow,
+        ordinals: &[i64],
+    ) -> Result<()> {
+        for ordinals in ordinals.chunks(self.db.chunk()) {
+            let rows: Vec<_> =
+                ordinals.iter().map(|ordinal| OrdinalGiven { ordinal: *ordinal }).collect();
+            let args = args![json(&rows)?, list.clinic, list.id];
+            self.execute_under(lease, LINKS_URGENT_BY_ORDINAL, args).await?;
+        }
+        Ok(())
+    }
+
+    /// Leaves the list's links to its next run, urgent or not. Fenced.
+    pub async fn links_calm(&self, lease: &Lease, list: &ListRow) -> Result<()> {
+        self.execute_under(lease, LINKS_CALM, args![list.clinic, list.id]).await.map(drop)
+    }
+
+    /// Records that the deliveries were attended to. Fenced.
+    pub async fn deliveries_attended(
+        &self,
+        lease: &Lease,
+        clinic: ClinicId,
+        deliveries: &[Uuid],
+    ) -> Result<()> {
+        let rows = id_rows(deliveries.iter().copied())?;
+        let args = args![rows, clinic, self.clock.now()];
+        self.execute_under(lease, DELIVERIES_ATTENDED, args).await.map(drop)
+    }
+
+    /// Drops the bodies of deliveries that came before `before`; their keys stay.
+    pub async fn deliveries_empty(&self, clinic: ClinicId, before: DateTime<Utc>) -> Result<u64> {
+        self.db.execute(DELIVERIES_EMPTY, args![clinic, before]).await
+    }
+
+    /// Returns when the endpoint last took a delivery.
+    pub async fn delivery_last(&self, endpoint: &Endpoint) -> Result<Option<DateTime<Utc>>> {
+        let last: Option<(super::columns::MaybeAt,)> =
+            self.db.row(DELIVERY_LAST, args![endpoint.clinic, endpoint.id]).await?;
+        Ok(last.and_then(|(at,)| at.into()))
+    }
+}
+
+async fn standings(
+    tx: &mut Tx,
+    clinic: ClinicId,
+    contacts: &[ContactId],
+) -> Result<BTreeMap<ContactId, Standing>> {
+    let rows = id_rows(contacts.iter().map(|contact| contact.0))?;
+    let found: Vec<(ContactId, String)> = tx.rows(DELIVERY_STANDINGS, args![rows, clinic]).await?;
+    found.into_iter().map(|(id, text)| Ok((id, from_json("standing", &text)?))).collect()
+}
+
+impl ProvenOptOut {
+    fn contact_puts(&self, mut id: impl FnMut() -> Uuid) -> impl Iterator<Item = ContactPut<'_>> {
+        self.hashes.iter().map(move |hash| ContactPut {
+            id: id(),
+            channel: self.channel,
+            hash: &hash.hash,
+            key_id: &hash.key_id,
+        })
+    }
+}
