@@ -13,8 +13,6 @@ CREATE TABLE endpoints (
     hook_id TEXT,
     signed BOOLEAN NOT NULL,
     secret TEXT,
-    retiring_secret TEXT,
-    retiring_until BIGINT,
     created_at BIGINT NOT NULL,
     removed_at BIGINT,
     PRIMARY KEY (clinic_id, id)

@@ -19,6 +19,7 @@ mod report;
 pub mod serve;
 #[cfg(feature = "simulator")]
 mod simulator;
+pub mod webhook;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -112,6 +113,9 @@ enum Command {
     /// Records consent given in person.
     #[command(subcommand)]
     Consent(consent::Consent),
+    /// Makes, shows and mends the webhooks by which providers tell us at once.
+    #[command(subcommand)]
+    Webhook(webhook::Webhook),
     /// Serves a simulated Mailchimp on loopback.
     #[cfg(feature = "simulator")]
     Simulator(simulator::Options),
@@ -138,6 +142,7 @@ impl Cli {
             Command::List(list) => list::run(&common, list).await,
             Command::Patients(patients) => patients::run(&common, patients).await,
             Command::Consent(consent) => consent::run(&common, consent).await,
+            Command::Webhook(webhook) => webhook::run(&common, webhook).await,
             #[cfg(feature = "simulator")]
             Command::Simulator(options) => simulator::run(options).await,
         }

@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use super::Store;
-use super::columns::{At, MaybeAt, args};
+use super::columns::{At, args};
 use super::error::{Result, StoreError};
 use super::sql::statements;
 use crate::domain::{ClinicId, endpoint::Origin};
@@ -48,9 +48,8 @@ pub struct Endpoint {
     pub hook: Option<String>,
     /// Whether deliveries must be signed; where not, nothing is believed before it is read again.
     pub signed: bool,
-    /// The secrets that the provider gave us to verify by, the current one first; the one before
-    /// it counts until its time is over.
-    pub secrets: Vec<SecretString>,
+    /// The secret that the provider showed once, to verify by.
+    pub secret: Option<SecretString>,
     /// When it was made.
     pub created_at: DateTime<Utc>,
 }
@@ -66,9 +65,6 @@ struct EndpointColumns {
     hook_id: Option<String>,
     signed: bool,
     secret: Option<String>,
-    retiring_secret: Option<String>,
-    #[sqlx(try_from = "MaybeAt")]
-    retiring_until: Option<DateTime<Utc>>,
     #[sqlx(try_from = "At")]
     created_at: DateTime<Utc>,
 }
@@ -76,7 +72,7 @@ struct EndpointColumns {
 macro_rules! endpoint_columns {
     () => {
         "SELECT id, clinic_id, token, account, audience, origin, hook_id, signed, secret,
-            retiring_secret, retiring_until, created_at
+            created_at
          FROM endpoints "
     };
 }
@@ -88,7 +84,7 @@ statements! {
          VALUES ($1, $2, $3, $4, $5, $6, $7, FALSE, $8)"
     }
     ENDPOINT_BY_TOKEN = {
-        endpoint_columns!(), "WHERE token_hash = $1 AND removed_at IS NULL"
+        endpoint_columns!(), "WHERE token_hash = $1 AND (removed_at IS NULL OR removed_at > $2)"
     }
     ENDPOINT_BY_ID = { endpoint_columns!(), "WHERE clinic_id = $1 AND id = $2" }
     ENDPOINTS = {
@@ -100,12 +96,8 @@ statements! {
         "UPDATE endpoints SET hook_id = $3, signed = $4, secret = COALESCE($5, secret)
          WHERE clinic_id = $1 AND id = $2"
     }
-    ENDPOINT_ROTATED = {
-        "UPDATE endpoints SET retiring_secret = secret, retiring_until = $3, secret = $4
-         WHERE clinic_id = $1 AND id = $2"
-    }
     ENDPOINT_REMOVED = {
-        "UPDATE endpoints SET removed_at = $3, secret = NULL, retiring_secret = NULL
+        "UPDATE endpoints SET removed_at = $3
          WHERE clinic_id = $1 AND id = $2 AND removed_at IS NULL"
     }
 }
@@ -141,7 +133,7 @@ impl Store {
     /// Finds the endpoint whose path ends in `token`.
     pub async fn endpoint_by_token(&self, token: &str) -> Result<Option<Endpoint>> {
         let found: Option<EndpointColumns> =
-            self.db.row(ENDPOINT_BY_TOKEN, args![token_hash(token)]).await?;
+            self.db.row(ENDPOINT_BY_TOKEN, args![token_hash(token), self.clock.now()]).await?;
         found.map(|columns| self.endpoint_of(columns)).transpose()
     }
 
@@ -171,35 +163,22 @@ impl Store {
         self.db.execute(ENDPOINT_HOOKED, args).await.map(drop)
     }
 
-    /// Gives an endpoint a new secret; the one before it counts until `until`.
-    pub async fn endpoint_rotated(
-        &self,
-        endpoint: &Endpoint,
-        secret: &SecretString,
-        until: DateTime<Utc>,
-    ) -> Result<()> {
-        let sealed = self.seal_secret(endpoint.id, secret)?;
-        let args = args![endpoint.clinic, endpoint.id, until, sealed];
-        self.db.execute(ENDPOINT_ROTATED, args).await.map(drop)
-    }
-
-    /// Ends an endpoint: its path is unknown from now on.
-    pub async fn endpoint_removed(&self, endpoint: &Endpoint) -> Result<()> {
-        let args = args![endpoint.clinic, endpoint.id, self.clock.now()];
+    /// Ends an endpoint: its path is unknown from `at` on.
+    pub async fn endpoint_removed(&self, endpoint: &Endpoint, at: DateTime<Utc>) -> Result<()> {
+        let args = args![endpoint.clinic, endpoint.id, at];
         self.db.execute(ENDPOINT_REMOVED, args).await.map(drop)
     }
 
     fn endpoint_of(&self, columns: EndpointColumns) -> Result<Endpoint> {
         let id = columns.id;
         let open = |what: &str, sealed: &str| self.open_text(what, id, sealed);
-        let retiring = columns.retiring_until.filter(|until| *until > self.clock.now()).is_some();
-        let secrets =
-            columns.secret.iter().chain(columns.retiring_secret.iter().filter(|_| retiring));
         Ok(Endpoint {
             token: open("endpoints/token", &columns.token)?,
-            secrets: secrets
+            secret: columns
+                .secret
+                .as_ref()
                 .map(|sealed| open("endpoints/secret", sealed))
-                .collect::<Result<_>>()?,
+                .transpose()?,
             id,
             clinic: columns.clinic_id,
             account: columns.account,

@@ -20,4 +20,5 @@ mod shared;
 mod short;
 mod transport;
 mod weather;
+mod webhooks;
 mod world;

@@ -443,7 +443,9 @@ async fn open_over(
 fn write_files(folder: &Path, url: &str, audience: &str, store: &str, clinic: &str, policy: &str) {
     fs::create_dir_all(folder.join("clinics")).unwrap();
     fs::create_dir_all(folder.join("secrets/riverside")).unwrap();
-    fs::write(folder.join("listwarden.toml"), format!("[store]\nurl = \"{store}\"\n")).unwrap();
+    let deployment =
+        format!("[store]\nurl = \"{store}\"\n[serve]\npublic_url = \"http://hooks.test\"\n");
+    fs::write(folder.join("listwarden.toml"), deployment).unwrap();
     fs::write(folder.join("secrets/master_key"), "5a".repeat(32)).unwrap();
     fs::write(folder.join("secrets/riverside/mailchimp"), API_KEY).unwrap();
     let mut list = String::new();

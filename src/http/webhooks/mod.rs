@@ -146,7 +146,7 @@ impl Receiver {
         if !endpoint.signed {
             return Ok(None);
         }
-        match scheme.verify(delivery, &endpoint.secrets, self.clock.now()) {
+        match scheme.verify(delivery, endpoint.secret.as_slice(), self.clock.now()) {
             Ok(verified) => Ok(Some(verified)),
             Err(reason) => {
                 tracing::warn!(endpoint = %endpoint.id, %reason, "a delivery was refused");

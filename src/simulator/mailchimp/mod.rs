@@ -39,6 +39,7 @@ pub use self::control::contact::{Contact, ContactAct};
 pub use self::control::inspect::MemberState;
 pub use self::control::staff::{ImportRow, Imported, Staff, StaffAct};
 pub use self::door::flow::{NO_ANSWER, TransportFailure};
+pub use self::hooks::http::{Deliveries, HttpSender};
 pub use self::hooks::{Answer, Attempt, DeliveryRules, Event, Reason, WebhookSender, signature};
 pub use self::seed::SeedMember;
 pub use self::server::Running;

@@ -3,6 +3,7 @@
 pub mod change;
 pub mod delivery;
 pub mod form;
+pub mod http;
 
 pub use change::{Change, Reason};
 pub use delivery::{Answer, Attempt, DeliveryRules, WebhookSender, signature};

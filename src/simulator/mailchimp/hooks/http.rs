@@ -1,0 +1,81 @@
+//! Deliveries over real HTTP, as they become due.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use tokio::task::JoinHandle;
+
+use super::{Answer, Attempt, WebhookSender};
+use crate::simulator::mailchimp::Simulator;
+
+/// Mailchimp waits ten seconds for an answer.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// How often deliveries that became due are looked for.
+const LOOK: Duration = Duration::from_millis(5);
+
+/// Posts deliveries with a client of its own.
+#[derive(Debug, Clone)]
+pub struct HttpSender(reqwest::Client);
+
+impl HttpSender {
+    /// Makes the client; it speaks plain HTTP only, since everything here is on loopback.
+    ///
+    /// # Errors
+    /// When the client cannot be set up.
+    pub fn new() -> Result<Self, reqwest::Error> {
+        let client = reqwest::Client::builder().timeout(PATIENCE).build()?;
+        Ok(Self(client))
+    }
+
+    async fn answer(&self, request: reqwest::RequestBuilder) -> Answer {
+        match request.send().await {
+            Ok(answer) => Answer::Status(answer.status().as_u16()),
+            Err(_) => Answer::Silence,
+        }
+    }
+}
+
+#[async_trait]
+impl WebhookSender for HttpSender {
+    async fn post(&self, attempt: &Attempt) -> Answer {
+        let mut request = self
+            .0
+            .post(&attempt.url)
+            .header("Content-Type", "application/x-www-form-urlencoded")
+            .header("User-Agent", attempt.user_agent)
+            .body(attempt.body.clone());
+        if let Some(signature) = &attempt.signature {
+            request = request.header("X-Mailchimp-Signature", signature);
+        }
+        self.answer(request).await
+    }
+
+    async fn check(&self, url: &str, user_agent: &str) -> Answer {
+        self.answer(self.0.get(url).header("User-Agent", user_agent)).await
+    }
+}
+
+/// Deliveries under way; dropping it ends them.
+#[derive(Debug)]
+pub struct Deliveries(JoinHandle<()>);
+
+impl Drop for Deliveries {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+impl Simulator {
+    /// Delivers webhooks over HTTP from now on, each as soon as it is due.
+    #[must_use]
+    pub fn deliver_over_http(&self, sender: HttpSender) -> Deliveries {
+        self.connect_webhooks(std::sync::Arc::new(sender));
+        let simulator = self.clone();
+        Deliveries(tokio::spawn(async move {
+            loop {
+                simulator.deliver_webhooks().await;
+                simulator.clock().sleep(LOOK).await;
+            }
+        }))
+    }
+}

@@ -1,0 +1,300 @@
+//! Webhooks: what the provider tells at once, through the real receiver, answered before anything
+//! is attended to.
+
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use axum::Router;
+use axum::body::Body;
+use chrono::TimeDelta;
+use http::{Request, StatusCode};
+use listwarden::commands::webhook;
+use listwarden::domain::{By, MemberStatus};
+use listwarden::http::{Receiver, router};
+use listwarden::reconcile::Reconciler;
+use listwarden::simulator::mailchimp::{
+    Answer, Attempt, ContactAct, DeliveryRules, Status, WebhookSender, signature,
+};
+use tokio::sync::{Notify, watch};
+use tower::ServiceExt;
+
+use crate::on_both_engines;
+use crate::world::{Engine, World, address};
+
+const PUBLIC: &str = "http://hooks.test";
+
+/// A serving process without its clockwork: it attends when it is told to.
+#[derive(Clone)]
+struct Serving {
+    receiver: Arc<Receiver>,
+    routes: Router,
+    reconciler: Reconciler,
+}
+
+impl Serving {
+    async fn of(world: &World) -> Self {
+        let deployment = world.another_process().await;
+        let roster = Arc::new(deployment.roster().await.unwrap());
+        let (_, told) = watch::channel(roster.clone());
+        let receiver = Arc::new(Receiver::start(
+            deployment.store.clone(),
+            world.clock.clone(),
+            PUBLIC,
+            told,
+            Arc::new(Notify::new()),
+        ));
+        let reconciler = Reconciler { roster, ..deployment.reconciler().clone() };
+        Self { routes: router(receiver.clone()), receiver, reconciler }
+    }
+
+    async fn answers(&self, request: Request<Body>) -> StatusCode {
+        self.routes.clone().oneshot(request).await.unwrap().status()
+    }
+
+    async fn attends(&self) {
+        assert!(!self.reconciler.attend().await.unwrap(), "nobody else holds anything");
+    }
+}
+
+#[async_trait]
+impl WebhookSender for Serving {
+    async fn post(&self, attempt: &Attempt) -> Answer {
+        Answer::Status(self.answers(request(attempt)).await.as_u16())
+    }
+
+    async fn check(&self, url: &str, _: &str) -> Answer {
+        let request = Request::get(url).body(Body::empty()).unwrap();
+        Answer::Status(self.answers(request).await.as_u16())
+    }
+}
+
+/// Catches deliveries, so that a test may change them.
+#[derive(Default)]
+struct Catcher(Mutex<Vec<Attempt>>);
+
+#[async_trait]
+impl WebhookSender for Catcher {
+    async fn post(&self, attempt: &Attempt) -> Answer {
+        self.0.lock().unwrap().push(attempt.clone());
+        Answer::Status(503)
+    }
+
+    async fn check(&self, _: &str, _: &str) -> Answer {
+        Answer::Status(200)
+    }
+}
+
+fn request(attempt: &Attempt) -> Request<Body> {
+    let mut request = Request::post(&attempt.url)
+        .header("content-type", "application/x-www-form-urlencoded; charset=utf-8")
+        .header("user-agent", attempt.user_agent);
+    if let Some(signature) = &attempt.signature {
+        request = request.header("X-Mailchimp-Signature", signature);
+    }
+    request.body(Body::from(attempt.body.clone())).unwrap()
+}
+
+impl World {
+    /// Ann confirmed and is in step; webhooks are registered and come to the returned process.
+    async fn ann_and_webhooks(&mut self) -> Serving {
+        self.consenting("ann").await;
+        self.adopts().await;
+        self.confirms("ann");
+        self.runs().await;
+        self.pass(TimeDelta::hours(1));
+        let serving = Serving::of(self).await;
+        self.simulator.connect_webhooks(Arc::new(serving.clone()));
+        webhook::register(&self.deployment, None).await.unwrap();
+        serving
+    }
+
+    /// Takes the next delivery out of the provider's hands.
+    async fn catches(&self) -> Attempt {
+        let catcher = Arc::new(Catcher::default());
+        self.simulator.connect_webhooks(catcher.clone());
+        self.simulator.deliver_webhooks().await;
+        catcher.0.lock().unwrap().remove(0)
+    }
+
+    async fn withdrawals_on_record(&self) -> usize {
+        self.store_says("SELECT kind FROM ledger WHERE kind = 'withdrawn'").await.len()
+    }
+
+    async fn deliveries_on_record(&self) -> usize {
+        self.store_says("SELECT unique_key FROM deliveries").await.len()
+    }
+}
+
+on_both_engines! {
+    async fn an_unsubscribe_is_in_the_ledger_when_it_is_answered_and_then_everywhere(
+        mut world: World
+    ) {
+        let recalls = world.adds_list("recalls").await;
+        let serving = world.ann_and_webhooks().await;
+        world.simulator.contact(&recalls, &address("ann")).confirm().unwrap();
+        world.runs().await;
+        world.pass(TimeDelta::hours(1));
+        world.unsubscribes("ann");
+        assert_eq!(world.simulator.deliver_webhooks().await, 2);
+        assert_eq!(world.withdrawals_on_record().await, 1);
+        serving.attends().await;
+        let there = world.simulator.member(&recalls, &address("ann")).unwrap().status;
+        assert_eq!(there, Status::Unsubscribed);
+        assert_eq!(world.told("ann").await.last().unwrap(), "withdrawn");
+        world.runs().await;
+        assert_eq!(world.withdrawals_on_record().await, 1, "what is read later is the same act");
+        world.end().await;
+    }
+}
+
+on_both_engines! {
+    async fn with_every_webhook_lost_one_run_ends_in_the_same_state(mut world: World) {
+        world.ann_and_webhooks().await;
+        world.unsubscribes("ann");
+        world.runs().await;
+        assert_eq!(world.withdrawals_on_record().await, 1);
+        assert_eq!(world.told("ann").await.last().unwrap(), "withdrawn");
+        // It comes after all, an hour late.
+        world.pass(TimeDelta::hours(1));
+        world.simulator.deliver_webhooks().await;
+        assert_eq!(world.withdrawals_on_record().await, 1);
+        world.runs().await;
+        world.end().await;
+    }
+}
+
+on_both_engines! {
+    async fn the_same_delivery_twice_is_stored_once(mut world: World) {
+        let serving = world.ann_and_webhooks().await;
+        world.simulator.configure(|settings| {
+            settings.delivery = DeliveryRules { duplicate: true, ..settings.delivery };
+        });
+        world.unsubscribes("ann");
+        assert_eq!(world.simulator.deliver_webhooks().await, 2);
+        assert_eq!(world.deliveries_on_record().await, 1);
+        assert_eq!(world.withdrawals_on_record().await, 1);
+        serving.attends().await;
+        serving.attends().await;
+        assert_eq!(world.withdrawals_on_record().await, 1);
+        assert_eq!(serving.receiver.counts().taken.load(Ordering::Relaxed), 2);
+        world.end().await;
+    }
+}
+
+on_both_engines! {
+    async fn what_is_forged_stale_or_no_delivery_is_refused_and_leaves_nothing(mut world: World) {
+        let serving = world.ann_and_webhooks().await;
+        world.unsubscribes("ann");
+        let genuine = world.catches().await;
+        let with = |signature: Option<String>, body: &str| {
+            request(&Attempt { signature, body: body.to_owned(), ..genuine.clone() })
+        };
+        let old = signature("whsec_guessed", 1, &genuine.body);
+        let two_hours = TimeDelta::hours(2) + TimeDelta::seconds(1);
+        for (what, sent, status) in [
+            ("unsigned", with(None, &genuine.body), 401),
+            ("signed by somebody else", with(Some(old), &genuine.body), 401),
+            ("changed", with(genuine.signature.clone(), &format!("{}&x=1", genuine.body)), 401),
+            ("nothing at all", with(genuine.signature.clone(), ""), 401),
+        ] {
+            assert_eq!(serving.answers(sent).await.as_u16(), status, "{what}");
+        }
+        let other = |builder: http::request::Builder, body: String| {
+            let builder =
+                builder.header("X-Mailchimp-Signature", genuine.signature.clone().unwrap());
+            builder.body(Body::from(body)).unwrap()
+        };
+        let json = Request::post(&genuine.url).header("content-type", "application/json");
+        assert_eq!(serving.answers(other(json, genuine.body.clone())).await, 415);
+        let form = |url: &str| {
+            Request::post(url).header("content-type", "application/x-www-form-urlencoded")
+        };
+        assert_eq!(serving.answers(other(form(&genuine.url), "x".repeat((1 << 20) + 1))).await, 413);
+        let elsewhere = format!("{PUBLIC}/webhooks/{}", "0".repeat(48));
+        assert_eq!(serving.answers(other(form(&elsewhere), genuine.body.clone())).await, 404);
+        world.pass(two_hours);
+        assert_eq!(serving.answers(request(&genuine)).await, 401, "stale");
+        assert_eq!(world.deliveries_on_record().await, 0);
+        assert_eq!(world.withdrawals_on_record().await, 0);
+        assert_eq!(serving.receiver.counts().forged.load(Ordering::Relaxed), 5);
+        world.end().await;
+    }
+}
+
+on_both_engines! {
+    async fn l17_what_staff_archived_is_no_opt_out(mut world: World) {
+        let serving = world.ann_and_webhooks().await;
+        world.staff().archive(&address("ann")).unwrap();
+        world.simulator.deliver_webhooks().await;
+        serving.attends().await;
+        assert_eq!(world.withdrawals_on_record().await, 0);
+        world.runs().await;
+        assert_eq!(world.there("ann"), Some(Status::Archived));
+        assert!(!world.told("ann").await.contains(&"withdrawn".to_owned()));
+        world.end().await;
+    }
+}
+
+on_both_engines! {
+    async fn an_echo_of_our_own_write_changes_nothing(mut world: World) {
+        let serving = world.ann_and_webhooks().await;
+        world.withdraws("ann").await;
+        world.runs().await;
+        world.simulator.deliver_webhooks().await;
+        let before = world.withdrawals_on_record().await;
+        serving.attends().await;
+        assert_eq!(world.withdrawals_on_record().await, before);
+        let writes = world.writes();
+        world.runs().await;
+        assert_eq!(world.writes(), writes);
+        world.end().await;
+    }
+}
+
+on_both_engines! {
+    async fn an_address_changed_there_comes_as_two_deliveries_in_any_order(mut world: World) {
+        let serving = world.ann_and_webhooks().await;
+        world.simulator.configure(|settings| {
+            settings.delivery = DeliveryRules { reverse: true, ..settings.delivery };
+        });
+        let to = "ann.lee@post.test".to_owned();
+        world.contact("ann").act(&ContactAct::ChangeAddress { to }).unwrap();
+        assert!(world.simulator.deliver_webhooks().await >= 1);
+        serving.attends().await;
+        let moved = world.store_says("SELECT CAST(moved_there AS TEXT) FROM links").await;
+        assert_eq!(moved.len(), 1);
+        assert!(!moved[0].is_empty(), "the link knows that its member moved");
+        world.end().await;
+    }
+}
+
+on_both_engines! {
+    async fn an_unsigned_webhook_proves_nothing_by_itself(mut world: World) {
+        world.simulator.configure(|settings| settings.sign_webhooks = false);
+        let serving = world.ann_and_webhooks().await;
+        world.contact("ann").edit_profile("FNAME", "Anna").unwrap();
+        let genuine = world.catches().await;
+        // Somebody learned the path, and says that Ann unsubscribed.
+        let body = genuine.body.replace("type=profile", "type=unsubscribe&data[action]=unsub");
+        assert_eq!(serving.answers(request(&Attempt { body, ..genuine })).await, 200);
+        assert_eq!(world.withdrawals_on_record().await, 0);
+        serving.attends().await;
+        assert_eq!(world.withdrawals_on_record().await, 0);
+        world.end().await;
+    }
+}
+
+on_both_engines! {
+    async fn an_opt_out_ends_an_invitation_that_was_about_to_go_out(mut world: World) {
+        let serving = world.ann_and_webhooks().await;
+        world.unsubscribes("ann");
+        world.simulator.deliver_webhooks().await;
+        serving.attends().await;
+        let links = world.store_says("SELECT base_status FROM links").await;
+        assert_eq!(links, [MemberStatus::Unsubscribed.word()]);
+        let by = world.store_says("SELECT base_by FROM links").await;
+        assert_eq!(by, [By::Them.word()]);
+        world.end().await;
+    }
+}
