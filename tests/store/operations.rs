@@ -18,7 +18,7 @@ stories! {
         assert_eq!(page[0].address.as_ref().unwrap().expose(), "p0@mail.test");
         assert_eq!(page[0].op.payload.as_ref().unwrap().fields["FNAME"].expose(), "Annabel");
         let ids: Vec<_> = page.iter().map(|row| row.id).collect();
-        store.operations_submitted(lease, &ids, None).await.unwrap();
+        store.operations_submitted(lease, &ids).await.unwrap();
         store.operations_job(lease, &ids[..1], "batch-7").await.unwrap();
         let intent = world.link_of("p0@mail.test").await.link.intent.unwrap();
         assert_eq!((intent.verb, intent.from), (Verb::Invite, MemberStatus::Absent));
