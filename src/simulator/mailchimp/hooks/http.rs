@@ -23,6 +23,9 @@ impl HttpSender {
     /// # Errors
     /// When the client cannot be set up.
     pub fn new() -> Result<Self, reqwest::Error> {
+        // The client wants a provider of cryptography although it never speaks TLS here; another
+        // one that is installed already does as well.
+        rustls::crypto::ring::default_provider().install_default().ok();
         let client = reqwest::Client::builder().timeout(PATIENCE).build()?;
         Ok(Self(client))
     }
