@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::json;
 
 use super::console::say;
-use super::{Common, Deployment, Exit};
+use super::{Common, Deployment, Exit, webhook};
 use crate::config::{ClinicConfig, Config, ListConfig};
 use crate::domain::event::CLOCK_SKEW;
 use crate::providers::{Audience, ListAccount};
@@ -139,9 +139,33 @@ async fn accounts(checkup: &mut Checkup, deployment: &Deployment, clinic: &Clini
         checkup.tell(&title, vec![unmanaged(account.as_ref(), &lists).await]);
         for list in lists {
             let title = format!("clinic `{}`, list `{}`", clinic.slug, list.slug);
-            checkup.tell(&title, audience(account.as_ref(), list).await);
+            let mut findings = audience(account.as_ref(), list).await;
+            findings.extend(webhooks(deployment, clinic, account.as_ref(), list).await);
+            checkup.tell(&title, findings);
         }
     }
+}
+
+/// Webhooks that were made and are not at the provider as they should be.
+async fn webhooks(
+    deployment: &Deployment,
+    clinic: &ClinicConfig,
+    account: &dyn ListAccount,
+    list: &ListConfig,
+) -> Option<Finding> {
+    let admin = account.webhooks(&list.audience)?;
+    Some(match webhook::look(deployment, clinic, list, admin).await {
+        Ok(looked) if looked.is_empty() => Note(
+            "no webhooks: what happens at the provider is seen by the next run only; `listwarden webhook register` makes them".to_owned(),
+        ),
+        Ok(looked) if looked.iter().all(|sound| *sound) => {
+            Well(format!("its {} webhooks are as they should be", looked.len()))
+        }
+        Ok(_) => Mend(
+            "a webhook is gone or was changed at the provider: run `listwarden webhook register`".to_owned(),
+        ),
+        Err(error) => Mend(format!("{error:#}")),
+    })
 }
 
 /// Lists in the account that nobody keeps: whoever is dropped stays on them.

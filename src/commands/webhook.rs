@@ -98,9 +98,9 @@ fn tell(json: bool, what: &str, said: &[String]) -> anyhow::Result<Exit> {
 }
 
 /// One list whose provider makes webhooks by its API.
-pub(super) struct HookedList {
+struct HookedList {
     /// `clinic/list`.
-    pub(super) name: String,
+    name: String,
     clinic: ClinicId,
     account: String,
     audience: String,
@@ -126,7 +126,7 @@ async fn lists(deployment: &Deployment, asked: Option<&str>) -> anyhow::Result<V
 }
 
 impl HookedList {
-    pub(super) fn new(
+    fn new(
         clinic: &ClinicConfig,
         list: &ListConfig,
         id: ClinicId,
@@ -152,7 +152,7 @@ impl HookedList {
     }
 
     /// Returns our endpoints with the hooks that the provider has for them.
-    pub(super) async fn looked_at(
+    async fn looked_at(
         &self,
         deployment: &Deployment,
     ) -> anyhow::Result<Vec<(Endpoint, Option<Hook>)>> {
@@ -255,12 +255,25 @@ impl HookedList {
     }
 }
 
-/// Tells whether a hook is at the provider as we made it.
-pub(super) fn is_sound(
+/// Looks at the webhooks of one list: whether each is as it should be.
+pub(super) async fn look(
     deployment: &Deployment,
-    endpoint: &Endpoint,
-    hook: &Hook,
-) -> anyhow::Result<bool> {
+    clinic: &ClinicConfig,
+    list: &ListConfig,
+    admin: Arc<dyn WebhookAdmin>,
+) -> anyhow::Result<Vec<bool>> {
+    let id = deployment.store.clinic_ensure(&clinic.slug).await?;
+    let list = HookedList::new(clinic, list, id, admin);
+    let mut looked = Vec::new();
+    for (endpoint, hook) in list.looked_at(deployment).await? {
+        let sound = hook.map(|hook| is_sound(deployment, &endpoint, &hook)).transpose()?;
+        looked.push(sound.unwrap_or(false));
+    }
+    Ok(looked)
+}
+
+/// Tells whether a hook is at the provider as we made it.
+fn is_sound(deployment: &Deployment, endpoint: &Endpoint, hook: &Hook) -> anyhow::Result<bool> {
     let signs = !endpoint.signed || hook.signs != Some(false);
     Ok(hook.tells == Some(endpoint.origin) && hook.url == url(deployment, endpoint)? && signs)
 }
