@@ -50,5 +50,6 @@ fn adopted_link(link: LinkId, adoption: Adoption) -> Adopted {
         removed_there: adoption.removed_there,
         invitation: adoption.invitation,
         settles_intent: adoption.settles_intent,
+        moved_told: adoption.moved_told,
     }
 }

@@ -100,6 +100,8 @@ struct LinkColumns {
     removed_there: Option<DateTime<Utc>>,
     #[sqlx(try_from = "MaybeAt")]
     moved_there: Option<DateTime<Utc>>,
+    #[sqlx(try_from = "MaybeAt")]
+    moved_told: Option<DateTime<Utc>>,
     class: Option<Class>,
     reason: Option<Reason>,
     #[sqlx(try_from = "MaybeAt")]
@@ -134,8 +136,8 @@ macro_rules! link_columns {
             k.opted_in_at, k.entry, k.complained, k.digest, k.seen_at, k.base_status, k.base_by,
             k.base_at, k.invitation_key, k.invitation_at, k.invitation_voided,
             k.invitation_confirmed, k.intent_verb,
-            k.intent_from, k.intent_invitation, k.intent_at, k.removed_there, k.moved_there, k.class, k.reason,
-            k.due_at, k.stale, k.version, p.verb AS parked_verb, p.reason AS parked_reason,
+            k.intent_from, k.intent_invitation, k.intent_at, k.removed_there, k.moved_there,
+            k.moved_told, k.class, k.reason, k.due_at, k.stale, k.version, p.verb AS parked_verb, p.reason AS parked_reason,
             p.tries, p.next_try, p.since
          FROM "
     };
@@ -415,6 +417,7 @@ impl LinkColumns {
             intent: self.intent(),
             removed_there: self.removed_there,
             moved_there: self.moved_there,
+            moved_told: self.moved_told,
             observed: self.observed(),
         }
     }

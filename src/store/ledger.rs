@@ -395,6 +395,7 @@ fn is_news(event: &Event) -> bool {
             | EventKind::Complained
             | EventKind::Confirmed
             | EventKind::Bounced
+            | EventKind::AddressChanged
     );
     told && event.draft.actor != Actor::Clinic
 }

@@ -88,7 +88,7 @@ statements! {
         "UPDATE links SET status = NULL, member_key = NULL, seen_at = NULL, last_changed = NULL,
             signed_up_at = NULL, opted_in_at = NULL, entry = NULL, digest = 0, intent_verb = NULL,
             intent_from = NULL, intent_at = NULL, moved_there = NULL, moved_hash = NULL,
-            stale = TRUE, version = links.version + 1
+            moved_told = NULL, stale = TRUE, version = links.version + 1
          WHERE clinic_id = $1 AND list_id = $2"
     }
     LIST_RETIRING = {

@@ -69,16 +69,19 @@ stories! {
             removed_there: Some(at(2)),
             invitation: Some(invitation.clone()),
             settles_intent: true,
+            moved_told: Some(at(3)),
         };
         world.store.links_adopt(&world.lease, std::slice::from_ref(&adopted)).await.unwrap();
         let stored = world.link_of("ann@mail.test").await.link;
         assert_eq!(stored.base, Some(base));
         assert_eq!(stored.invitation, Some(invitation.clone()));
-        assert_eq!(stored.removed_there, Some(at(2)));
+        assert_eq!((stored.removed_there, stored.moved_told), (Some(at(2)), Some(at(3))));
+        let adopted = Adopted { moved_told: None, ..adopted };
         let left = Adopted { base: None, removed_there: None, invitation: None, ..adopted };
         world.store.links_adopt(&world.lease, &[left]).await.unwrap();
         let stored = world.link_of("ann@mail.test").await.link;
         assert_eq!((stored.removed_there, stored.invitation), (Some(at(2)), Some(invitation)));
+        assert_eq!(stored.moved_told, Some(at(3)));
         assert_eq!(stored.base, Some(base));
     }
 
