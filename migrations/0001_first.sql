@@ -233,16 +233,19 @@ CREATE TABLE approvals (
     FOREIGN KEY (clinic_id, run_id) REFERENCES runs (clinic_id, id)
 );
 
--- What an admin accepts of a clinic's own records although there is much of it at once: a source that
--- shrank, withdrawals by bare flags (L23).
+-- What an admin accepts although there is much of it at once: a source that shrank, withdrawals by
+-- bare flags, members gone from a list (L23).
 CREATE TABLE acceptances (
     clinic_id UUID NOT NULL REFERENCES clinics (clinic_id),
     id UUID NOT NULL,
-    what TEXT NOT NULL CHECK (what IN ('source', 'withdrawals')),
+    what TEXT NOT NULL CHECK (what IN ('source', 'withdrawals', 'members')),
+    list_id UUID,
     decided_by TEXT NOT NULL,
     decided_at BIGINT NOT NULL,
     valid_until BIGINT NOT NULL,
-    PRIMARY KEY (clinic_id, id)
+    PRIMARY KEY (clinic_id, id),
+    FOREIGN KEY (clinic_id, list_id) REFERENCES lists (clinic_id, id),
+    CHECK ((list_id IS NOT NULL) = (what = 'members'))
 );
 
 CREATE TABLE ledger_heads (

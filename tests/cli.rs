@@ -446,6 +446,37 @@ at_the_desk! {
         assert_eq!(desk.simulator.outbox().len(), 40, "somebody was invited twice, or not at all");
     }
 
+    async fn a_name_that_is_not_configured_is_refused_with_the_names_that_are(desk) {
+        let clinic = "there is no clinic `lakeside`; the configuration has riverside";
+        for command in [&["reconcile"][..], &["plan"], &["report"], &["explain", "ann"]] {
+            desk.says(&[command, &["--clinic", "lakeside"]].concat()).ends(2, &[clinic]);
+        }
+        desk.says(&["approve", "source:lakeside"]).ends(2, &[clinic]);
+        desk.says(&["approve", "members:lakeside/news"]).ends(2, &[clinic]);
+        let list = "there is no list `letters`; the configuration has news";
+        for command in [&["reconcile"], &["plan"], &["report"]] {
+            desk.says(&[&command[..], &["--list", "letters"]].concat()).ends(2, &[list]);
+        }
+        desk.says(&["list", "retire", "letters", "--yes"]).ends(2, &[list]);
+        desk.says(&["approve", "members:riverside/letters"]).ends(2, &[list]);
+        desk.says(&["approve", "members:riverside"]).ends(1, &["members:CLINIC/LIST"]);
+    }
+
+    async fn a_list_that_lost_most_members_says_what_to_run_and_goes_on_after_it(desk) {
+        let names: Vec<String> = (0..20).map(|n| format!("p{n}")).collect();
+        names.iter().for_each(|name| desk.subscribed(name));
+        desk.imports(&names.iter().map(|name| asked(name)).collect::<String>());
+        desk.adopts();
+        for name in &names[..8] {
+            let staff = desk.simulator.staff(&desk.audience);
+            staff.delete_permanently(&format!("{name}@post.test")).unwrap();
+        }
+        let command = "listwarden approve members:riverside/news";
+        desk.says(&["reconcile", "--full"]).ends(3, &["8 of 20 known members less", command]);
+        desk.says(&["approve", "members:riverside/news"]).ends(0, &["Accepted until"]);
+        desk.says(&["reconcile", "--full"]).ends(0, &["in step"]);
+    }
+
     async fn explain_answers_by_address_and_by_id_and_says_whom_it_does_not_know(desk) {
         desk.fills();
         desk.adopts();

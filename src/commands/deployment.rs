@@ -1,6 +1,6 @@
 //! The composition root: from configuration to practices in hand.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use anyhow::Context;
@@ -16,6 +16,35 @@ use crate::providers::transport::HttpTransport;
 use crate::providers::{self, ListAccount, ListReader, ListWriter, Opening, Transport};
 use crate::reconcile::{KnownList, ManagedList, Practice, Reconciler, RunSettings, Silent, Stop};
 use crate::store::Store;
+
+/// A name on the command line that the configuration does not have.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("there is no {what} `{asked}`; {}", known(what, names))]
+pub struct NotConfigured {
+    what: &'static str,
+    asked: String,
+    names: BTreeSet<String>,
+}
+
+impl NotConfigured {
+    fn new<'a>(what: &'static str, asked: &str, names: impl IntoIterator<Item = &'a str>) -> Self {
+        let names = names.into_iter().map(ToOwned::to_owned).collect();
+        Self { what, asked: asked.to_owned(), names }
+    }
+
+    /// No list of the clinics asked for has that name.
+    pub fn list<'a>(asked: &str, names: impl IntoIterator<Item = &'a str>) -> Self {
+        Self::new("list", asked, names)
+    }
+}
+
+fn known(what: &str, names: &BTreeSet<String>) -> String {
+    if names.is_empty() {
+        return format!("the configuration has no {what} at all");
+    }
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    format!("the configuration has {}", names.join(", "))
+}
 
 /// Everything a command works with.
 #[derive(Debug)]
@@ -44,17 +73,10 @@ impl Deployment {
         let config = Config::load(&common.config, &Environment::of_process())?;
         let clock: SharedClock = Arc::new(SystemClock);
         let mut deployment = Self::of(config, clock, Arc::new(HttpTransport::new()?)).await?;
-        deployment.clinic.clone_from(&common.clinic);
-        if let Some(slug) = &common.clinic
-            && !deployment.config.clinics.iter().any(|clinic| clinic.slug == *slug)
-        {
-            let known: Vec<&str> =
-                deployment.config.clinics.iter().map(|clinic| clinic.slug.as_str()).collect();
-            anyhow::bail!(
-                "there is no clinic `{slug}`; the configuration has {}",
-                known.join(", ")
-            );
+        if let Some(slug) = &common.clinic {
+            deployment.expect_clinic(slug)?;
         }
+        deployment.clinic.clone_from(&common.clinic);
         if !common.json {
             deployment.reconciler.progress = deployment.console.clone();
         }
@@ -107,20 +129,20 @@ impl Deployment {
             .filter(move |clinic| asked.is_none_or(|slug| *slug == clinic.slug))
     }
 
+    /// Finds a clinic by name among those this command is about.
+    pub fn expect_clinic(&self, slug: &str) -> Result<&ClinicConfig, NotConfigured> {
+        let known = self.clinics().map(|clinic| clinic.slug.as_str());
+        self.clinics()
+            .find(|clinic| clinic.slug == slug)
+            .ok_or_else(|| NotConfigured::new("clinic", slug, known))
+    }
+
     /// Refuses the name of a list that none of the clinics has.
-    pub fn expect_list(&self, asked: Option<&str>) -> anyhow::Result<()> {
-        let known: Vec<&str> = self
-            .clinics()
-            .flat_map(|clinic| &clinic.lists)
-            .map(|list| list.slug.as_str())
-            .collect();
+    pub fn expect_list(&self, asked: Option<&str>) -> Result<(), NotConfigured> {
+        let lists = self.clinics().flat_map(|clinic| &clinic.lists);
+        let known: Vec<&str> = lists.map(|list| list.slug.as_str()).collect();
         match asked {
-            Some(slug) if !known.contains(&slug) => {
-                anyhow::bail!(
-                    "there is no list `{slug}`; the configuration has {}",
-                    known.join(", ")
-                )
-            }
+            Some(slug) if !known.contains(&slug) => Err(NotConfigured::list(slug, known)),
             _ => Ok(()),
         }
     }
@@ -203,6 +225,7 @@ impl Deployment {
         let mut policy = list.policy.clone();
         policy.retiring = row.retiring_at.is_some();
         Ok(ManagedList {
+            clinic: clinic.slug.clone(),
             policy_digest: crate::config::policy_digest(&policy),
             // Lists of one provider account share its lease, whichever clinic they belong to.
             account: row

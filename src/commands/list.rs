@@ -36,6 +36,7 @@ pub async fn run(common: &Common, list: List) -> anyhow::Result<Exit> {
         List::Move(which) => (which, true),
     };
     let deployment = Deployment::open(common).await?;
+    deployment.expect_list(Some(&which.list))?;
     let has_list = |clinic: &&ClinicConfig| clinic.lists.iter().any(|l| l.slug == which.list);
     let clinics: Vec<&ClinicConfig> = deployment.clinics().filter(has_list).collect();
     let [clinic] = clinics[..] else {

@@ -77,6 +77,8 @@ pub struct Practice<L: ?Sized = dyn ListWriter> {
 /// One list in hand.
 #[derive(Debug)]
 pub struct ManagedList<L: ?Sized = dyn ListWriter> {
+    /// The short name of its practice.
+    pub clinic: String,
     /// What the store knows of it.
     pub row: ListRow,
     /// What the clinic decided about it.
@@ -230,9 +232,7 @@ impl Reconciler {
         self.settle_open_operations(tenure, run, list).await?;
         let swept = match self.observe(tenure, list, full).await? {
             observe::Seen::Whole { swept } => swept,
-            observe::Seen::Short { missing, total } => {
-                return Ok(ListOutcome::incomplete(&list.row, missing, total));
-            }
+            observe::Seen::Short(short) => return Ok(ListOutcome::incomplete(list, short)),
         };
         let mut everything = swept | self.policy_changed(tenure, list).await?;
         for round in 0..ROUNDS {

@@ -84,8 +84,8 @@ impl Reconciler {
             events: 0,
             short: None,
         };
-        if let Seen::Short { missing, total } = self.observe(tenure, list, false).await? {
-            preview.short = Some((missing, total));
+        if let Seen::Short(short) = self.observe(tenure, list, false).await? {
+            preview.short = Some((short.missing, short.total));
             return Ok(preview);
         }
         let mut gauge = self.gauge_so_far(list).await?;

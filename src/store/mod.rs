@@ -32,7 +32,7 @@ mod suppressions;
 mod sweeps;
 pub mod words;
 
-pub use approvals::ApprovalRow;
+pub use approvals::{Acceptable, ApprovalRow};
 pub use clinics::ClinicRow;
 pub use error::{Result, StoreError};
 pub use facts::{LinkRow, Which};
