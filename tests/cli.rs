@@ -521,7 +521,7 @@ at_the_desk! {
     async fn a_retired_list_leaves_nobody_behind(desk) {
         desk.fills();
         desk.adopts();
-        desk.says(&["list", "retire", "newz", "--yes"]).ends(1, &["newz"]);
+        desk.says(&["list", "retire", "newz", "--yes"]).ends(2, &["newz"]);
         desk.says(&["list", "retire", "news", "--yes", "--json"]).ends(0, &["\"retired\": true"]);
         assert_eq!(desk.there("ann"), Some(Status::Archived));
     }

@@ -221,9 +221,7 @@ impl Deployment {
         id: ClinicId,
         port: Arc<L>,
     ) -> anyhow::Result<ManagedList<L>> {
-        let row = self.store.list_ensure(id, &list.slug, list.policy.channel).await?;
-        let mut policy = list.policy.clone();
-        policy.retiring = row.retiring_at.is_some();
+        let KnownList { row, policy, .. } = self.known(id, list).await?;
         Ok(ManagedList {
             clinic: clinic.slug.clone(),
             policy_digest: crate::config::policy_digest(&policy),
@@ -248,10 +246,18 @@ impl Deployment {
             let config = clinic.and_then(|clinic| clinic.list(&shared.list));
             let config = config.with_context(|| format!("there is no list `{shared}`"))?;
             let id = self.store.clinic_ensure(&shared.clinic).await?;
-            let row = self.store.list_ensure(id, &config.slug, config.policy.channel).await?;
-            sharers.push(KnownList { row, policy: config.policy.clone() });
+            sharers.push(self.known(id, config).await?);
         }
+        // A list that has ended wants nobody.
+        sharers.retain(|list| list.row.retired_at.is_none());
         Ok(sharers)
+    }
+
+    async fn known(&self, clinic: ClinicId, list: &ListConfig) -> anyhow::Result<KnownList> {
+        let row = self.store.list_ensure(clinic, &list.slug, list.policy.channel).await?;
+        let mut policy = list.policy.clone();
+        policy.retiring = row.retiring_at.is_some();
+        Ok(KnownList { row, policy, sharers: Vec::new() })
     }
 
     /// Returns a clinic's id and its lists, as store and configuration know them.
@@ -262,8 +268,8 @@ impl Deployment {
         let id = self.store.clinic_ensure(&clinic.slug).await?;
         let mut lists = Vec::new();
         for list in &clinic.lists {
-            let row = self.store.list_ensure(id, &list.slug, list.policy.channel).await?;
-            lists.push(KnownList { row, policy: list.policy.clone() });
+            let sharers = self.sharers(list).await?;
+            lists.push(KnownList { sharers, ..self.known(id, list).await? });
         }
         lists.retain(|list| list.row.retired_at.is_none());
         Ok((id, lists))

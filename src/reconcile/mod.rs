@@ -108,6 +108,8 @@ pub struct KnownList {
     pub row: ListRow,
     /// What the clinic decided about it.
     pub policy: Policy,
+    /// The lists that share the audience (L27); theirs are not followed.
+    pub sharers: Vec<KnownList>,
 }
 
 impl KnownList {
