@@ -26,6 +26,7 @@ use clap::{Args, Parser, Subcommand};
 
 pub use console::Console;
 pub use deployment::{Deployment, NotConfigured};
+pub use list::{Ended, Ending};
 
 use crate::reconcile::{ClinicOutcome, ListState, SourceState};
 use crate::telemetry::LogOptions;
