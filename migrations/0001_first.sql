@@ -157,7 +157,6 @@ CREATE INDEX links_by_hash ON links (clinic_id, list_id, address_hash)
 CREATE INDEX links_moved ON links (clinic_id, list_id, moved_hash) WHERE moved_hash IS NOT NULL;
 CREATE INDEX links_stale ON links (clinic_id, list_id, ordinal) WHERE stale;
 CREATE INDEX links_due ON links (clinic_id, list_id, due_at) WHERE due_at IS NOT NULL;
-CREATE INDEX links_by_id ON links (id);
 
 CREATE TABLE parked (
     clinic_id UUID NOT NULL,
@@ -212,7 +211,7 @@ CREATE TABLE operations (
     FOREIGN KEY (clinic_id, list_id) REFERENCES lists (clinic_id, id),
     FOREIGN KEY (clinic_id, link_id) REFERENCES links (clinic_id, id)
 );
-CREATE INDEX operations_by_id ON operations (id);
+CREATE UNIQUE INDEX operations_by_id ON operations (clinic_id, id);
 CREATE INDEX operations_by_link ON operations (clinic_id, link_id, run_id);
 CREATE INDEX operations_open ON operations (clinic_id, list_id, run_id)
     WHERE state IN ('planned', 'waiting', 'braked', 'submitted');
@@ -321,4 +320,3 @@ CREATE TABLE feedback (
     FOREIGN KEY (clinic_id, seq) REFERENCES ledger (clinic_id, seq)
 );
 CREATE INDEX feedback_pending ON feedback (clinic_id, id) WHERE done_at IS NULL;
-CREATE INDEX feedback_by_id ON feedback (id) WHERE done_at IS NULL;

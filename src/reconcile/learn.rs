@@ -38,7 +38,7 @@ impl Reconciler {
                 drafts.extend(decision.drafts);
             }
             self.append(Some(tenure), list.row.clinic, drafts).await?;
-            self.store.links_adopt(&tenure.lease, &adopted).await?;
+            self.store.links_adopt(&tenure.lease, list.row.clinic, &adopted).await?;
         }
     }
 }

@@ -79,8 +79,8 @@ impl Reconciler {
             done += page.len() as u64;
             let store = &self.store;
             store.operations_insert(&tenure.lease, run, &list.row, ordinal, &operations).await?;
-            store.links_planned(&tenure.lease, &links).await?;
-            store.parked_clear(&tenure.lease, &settled).await?;
+            store.links_planned(&tenure.lease, list.row.clinic, &links).await?;
+            store.parked_clear(&tenure.lease, list.row.clinic, &settled).await?;
             ordinal += i64::try_from(operations.len()).unwrap_or_default();
             self.progress.at(&list.row.slug, "links planned", done, None);
         }

@@ -184,8 +184,8 @@ statements! {
         "WHERE k.clinic_id = $2 AND k.list_id = $3 AND k.address_hash = g.text LIMIT 1"
     }
     LINKS_BY_ID (given: id uuid) = {
-        link_columns!(), "given g JOIN links k ON k.id = g.id", link_joins!(),
-        "ORDER BY k.list_id, k.ordinal"
+        link_columns!(), "given g CROSS JOIN links k", link_joins!(),
+        "WHERE k.clinic_id = $2 AND k.id = g.id ORDER BY k.list_id, k.ordinal"
     }
     LINKS_OF_CONTACT = {
         link_columns!(), "links k", link_joins!(),
@@ -259,9 +259,9 @@ impl Store {
     }
 
     /// Returns the links with their facts, by list and ordinal.
-    pub async fn link_facts(&self, links: &[LinkId]) -> Result<Vec<LinkRow>> {
+    pub async fn link_facts(&self, clinic: ClinicId, links: &[LinkId]) -> Result<Vec<LinkRow>> {
         let rows = id_rows(links.iter().map(|id| id.0))?;
-        let rows = self.db.rows(LINKS_BY_ID, args![rows]).await?;
+        let rows = self.db.rows(LINKS_BY_ID, args![rows, clinic]).await?;
         self.with_facts(rows).await
     }
 

@@ -133,7 +133,7 @@ statements! {
         stale boolean) = {
         "UPDATE links SET class = g.class, reason = g.reason, due_at = g.due_at,
             stale = CASE WHEN links.version = g.version THEN g.stale ELSE TRUE END
-         FROM given g WHERE links.id = g.link"
+         FROM given g WHERE links.clinic_id = $2 AND links.id = g.link"
     }
     LINKS_ADOPT (given: link uuid, base_status text, base_by text, base_at bigint,
         removed_there bigint, invitation_key text, invitation_at bigint,
@@ -152,7 +152,7 @@ statements! {
             intent_at = CASE WHEN g.settles_intent THEN NULL ELSE links.intent_at END,
             moved_told = COALESCE(g.moved_told, links.moved_told),
             stale = TRUE, version = links.version + 1
-         FROM given g WHERE links.id = g.link"
+         FROM given g WHERE links.clinic_id = $2 AND links.id = g.link"
     }
     LINKS_WITHHELD = {
         "UPDATE links SET class = o.state FROM operations o
@@ -193,19 +193,29 @@ impl Store {
     }
 
     /// Stores what was planned. Fenced.
-    pub async fn links_planned(&self, lease: &Lease, planned: &[PlannedLink]) -> Result<()> {
+    pub async fn links_planned(
+        &self,
+        lease: &Lease,
+        clinic: ClinicId,
+        planned: &[PlannedLink],
+    ) -> Result<()> {
         for planned in planned.chunks(self.db.chunk()) {
             let puts: Vec<_> = planned.iter().map(planned_put).collect();
-            self.execute_under(lease, LINKS_PLANNED, args![json(&puts)?]).await?;
+            self.execute_under(lease, LINKS_PLANNED, args![json(&puts)?, clinic]).await?;
         }
         Ok(())
     }
 
     /// Stores what clinic and list turned out to agree on; the links are planned again. Fenced.
-    pub async fn links_adopt(&self, lease: &Lease, adopted: &[Adopted]) -> Result<()> {
+    pub async fn links_adopt(
+        &self,
+        lease: &Lease,
+        clinic: ClinicId,
+        adopted: &[Adopted],
+    ) -> Result<()> {
         for adopted in adopted.chunks(self.db.chunk()) {
             let puts: Vec<_> = adopted.iter().map(adopted_put).collect();
-            self.execute_under(lease, LINKS_ADOPT, args![json(&puts)?]).await?;
+            self.execute_under(lease, LINKS_ADOPT, args![json(&puts)?, clinic]).await?;
         }
         Ok(())
     }

@@ -13,8 +13,8 @@ use super::sql::statements;
 use super::words::OpState;
 use crate::domain::operation::{Counted, Payload};
 use crate::domain::{
-    Address, Channel, ContactId, LinkId, ListId, MemberKey, MemberStatus, Operation, Reason, RunId,
-    Verb,
+    Address, Channel, ClinicId, ContactId, LinkId, ListId, MemberKey, MemberStatus, Operation,
+    Reason, RunId, Verb,
 };
 
 /// An operation to be stored.
@@ -176,22 +176,24 @@ statements! {
          WHERE clinic_id = $1 AND run_id = $2 AND list_id = $3 AND counted = $4
             AND state = 'braked' AND ordinal > $5 AND ordinal <= $6"
     }
-    // A link planned again within a run: the newer plan counts.
+    // A link planned again within a run: the newer plan counts. `= TRUE` keeps SQLite from reading
+    // the whole run for each page of it.
     OPERATIONS_REPLACE (given: link uuid) = {
         "UPDATE operations SET state = 'superseded', payload = NULL, settled_at = $4
-         FROM given g
-         WHERE operations.clinic_id = $2 AND operations.link_id = g.link
-            AND operations.run_id = $3 AND state IN ('planned', 'waiting', 'braked')"
+         WHERE operations.clinic_id = $2 AND operations.link_id IN (SELECT g.link FROM given g)
+            AND (operations.run_id = $3) = TRUE AND state IN ('planned', 'waiting', 'braked')"
     }
     OPERATIONS_UNSENT (given: id uuid) = {
-        "UPDATE operations SET state = 'superseded', payload = NULL, settled_at = $2
-         FROM given g WHERE operations.id = g.id AND state = 'submitted'"
+        "UPDATE operations SET state = 'superseded', payload = NULL, settled_at = $3
+         FROM given g
+         WHERE operations.clinic_id = $2 AND operations.id = g.id AND state = 'submitted'"
     }
     LINKS_UNSENT (given: id uuid) = {
         "UPDATE links SET intent_verb = NULL, intent_from = NULL, intent_at = NULL, stale = TRUE,
             version = links.version + 1
-         FROM given g JOIN operations o ON o.id = g.id
-         WHERE links.clinic_id = o.clinic_id AND links.id = o.link_id"
+         FROM operations o
+         WHERE o.clinic_id = $2 AND o.id IN (SELECT g.id FROM given g)
+            AND links.clinic_id = $2 AND links.id = o.link_id"
     }
     LINKS_SUPERSEDE = {
         "UPDATE links SET stale = TRUE, version = links.version + 1
@@ -232,20 +234,22 @@ statements! {
          ORDER BY o.run_id, o.ordinal"
     }
     OPERATIONS_SUBMITTED (given: id uuid) = {
-        "UPDATE operations SET state = 'submitted', job = COALESCE($2, job), submitted_at = $3
-         FROM given g WHERE operations.id = g.id"
+        "UPDATE operations SET state = 'submitted', job = COALESCE($3, job), submitted_at = $4
+         FROM given g WHERE operations.clinic_id = $2 AND operations.id = g.id"
     }
     // An open invitation is void before the provider is called (L12).
     LINKS_INTENT (given: id uuid) = {
-        "UPDATE links SET intent_verb = o.verb, intent_from = o.from_status, intent_at = $2,
+        "UPDATE links SET intent_verb = o.verb, intent_from = o.from_status, intent_at = $3,
             intent_invitation = o.invitation,
             invitation_voided = links.invitation_voided
                 OR o.verb IN ('unsubscribe', 'archive', 'erase')
-         FROM given g JOIN operations o ON o.id = g.id
-         WHERE links.clinic_id = o.clinic_id AND links.id = o.link_id"
+         FROM operations o
+         WHERE o.clinic_id = $2 AND o.id IN (SELECT g.id FROM given g)
+            AND links.clinic_id = $2 AND links.id = o.link_id"
     }
     OPERATIONS_JOB (given: id uuid) = {
-        "UPDATE operations SET job = $2 FROM given g WHERE operations.id = g.id"
+        "UPDATE operations SET job = $3 FROM given g
+         WHERE operations.clinic_id = $2 AND operations.id = g.id"
     }
     JOURNAL = {
         "SELECT ordinal, list_id, link_id, verb, reason, state,
@@ -320,13 +324,18 @@ impl Store {
     }
 
     /// Sets aside operations that were certainly not sent; their links are planned again. Fenced.
-    pub async fn operations_unsent(&self, lease: &Lease, ids: &[Uuid]) -> Result<()> {
+    pub async fn operations_unsent(
+        &self,
+        lease: &Lease,
+        clinic: ClinicId,
+        ids: &[Uuid],
+    ) -> Result<()> {
         let now = self.clock.now();
         for ids in ids.chunks(self.db.chunk() / 2) {
             let rows = id_rows(ids.iter().copied())?;
             let mut tx = self.begin_under(lease).await?;
-            tx.execute(LINKS_UNSENT, args![rows.clone()]).await?;
-            tx.execute(OPERATIONS_UNSENT, args![rows, now]).await?;
+            tx.execute(LINKS_UNSENT, args![rows.clone(), clinic]).await?;
+            tx.execute(OPERATIONS_UNSENT, args![rows, clinic, now]).await?;
             tx.commit().await?;
         }
         Ok(())
@@ -410,6 +419,7 @@ impl Store {
     pub async fn operations_submitted(
         &self,
         lease: &Lease,
+        clinic: ClinicId,
         ids: &[Uuid],
         job: Option<&str>,
     ) -> Result<()> {
@@ -417,18 +427,24 @@ impl Store {
         for ids in ids.chunks(self.db.chunk() / 2) {
             let rows = id_rows(ids.iter().copied())?;
             let mut tx = self.begin_under(lease).await?;
-            tx.execute(OPERATIONS_SUBMITTED, args![rows.clone(), job, now]).await?;
-            tx.execute(LINKS_INTENT, args![rows, now]).await?;
+            tx.execute(OPERATIONS_SUBMITTED, args![rows.clone(), clinic, job, now]).await?;
+            tx.execute(LINKS_INTENT, args![rows, clinic, now]).await?;
             tx.commit().await?;
         }
         Ok(())
     }
 
     /// Records the provider's job that the operations were sent in. Fenced.
-    pub async fn operations_job(&self, lease: &Lease, ids: &[Uuid], job: &str) -> Result<()> {
+    pub async fn operations_job(
+        &self,
+        lease: &Lease,
+        clinic: ClinicId,
+        ids: &[Uuid],
+        job: &str,
+    ) -> Result<()> {
         for ids in ids.chunks(self.db.chunk()) {
             let rows = id_rows(ids.iter().copied())?;
-            self.execute_under(lease, OPERATIONS_JOB, args![rows, job]).await?;
+            self.execute_under(lease, OPERATIONS_JOB, args![rows, clinic, job]).await?;
         }
         Ok(())
     }

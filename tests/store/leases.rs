@@ -56,7 +56,7 @@ stories! {
                 )
                 .await
                 .map(drop),
-            store.operations_submitted(old, &[world.clock.id()], None).await,
+            store.operations_submitted(old, world.clinic, &[world.clock.id()], None).await,
         ];
         for refused in refusals {
             assert!(matches!(refused, Err(StoreError::LeaseLost { .. })), "{refused:?}");

@@ -192,7 +192,7 @@ impl World {
                 stale: false,
             })
             .collect();
-        self.store.links_planned(&self.lease, &planned).await.unwrap();
+        self.store.links_planned(&self.lease, self.clinic, &planned).await.unwrap();
     }
 
     pub async fn appends(&self, events: Vec<Event>) -> listwarden::store::Appended {
