@@ -5,6 +5,7 @@
 //! process took that lease over. Instants come from the clock, never from a database.
 
 pub mod approvals;
+mod chain;
 pub mod clinics;
 mod columns;
 mod contacts;
@@ -13,6 +14,9 @@ mod erasure;
 pub mod error;
 pub mod facts;
 pub mod feedback;
+mod following;
+mod holders;
+mod holds;
 pub mod leases;
 pub mod ledger;
 pub mod links;
@@ -28,26 +32,29 @@ pub mod runs;
 mod schema;
 mod sql;
 mod standings;
+mod submissions;
 mod suppressions;
 mod sweeps;
 pub mod words;
 
 pub use approvals::{Acceptable, ApprovalRow};
+pub use chain::Verified;
 pub use clinics::ClinicRow;
 pub use error::{Result, StoreError};
 pub use facts::{LinkRow, Which};
 pub use feedback::Feedback;
+pub use holds::OperationCount;
 pub use leases::Lease;
-pub use ledger::{Appended, Verified};
+pub use ledger::Appended;
 pub use links::{Adopted, PlannedLink};
 pub use lists::ListRow;
 pub use members::{ListCounts, ObservedMember};
-pub use operations::{JournalRow, OperationCount, OperationRow, PlannedOperation};
+pub use operations::{OperationRow, PlannedOperation};
 pub use outcomes::Recorded;
 pub use parked::{Park, Parked, ParkedRow};
 pub use patients::{Contacts, Unapplied, Upserted};
 pub use report::ListReport;
-pub use runs::RunRow;
+pub use runs::{JournalRow, RunRow};
 pub use words::{OpState, Origin};
 
 use std::fmt;
@@ -61,11 +68,15 @@ use sql::Sql;
 /// Every statement of the store.
 const STATEMENTS: &[&[&Sql]] = &[
     approvals::STATEMENTS,
+    chain::STATEMENTS,
     clinics::STATEMENTS,
     contacts::STATEMENTS,
     erasure::STATEMENTS,
     facts::STATEMENTS,
     feedback::STATEMENTS,
+    following::STATEMENTS,
+    holders::STATEMENTS,
+    holds::STATEMENTS,
     leases::STATEMENTS,
     ledger::STATEMENTS,
     links::STATEMENTS,
@@ -79,6 +90,7 @@ const STATEMENTS: &[&[&Sql]] = &[
     runs::STATEMENTS,
     schema::STATEMENTS,
     standings::STATEMENTS,
+    submissions::STATEMENTS,
     suppressions::STATEMENTS,
     sweeps::STATEMENTS,
 ];
