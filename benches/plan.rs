@@ -103,6 +103,7 @@ fn link(n: u32, policy: &Policy) -> (ContactFacts, Link) {
         intent: None,
         removed_there: None,
         moved_there: None,
+        moved_told: None,
     };
     (facts, link)
 }

@@ -136,6 +136,7 @@ CREATE TABLE links (
     removed_there BIGINT,
     moved_there BIGINT,
     moved_hash TEXT,
+    moved_told BIGINT,
     class TEXT CHECK (class IN ('in_step', 'pending', 'due', 'waiting', 'braked', 'parked',
         'unproven', 'unknown', 'cannot_leave', 'held_but_dropped', 'held_without_basis')),
     reason TEXT,
@@ -156,7 +157,6 @@ CREATE INDEX links_by_hash ON links (clinic_id, list_id, address_hash)
 CREATE INDEX links_moved ON links (clinic_id, list_id, moved_hash) WHERE moved_hash IS NOT NULL;
 CREATE INDEX links_stale ON links (clinic_id, list_id, ordinal) WHERE stale;
 CREATE INDEX links_due ON links (clinic_id, list_id, due_at) WHERE due_at IS NOT NULL;
-CREATE INDEX links_by_id ON links (id);
 
 CREATE TABLE parked (
     clinic_id UUID NOT NULL,
@@ -211,7 +211,7 @@ CREATE TABLE operations (
     FOREIGN KEY (clinic_id, list_id) REFERENCES lists (clinic_id, id),
     FOREIGN KEY (clinic_id, link_id) REFERENCES links (clinic_id, id)
 );
-CREATE INDEX operations_by_id ON operations (id);
+CREATE UNIQUE INDEX operations_by_id ON operations (clinic_id, id);
 CREATE INDEX operations_by_link ON operations (clinic_id, link_id, run_id);
 CREATE INDEX operations_open ON operations (clinic_id, list_id, run_id)
     WHERE state IN ('planned', 'waiting', 'braked', 'submitted');
@@ -232,16 +232,19 @@ CREATE TABLE approvals (
     FOREIGN KEY (clinic_id, run_id) REFERENCES runs (clinic_id, id)
 );
 
--- What an admin accepts of a clinic's own records although there is much of it at once: a source that
--- shrank, withdrawals by bare flags (L23).
+-- What an admin accepts although there is much of it at once: a source that shrank, withdrawals by
+-- bare flags, members gone from a list (L23).
 CREATE TABLE acceptances (
     clinic_id UUID NOT NULL REFERENCES clinics (clinic_id),
     id UUID NOT NULL,
-    what TEXT NOT NULL CHECK (what IN ('source', 'withdrawals')),
+    what TEXT NOT NULL CHECK (what IN ('source', 'withdrawals', 'members')),
+    list_id UUID,
     decided_by TEXT NOT NULL,
     decided_at BIGINT NOT NULL,
     valid_until BIGINT NOT NULL,
-    PRIMARY KEY (clinic_id, id)
+    PRIMARY KEY (clinic_id, id),
+    FOREIGN KEY (clinic_id, list_id) REFERENCES lists (clinic_id, id),
+    CHECK ((list_id IS NOT NULL) = (what = 'members'))
 );
 
 CREATE TABLE ledger_heads (
@@ -256,7 +259,7 @@ CREATE TABLE ledger (
     event_id UUID NOT NULL,
     kind TEXT NOT NULL CHECK (kind IN ('granted', 'soft_opt_in', 'confirmed', 'withdrawn',
         'objected', 'preferred', 'restricted', 'unrestricted', 'bounced', 'complained', 'erased',
-        'grandfathered')),
+        'grandfathered', 'address_changed')),
     contact_id UUID,
     patient_id UUID,
     recorded_at BIGINT NOT NULL,
@@ -305,8 +308,8 @@ CREATE TABLE feedback (
     patient_id UUID NOT NULL,
     seq BIGINT NOT NULL,
     event_id UUID NOT NULL,
-    kind TEXT NOT NULL
-        CHECK (kind IN ('withdrawn', 'objected', 'complained', 'confirmed', 'bounced')),
+    kind TEXT NOT NULL CHECK (kind IN ('withdrawn', 'objected', 'complained', 'confirmed',
+        'bounced', 'address_changed')),
     channel TEXT CHECK (channel IN ('email', 'sms')),
     list_id UUID,
     actor TEXT NOT NULL CHECK (actor IN ('person', 'clinic', 'admin', 'provider', 'listwarden')),
@@ -317,4 +320,3 @@ CREATE TABLE feedback (
     FOREIGN KEY (clinic_id, seq) REFERENCES ledger (clinic_id, seq)
 );
 CREATE INDEX feedback_pending ON feedback (clinic_id, id) WHERE done_at IS NULL;
-CREATE INDEX feedback_by_id ON feedback (id) WHERE done_at IS NULL;

@@ -257,9 +257,9 @@ async fn the_command_line_is_told_too() {
     run(folder.path(), &["reconsile"]).ends(2, &["reconcile"]);
     run(folder.path(), &["report"]).ends(2, &["listwarden init"]);
     let desk = Desk::new().await;
-    desk.says(&["report", "--clinic", "hill"]).ends(1, &["no clinic `hill`", "riverside"]);
+    desk.says(&["report", "--clinic", "hill"]).ends(2, &["no clinic `hill`", "riverside"]);
     for command in ["plan", "reconcile", "report"] {
-        desk.says(&[command, "--list", "nws"]).ends(1, &["no list `nws`", "news"]);
+        desk.says(&[command, "--list", "nws"]).ends(2, &["no list `nws`", "news"]);
     }
 }
 
@@ -446,6 +446,34 @@ at_the_desk! {
         assert_eq!(desk.simulator.outbox().len(), 40, "somebody was invited twice, or not at all");
     }
 
+    async fn what_is_accepted_or_ended_has_to_be_configured_too(desk) {
+        let clinic = "there is no clinic `lakeside`; the configuration has riverside";
+        desk.says(&["explain", "ann", "--clinic", "lakeside"]).ends(2, &[clinic]);
+        desk.says(&["approve", "source:lakeside"]).ends(2, &[clinic]);
+        desk.says(&["approve", "members:lakeside/news"]).ends(2, &[clinic]);
+        let list = "there is no list `letters`; the configuration has news";
+        desk.says(&["list", "retire", "letters", "--yes"]).ends(2, &[list]);
+        desk.says(&["approve", "members:riverside/letters"]).ends(2, &[list]);
+        desk.says(&["approve", "members:riverside"]).ends(1, &["members:CLINIC/LIST"]);
+    }
+
+    async fn a_list_that_lost_most_members_says_what_to_run_and_goes_on_after_it(desk) {
+        let names: Vec<String> = (0..20).map(|n| format!("p{n}")).collect();
+        for name in &names {
+            desk.subscribed(name);
+        }
+        desk.imports(&names.iter().map(|name| asked(name)).collect::<String>());
+        desk.adopts();
+        for name in &names[..8] {
+            let staff = desk.simulator.staff(&desk.audience);
+            staff.delete_permanently(&format!("{name}@post.test")).unwrap();
+        }
+        let command = "listwarden approve members:riverside/news";
+        desk.says(&["reconcile", "--full"]).ends(3, &["8 of 20 known members less", command]);
+        desk.says(&["approve", "members:riverside/news"]).ends(0, &["Accepted until"]);
+        desk.says(&["reconcile", "--full"]).ends(0, &["in step"]);
+    }
+
     async fn explain_answers_by_address_and_by_id_and_says_whom_it_does_not_know(desk) {
         desk.fills();
         desk.adopts();
@@ -490,7 +518,7 @@ at_the_desk! {
     async fn a_retired_list_leaves_nobody_behind(desk) {
         desk.fills();
         desk.adopts();
-        desk.says(&["list", "retire", "newz", "--yes"]).ends(1, &["newz"]);
+        desk.says(&["list", "retire", "newz", "--yes"]).ends(2, &["newz"]);
         desk.says(&["list", "retire", "news", "--yes", "--json"]).ends(0, &["\"retired\": true"]);
         assert_eq!(desk.there("ann"), Some(Status::Archived));
     }

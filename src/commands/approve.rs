@@ -7,14 +7,16 @@ use clap::Args;
 use serde_json::json;
 
 use super::console::say;
-use super::{Common, Deployment, Exit};
-use crate::domain::RunId;
+use super::{Common, Deployment, Exit, NotConfigured};
+use crate::domain::{ClinicId, RunId};
+use crate::store::Acceptable;
 
 /// What to approve.
 #[derive(Debug, Clone, Args)]
 pub struct Approve {
-    /// The plan's id; or `source:CLINIC` to accept a shrunken patient source, or
-    /// `withdrawals:CLINIC` to accept withdrawals by bare flags in bulk.
+    /// The plan's id; or `source:CLINIC` to accept a shrunken patient source,
+    /// `withdrawals:CLINIC` to accept withdrawals by bare flags in bulk, or `members:CLINIC/LIST`
+    /// to accept that so many members are gone from a list at the provider.
     plan: String,
     /// For how many hours it holds, if not as long as `approval_lasts` in the configuration says;
     /// what is not done by then waits again.
@@ -43,16 +45,9 @@ pub async fn approve(common: &Common, options: Approve) -> anyhow::Result<Exit> 
     let deployment = Deployment::open(common).await?;
     let lasts = options.hours.map(|hours| TimeDelta::hours(i64::from(hours)));
     let until = deployment.clock().now() + lasts.unwrap_or(deployment.config.run.approval_lasts);
-    if let Some((what, slug)) = options.plan.split_once(':') {
-        if !matches!(what, "source" | "withdrawals") {
-            bail!("approve a plan's id, source:CLINIC or withdrawals:CLINIC");
-        }
-        let clinic = deployment
-            .clinics()
-            .find(|clinic| clinic.slug == slug)
-            .with_context(|| format!("there is no clinic `{slug}`"))?;
-        let id = deployment.store.clinic_ensure(&clinic.slug).await?;
-        deployment.store.acceptance_open(id, what, until, &options.by).await?;
+    if let Some((what, of)) = options.plan.split_once(':') {
+        let (clinic, what) = acceptable(&deployment, what, of).await?;
+        deployment.store.acceptance_open(clinic, what, until, &options.by).await?;
         say(
             common.json,
             &json!({ "accepted": options.plan, "until": until }),
@@ -65,6 +60,31 @@ pub async fn approve(common: &Common, options: Approve) -> anyhow::Result<Exit> 
         .parse()
         .context("that is no plan's id: `listwarden reconcile` prints it where one waits")?;
     approve_plan(&deployment, plan, until, &options.by, common.json).await
+}
+
+/// Reads what is to be accepted, and of which clinic.
+async fn acceptable(
+    deployment: &Deployment,
+    what: &str,
+    of: &str,
+) -> anyhow::Result<(ClinicId, Acceptable)> {
+    let (clinic, list) = match (what, of.split_once('/')) {
+        ("source" | "withdrawals", None) => (of, None),
+        ("members", Some((clinic, list))) => (clinic, Some(list)),
+        _ => bail!("approve a plan's id, source:CLINIC, withdrawals:CLINIC or members:CLINIC/LIST"),
+    };
+    let config = deployment.expect_clinic(clinic)?;
+    let (id, lists) = deployment.known_lists(config).await?;
+    let accepted = match list {
+        None if what == "source" => Acceptable::Source,
+        None => Acceptable::Withdrawals,
+        Some(slug) => {
+            let list = lists.iter().find(|list| list.row.slug == slug);
+            let names = lists.iter().map(|list| list.row.slug.as_str());
+            Acceptable::Members(list.ok_or_else(|| NotConfigured::list(slug, names))?.row.id)
+        }
+    };
+    Ok((id, accepted))
 }
 
 /// Approves one plan.

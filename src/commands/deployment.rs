@@ -1,6 +1,6 @@
 //! The composition root: from configuration to practices in hand.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use anyhow::Context;
@@ -18,6 +18,35 @@ use crate::reconcile::{
     KnownList, ManagedAccount, ManagedList, Practice, Reconciler, Roster, RunSettings, Silent, Stop,
 };
 use crate::store::Store;
+
+/// A name on the command line that the configuration does not have.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("there is no {what} `{asked}`; {}", known(what, names))]
+pub struct NotConfigured {
+    what: &'static str,
+    asked: String,
+    names: BTreeSet<String>,
+}
+
+impl NotConfigured {
+    fn new<'a>(what: &'static str, asked: &str, names: impl IntoIterator<Item = &'a str>) -> Self {
+        let names = names.into_iter().map(ToOwned::to_owned).collect();
+        Self { what, asked: asked.to_owned(), names }
+    }
+
+    /// No list of the clinics asked for has that name.
+    pub fn list<'a>(asked: &str, names: impl IntoIterator<Item = &'a str>) -> Self {
+        Self::new("list", asked, names)
+    }
+}
+
+fn known(what: &str, names: &BTreeSet<String>) -> String {
+    if names.is_empty() {
+        return format!("the configuration has no {what} at all");
+    }
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    format!("the configuration has {}", names.join(", "))
+}
 
 /// Everything a command works with.
 #[derive(Debug)]
@@ -46,17 +75,10 @@ impl Deployment {
         let config = Config::load(&common.config, &Environment::of_process())?;
         let clock: SharedClock = Arc::new(SystemClock);
         let mut deployment = Self::of(config, clock, Arc::new(HttpTransport::new()?)).await?;
-        deployment.clinic.clone_from(&common.clinic);
-        if let Some(slug) = &common.clinic
-            && !deployment.config.clinics.iter().any(|clinic| clinic.slug == *slug)
-        {
-            let known: Vec<&str> =
-                deployment.config.clinics.iter().map(|clinic| clinic.slug.as_str()).collect();
-            anyhow::bail!(
-                "there is no clinic `{slug}`; the configuration has {}",
-                known.join(", ")
-            );
+        if let Some(slug) = &common.clinic {
+            deployment.expect_clinic(slug)?;
         }
+        deployment.clinic.clone_from(&common.clinic);
         if !common.json {
             deployment.reconciler.progress = deployment.console.clone();
         }
@@ -110,20 +132,20 @@ impl Deployment {
             .filter(move |clinic| asked.is_none_or(|slug| *slug == clinic.slug))
     }
 
+    /// Finds a clinic by name among those this command is about.
+    pub fn expect_clinic(&self, slug: &str) -> Result<&ClinicConfig, NotConfigured> {
+        let known = self.clinics().map(|clinic| clinic.slug.as_str());
+        self.clinics()
+            .find(|clinic| clinic.slug == slug)
+            .ok_or_else(|| NotConfigured::new("clinic", slug, known))
+    }
+
     /// Refuses the name of a list that none of the clinics has.
-    pub fn expect_list(&self, asked: Option<&str>) -> anyhow::Result<()> {
-        let known: Vec<&str> = self
-            .clinics()
-            .flat_map(|clinic| &clinic.lists)
-            .map(|list| list.slug.as_str())
-            .collect();
+    pub fn expect_list(&self, asked: Option<&str>) -> Result<(), NotConfigured> {
+        let lists = self.clinics().flat_map(|clinic| &clinic.lists);
+        let known: Vec<&str> = lists.map(|list| list.slug.as_str()).collect();
         match asked {
-            Some(slug) if !known.contains(&slug) => {
-                anyhow::bail!(
-                    "there is no list `{slug}`; the configuration has {}",
-                    known.join(", ")
-                )
-            }
+            Some(slug) if !known.contains(&slug) => Err(NotConfigured::list(slug, known)),
             _ => Ok(()),
         }
     }
@@ -202,10 +224,9 @@ impl Deployment {
         id: ClinicId,
         port: Arc<L>,
     ) -> anyhow::Result<ManagedList<L>> {
-        let row = self.store.list_ensure(id, &list.slug, list.policy.channel).await?;
-        let mut policy = list.policy.clone();
-        policy.retiring = row.retiring_at.is_some();
+        let KnownList { row, policy, .. } = self.known(id, list).await?;
         Ok(ManagedList {
+            clinic: clinic.slug.clone(),
             policy_digest: crate::config::policy_digest(&policy),
             // Lists of one provider account share its lease, whichever clinic they belong to.
             account: row
@@ -228,10 +249,18 @@ impl Deployment {
             let config = clinic.and_then(|clinic| clinic.list(&shared.list));
             let config = config.with_context(|| format!("there is no list `{shared}`"))?;
             let id = self.store.clinic_ensure(&shared.clinic).await?;
-            let row = self.store.list_ensure(id, &config.slug, config.policy.channel).await?;
-            sharers.push(KnownList { row, policy: config.policy.clone() });
+            sharers.push(self.known(id, config).await?);
         }
+        // A list that has ended wants nobody.
+        sharers.retain(|list| list.row.retired_at.is_none());
         Ok(sharers)
+    }
+
+    async fn known(&self, clinic: ClinicId, list: &ListConfig) -> anyhow::Result<KnownList> {
+        let row = self.store.list_ensure(clinic, &list.slug, list.policy.channel).await?;
+        let mut policy = list.policy.clone();
+        policy.retiring = row.retiring_at.is_some();
+        Ok(KnownList { row, policy, sharers: Vec::new() })
     }
 
     /// Returns a clinic's id and its lists, as store and configuration know them.
@@ -242,8 +271,8 @@ impl Deployment {
         let id = self.store.clinic_ensure(&clinic.slug).await?;
         let mut lists = Vec::new();
         for list in &clinic.lists {
-            let row = self.store.list_ensure(id, &list.slug, list.policy.channel).await?;
-            lists.push(KnownList { row, policy: list.policy.clone() });
+            let sharers = self.sharers(list).await?;
+            lists.push(KnownList { sharers, ..self.known(id, list).await? });
         }
         lists.retain(|list| list.row.retired_at.is_none());
         Ok((id, lists))

@@ -8,7 +8,7 @@ use serde_json::json;
 use super::console::say;
 use super::{Common, Deployment, Exit, deployment, reconcile};
 use crate::config::ClinicConfig;
-use crate::reconcile::{ListState, Practice, Scope};
+use crate::reconcile::{ClinicOutcome, ListState, Practice, Scope};
 
 /// Ends a list, or moves it to another audience.
 #[derive(Debug, Subcommand)]
@@ -29,6 +29,24 @@ pub struct Which {
     yes: bool,
 }
 
+/// How a list ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ending {
+    /// For good.
+    Retire,
+    /// To begin anew on the audience that is configured now.
+    Move,
+}
+
+/// What ending a list came to.
+#[derive(Debug)]
+pub struct Ended {
+    /// Whether nobody whom the clinic knows is on it any more, so that it ended.
+    pub emptied: bool,
+    /// The run that emptied it; none for a list that was never opened.
+    pub outcome: Option<ClinicOutcome>,
+}
+
 /// Runs the subcommand.
 pub async fn run(common: &Common, list: List) -> anyhow::Result<Exit> {
     let (which, moves) = match list {
@@ -36,6 +54,7 @@ pub async fn run(common: &Common, list: List) -> anyhow::Result<Exit> {
         List::Move(which) => (which, true),
     };
     let deployment = Deployment::open(common).await?;
+    deployment.expect_list(Some(&which.list))?;
     let has_list = |clinic: &&ClinicConfig| clinic.lists.iter().any(|l| l.slug == which.list);
     let clinics: Vec<&ClinicConfig> = deployment.clinics().filter(has_list).collect();
     let [clinic] = clinics[..] else {
@@ -47,54 +66,72 @@ pub async fn run(common: &Common, list: List) -> anyhow::Result<Exit> {
             which.list
         );
     }
-    if !empty(&deployment, clinic, &which.list, common.json).await? {
+    let ending = if moves { Ending::Move } else { Ending::Retire };
+    let ended = deployment.list_end(clinic, &which.list, ending).await?;
+    deployment.console.finish();
+    if let Some(outcome) = ended.outcome.as_ref().filter(|_| !common.json) {
+        reconcile::print(outcome);
+    }
+    if !ended.emptied {
         let not_yet = "The list is not empty yet; run the command again to go on.";
         say(common.json, &json!({ "list": which.list, "emptied": false }), not_yet)?;
         return Ok(Exit::ParkedRemovals);
     }
-    let id = deployment.store.clinic_ensure(&clinic.slug).await?;
-    let lists = deployment.store.lists(id).await?;
-    let row = lists.iter().find(|row| row.slug == which.list).context("the list is not stored")?;
-    let done = if moves {
-        deployment.store.list_reset(row).await?;
-        "Emptied. The next run is the first one of the new audience and waits for you."
-    } else {
-        deployment.store.list_retire(row, deployment.clock().now()).await?;
-        "Retired. Take the list out of the configuration when you like."
+    let done = match ending {
+        Ending::Move => {
+            "Emptied. The next run is the first one of the new audience and waits for you."
+        }
+        Ending::Retire => "Retired. Take the list out of the configuration when you like.",
     };
     say(common.json, &json!({ "list": which.list, "emptied": true, "retired": !moves }), done)?;
     Ok(Exit::InStep)
 }
 
-/// Runs the list with everybody barred until nobody the clinic knows is listed.
-async fn empty(
-    deployment: &Deployment,
-    clinic: &ClinicConfig,
-    slug: &str,
-    json: bool,
-) -> anyhow::Result<bool> {
-    let accounts = deployment.accounts(clinic)?;
-    let mut practice: Practice = deployment.practice(clinic).await?;
-    practice.lists.retain(|list| list.row.slug == slug);
-    let list = practice.lists.first_mut().context("the list is not configured")?;
-    if list.row.approved_at.is_none() {
-        return Ok(true);
+impl Deployment {
+    /// Empties a list and, once nobody whom the clinic knows is on it, ends it. Done again, it goes
+    /// on where it was.
+    pub async fn list_end(
+        &self,
+        clinic: &ClinicConfig,
+        slug: &str,
+        ending: Ending,
+    ) -> anyhow::Result<Ended> {
+        let ended = self.list_empty(clinic, slug).await?;
+        if ended.emptied {
+            let id = self.store.clinic_ensure(&clinic.slug).await?;
+            let lists = self.store.lists(id).await?;
+            let row = lists.iter().find(|row| row.slug == slug);
+            let row = row.context("the list is not stored")?;
+            match ending {
+                Ending::Move => self.store.list_reset(row).await?,
+                Ending::Retire => self.store.list_retire(row, self.clock().now()).await?,
+            }
+        }
+        Ok(ended)
     }
-    deployment.store.list_retiring(&list.row, deployment.clock().now()).await?;
-    list.policy.retiring = true;
-    list.policy_digest = crate::config::policy_digest(&list.policy);
-    if let Some(pin) = list.row.audience_pin.clone() {
-        let config = clinic.lists.iter().find(|config| config.slug == slug);
-        let config = config.context("the list is not configured")?;
-        let account = accounts.get(&config.account).context("its account is not configured")?;
-        list.port = deployment::port(account.as_ref(), config, &pin);
-        list.audience = pin;
+
+    /// Runs the list with everybody barred until nobody the clinic knows is listed.
+    async fn list_empty(&self, clinic: &ClinicConfig, slug: &str) -> anyhow::Result<Ended> {
+        let accounts = self.accounts(clinic)?;
+        let mut practice: Practice = self.practice(clinic).await?;
+        practice.lists.retain(|list| list.row.slug == slug);
+        let list = practice.lists.first_mut().context("the list is not configured")?;
+        if list.row.approved_at.is_none() {
+            return Ok(Ended { emptied: true, outcome: None });
+        }
+        self.store.list_retiring(&list.row, self.clock().now()).await?;
+        list.policy.retiring = true;
+        list.policy_digest = crate::config::policy_digest(&list.policy);
+        if let Some(pin) = list.row.audience_pin.clone() {
+            let config = clinic.lists.iter().find(|config| config.slug == slug);
+            let config = config.context("the list is not configured")?;
+            let account = accounts.get(&config.account).context("its account is not configured")?;
+            list.port = deployment::port(account.as_ref(), config, &pin);
+            list.audience = pin;
+        }
+        let scope = Scope { list: Some(slug.to_owned()), full: true };
+        let outcome = self.reconciler().reconcile(&mut practice, &scope).await?;
+        let emptied = outcome.lists.iter().all(|list| list.state == ListState::InStep);
+        Ok(Ended { emptied, outcome: Some(outcome) })
     }
-    let scope = Scope { list: Some(slug.to_owned()), full: true };
-    let outcome = deployment.reconciler().reconcile(&mut practice, &scope).await?;
-    deployment.console.finish();
-    if !json {
-        reconcile::print(&outcome);
-    }
-    Ok(outcome.lists.iter().all(|list| list.state == ListState::InStep))
 }

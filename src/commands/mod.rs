@@ -27,7 +27,8 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand};
 
 pub use console::Console;
-pub use deployment::Deployment;
+pub use deployment::{Deployment, NotConfigured};
+pub use list::{Ended, Ending};
 
 use crate::reconcile::{ClinicOutcome, ListState, SourceState};
 use crate::telemetry::LogOptions;
@@ -51,7 +52,7 @@ pub struct Cli {
 const EXIT_CODES: &str = "Exit codes:
   0  done; after reconcile and report: every list is in step
   1  an error, told on standard error
-  2  the command line or the configuration cannot be read
+  2  the command line or the configuration cannot be read, or names what is not configured
   3  changes wait for an admin: a first plan, the brake, or a snapshot too short to be believed;
      after report also: changes are due at the next run
   4  somebody could not be taken off a list yet; it is tried again";
@@ -91,7 +92,8 @@ enum Command {
     Reconcile(reconcile::Options),
     /// Shows what a run would do, and does nothing of it.
     Plan(plan::Options),
-    /// Approves a plan that waits: the first one of a list, or one the brake holds.
+    /// Approves a plan that waits: the first one of a list, or one the brake holds; or accepts what
+    /// is too much at once to be believed.
     Approve(approve::Approve),
     /// Refuses a plan that waits.
     Refuse(approve::Refuse),
@@ -168,7 +170,8 @@ impl Exit {
     /// Tells usage from other errors.
     #[must_use]
     pub fn of(error: &anyhow::Error) -> Self {
-        if error.is::<crate::config::ConfigErrors>() { Self::Usage } else { Self::Error }
+        let unreadable = error.is::<crate::config::ConfigErrors>() || error.is::<NotConfigured>();
+        if unreadable { Self::Usage } else { Self::Error }
     }
 
     /// Adds up what a practice's run came to.

@@ -35,6 +35,8 @@ words! {
         Erased = "erased",
         /// Proof accepted for a member from before the first run (L21).
         Grandfathered = "grandfathered",
+        /// The member's address was changed at the provider (L19); which one it is now, is not told.
+        AddressChanged = "address_changed",
     }
 }
 

@@ -62,6 +62,8 @@ pub struct Link {
     pub removed_there: Option<DateTime<Utc>>,
     /// When the member's address was changed at the provider (L19).
     pub moved_there: Option<DateTime<Utc>>,
+    /// The change of address that the ledger has, by its instant: each is told once.
+    pub moved_told: Option<DateTime<Utc>>,
 }
 
 /// What the provider said of a member.

@@ -167,7 +167,10 @@ impl Standing {
                     self.bounce = Some(bounce);
                 }
             }
-            EventKind::Preferred | EventKind::Restricted | EventKind::Unrestricted => {}
+            EventKind::Preferred
+            | EventKind::Restricted
+            | EventKind::Unrestricted
+            | EventKind::AddressChanged => {}
         }
     }
 

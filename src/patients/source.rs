@@ -24,7 +24,7 @@ pub trait PatientSource: Debug + Send + Sync {
     /// Counts all rows there are now, so that a source that shrank is noticed.
     async fn count(&self) -> Result<u64, SourceError>;
 
-    /// Tells the clinic of opt-outs, confirmations and bounces. A note that is already there,
+    /// Tells the clinic of opt-outs, confirmations, bounces and changed addresses. A note that is already there,
     /// by its event's id, is left as it is.
     async fn write_back(&self, notes: &[Note]) -> Result<(), SourceError>;
 

@@ -25,6 +25,8 @@ pub struct Adoption {
     pub invitation: Option<Invitation>,
     /// Whether the intent in doubt is settled (L17).
     pub settles_intent: bool,
+    /// The change of address that the ledger learns now (L19).
+    pub moved_told: Option<DateTime<Utc>>,
 }
 
 impl Adoption {
@@ -43,6 +45,7 @@ impl Adoption {
         let mut link = link.clone();
         link.base = self.base.or(link.base);
         link.removed_there = self.removed_there.or(link.removed_there);
+        link.moved_told = self.moved_told.or(link.moved_told);
         if self.invitation.is_some() {
             link.invitation.clone_from(&self.invitation);
         }
@@ -73,8 +76,11 @@ pub fn absorb(
     };
     let seen = Seen { facts, contact, observed, link, list, now };
     let settled = seen.settle_intent();
-    let (drafts, learned) = Seen { link: &settled.applied_to(link), ..seen }.learn();
+    let (mut drafts, learned) = Seen { link: &settled.applied_to(link), ..seen }.learn();
+    let moved = link.moved_there.filter(|moved| link.moved_told != Some(*moved));
+    drafts.extend(moved.map(|at| seen.address_changed(at)));
     let adoption = Adoption {
+        moved_told: moved,
         base: learned.base.or(settled.base),
         invitation: learned.invitation.or(settled.invitation),
         settles_intent: settled.settles_intent,
@@ -263,6 +269,16 @@ impl Seen<'_> {
         draft.actor = Actor::Listwarden;
         draft.evidence = Some("member from before the day set as grandfather_before".to_owned());
         (vec![draft], Adoption { base: Some(self.base()), ..Adoption::default() })
+    }
+
+    /// The clinic is told that the address changed, on which list and when; the new address goes
+    /// nowhere. Whether the contact or staff changed it, the member does not show (L19).
+    fn address_changed(&self, at: DateTime<Utc>) -> Draft {
+        let mut draft = self.draft(EventKind::AddressChanged, Some(at));
+        draft.actor = Actor::Provider;
+        draft.method = Some("found under another address at the provider".to_owned());
+        draft.unique = format!("{}/{}/{}", self.link.id, draft.kind, at.timestamp_millis());
+        draft
     }
 
     /// The link's invitation as a removal leaves it (L12).

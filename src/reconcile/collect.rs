@@ -10,7 +10,7 @@ use crate::domain::{Channel, ClinicId, PatientId, Said};
 use crate::plan::brake;
 use crate::plan::consents::{changes, withdraws_barely};
 use crate::providers::ListReader;
-use crate::store::{Origin, Unapplied};
+use crate::store::{Acceptable, Origin, Unapplied};
 
 /// How far an incremental read reaches back: rows that a long transaction committed late.
 const OVERLAP: TimeDelta = TimeDelta::minutes(10);
@@ -90,7 +90,7 @@ impl Reconciler {
         let empty = read.rows == 0 && total > 0;
         let cut_short = read.rows + read.unreadable < expected || read.nameless;
         let short = empty || cut_short || brake::shrank(total, missing, &Brake::default());
-        if short && !self.approved(practice.id, "source").await? {
+        if short && !self.accepted(practice.id, Acceptable::Source).await? {
             self.progress.note(&format!(
                 "clinic `{}`: the patient source is short: {missing} of {total} known patients are missing, so nobody is dropped. Check the source; if it is right, run `listwarden approve source:{}`",
                 practice.slug, practice.slug
@@ -159,7 +159,7 @@ impl Reconciler {
         let bare = self.count_bare_withdrawals(clinic).await?;
         let active = self.store.patients_active(clinic).await?;
         let hold = bare > Brake::default().removals(active)
-            && !self.approved(clinic, "withdrawals").await?;
+            && !self.accepted(clinic, Acceptable::Withdrawals).await?;
         let mut after = None;
         loop {
             let page = self.store.patients_unapplied(clinic, after, PAGE).await?;
@@ -171,8 +171,12 @@ impl Reconciler {
         Ok(if hold { bare } else { 0 })
     }
 
-    /// Tells whether an admin accepts what the brake holds back on the clinic's side.
-    async fn approved(&self, clinic: ClinicId, what: &str) -> Result<bool, ReconcileError> {
+    /// Tells whether an admin accepts what is not believed otherwise.
+    pub(super) async fn accepted(
+        &self,
+        clinic: ClinicId,
+        what: Acceptable,
+    ) -> Result<bool, ReconcileError> {
         Ok(self.store.acceptance_is_open(clinic, what, self.clock.now()).await?)
     }
 

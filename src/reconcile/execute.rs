@@ -112,7 +112,7 @@ impl Reconciler {
         let mut lot = lot;
         tenure.renew().await?;
         let ids: Vec<Uuid> = lot.writes.iter().map(|write| write.id).collect();
-        let ids = self.store.operations_submitted(&tenure.lease, &ids).await?;
+        let ids = self.store.operations_submitted(&tenure.lease, list.row.clinic, &ids).await?;
         if ids.is_empty() {
             return Ok(());
         }
@@ -121,14 +121,14 @@ impl Reconciler {
         match list.port.send(&lot).await {
             Ok(LotResult::Done(outcomes)) => self.record(tenure, list, rows, &ids, outcomes).await,
             Ok(LotResult::Accepted(job)) => {
-                self.store.operations_job(&tenure.lease, &ids, &job.0).await?;
+                self.store.operations_job(&tenure.lease, list.row.clinic, &ids, &job.0).await?;
                 self.follow(tenure, list, rows, &ids, &job).await
             }
             Err(error) => {
                 if error.is_doubtful() {
                     self.record(tenure, list, rows, &ids, doubtful(&ids)).await?;
                 } else {
-                    self.store.operations_unsent(&tenure.lease, &ids).await?;
+                    self.store.operations_unsent(&tenure.lease, list.row.clinic, &ids).await?;
                 }
                 Err(error.into())
             }

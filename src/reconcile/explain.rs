@@ -92,8 +92,9 @@ impl Reconciler {
         let contacts = self.contacts(clinic, who).await?;
         for contact in &contacts {
             for row in self.store.links_of_contact(clinic, contact.id).await? {
-                let list = lists.iter().find(|list| list.row.id == row.list_id);
-                words.extend(list.map(|list| self.word(list, &row)));
+                if let Some(list) = lists.iter().find(|list| list.row.id == row.list_id) {
+                    words.push(self.word(list, row).await?);
+                }
             }
             ledger.extend(self.store.ledger_of_contact(clinic, contact.id).await?);
         }
@@ -135,15 +136,22 @@ impl Reconciler {
         let mut words = Vec::new();
         for list in lists.iter().filter(|list| list.row.channel == address.channel()) {
             let hashes = self.store.address_hashes(list.row.clinic, address);
-            let row = self.store.link_by_address(&list.row, &hashes).await?;
-            words.extend(row.map(|row| self.word(list, &row)));
+            if let Some(row) = self.store.link_by_address(&list.row, &hashes).await? {
+                words.push(self.word(list, row).await?);
+            }
         }
         Ok(words)
     }
 
-    fn word(&self, list: &KnownList, row: &LinkRow) -> ListWord {
-        let decision = decide(&row.facts, &row.link, &list.facts(), self.clock.now());
-        ListWord {
+    /// Decides as a run would, sharers of the audience included (L27).
+    async fn word(&self, list: &KnownList, row: LinkRow) -> Result<ListWord, ReconcileError> {
+        let now = self.clock.now();
+        let page = [row];
+        let [row] = &page;
+        let mut decisions = [decide(&row.facts, &row.link, &list.facts(), now)];
+        self.spare_shared(&list.row, &list.sharers, &page, &mut decisions, now).await?;
+        let [decision] = decisions;
+        Ok(ListWord {
             list: list.row.slug.clone(),
             link: row.link.id,
             contact: redacted(&row.facts),
@@ -152,7 +160,7 @@ impl Reconciler {
             class: decision.class,
             next: decision.operation.as_ref().map(|operation| operation.verb),
             reasons: decision.reasons.iter().map(|reason| Because::from(*reason)).collect(),
-        }
+        })
     }
 }
 

@@ -26,7 +26,7 @@ impl Reconciler {
             let notes: Vec<Note> = page.iter().map(note).collect();
             source.write_back(&notes).await?;
             let ids: Vec<_> = page.iter().map(|feedback| feedback.id).collect();
-            self.store.feedback_done(&tenure.lease, &ids).await?;
+            self.store.feedback_done(&tenure.lease, clinic, &ids).await?;
         }
     }
 }

@@ -37,7 +37,7 @@ impl Reconciler {
                 drafts.extend(decision.drafts);
             }
             self.append(Some(tenure), list.row.clinic, drafts).await?;
-            self.store.links_adopt(&tenure.lease, &adopted).await?;
+            self.store.links_adopt(&tenure.lease, list.row.clinic, &adopted).await?;
         }
     }
 }
@@ -49,5 +49,6 @@ fn adopted_link(link: LinkId, adoption: Adoption) -> Adopted {
         removed_there: adoption.removed_there,
         invitation: adoption.invitation,
         settles_intent: adoption.settles_intent,
+        moved_told: adoption.moved_told,
     }
 }

@@ -81,6 +81,8 @@ pub struct Practice<L: ?Sized = dyn ListWriter> {
 /// One list in hand.
 #[derive(Debug)]
 pub struct ManagedList<L: ?Sized = dyn ListWriter> {
+    /// The short name of its practice.
+    pub clinic: String,
     /// What the store knows of it.
     pub row: ListRow,
     /// What the clinic decided about it.
@@ -100,6 +102,7 @@ pub struct ManagedList<L: ?Sized = dyn ListWriter> {
 impl<L: ?Sized> Clone for ManagedList<L> {
     fn clone(&self) -> Self {
         Self {
+            clinic: self.clinic.clone(),
             row: self.row.clone(),
             policy: self.policy.clone(),
             policy_digest: self.policy_digest.clone(),
@@ -124,6 +127,8 @@ pub struct KnownList {
     pub row: ListRow,
     /// What the clinic decided about it.
     pub policy: Policy,
+    /// The lists that share the audience (L27); theirs are not followed.
+    pub sharers: Vec<KnownList>,
 }
 
 impl KnownList {
@@ -250,9 +255,7 @@ impl Reconciler {
         self.settle_open_operations(tenure, run, list).await?;
         let swept = match self.observe(tenure, list, full).await? {
             observe::Seen::Whole { swept } => swept,
-            observe::Seen::Short { missing, total } => {
-                return Ok(ListOutcome::incomplete(&list.row, missing, total));
-            }
+            observe::Seen::Short(short) => return Ok(ListOutcome::incomplete(list, short)),
         };
         let mut everything = swept | self.policy_changed(tenure, list).await?;
         for round in 0..ROUNDS {

@@ -11,7 +11,7 @@ use super::{ManagedList, ReconcileError, Reconciler};
 use crate::domain::{ClinicId, LinkId, MemberKey, Observed};
 use crate::plan::{brake, payload};
 use crate::providers::{ListReader, Member, MemberPage, PageCursor, Scope as Pages};
-use crate::store::ObservedMember;
+use crate::store::{Acceptable, ObservedMember};
 
 /// Rows of the store worked at a time.
 const PAGE: u32 = 5_000;
@@ -28,13 +28,20 @@ pub(super) enum Seen {
         /// By a full sweep, rather than by what changed.
         swept: bool,
     },
-    /// So many known members are missing that the provider's answer is in doubt (L23).
-    Short {
-        /// Known members that were not seen.
-        missing: u64,
-        /// Known members.
-        total: u64,
-    },
+    /// So many members are missing that the provider's answer is in doubt (L23).
+    Short(Short),
+}
+
+/// A provider's answer that nobody is dropped for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Short {
+    /// Members that were not shown.
+    pub(super) missing: u64,
+    /// Of how many.
+    pub(super) total: u64,
+    /// Whether the answer agrees with itself, so that an admin can accept it: not so where the
+    /// provider counts members that it does not show.
+    pub(super) consistent: bool,
 }
 
 impl Reconciler {
@@ -74,15 +81,23 @@ impl Reconciler {
         let mut marks = Marks::default();
         for archived in [false, true] {
             if let Some(short) = self.read_all(tenure, list, archived, &mut marks).await? {
-                return Ok(short);
+                return Ok(Seen::Short(short));
             }
         }
         let unseen = self.unseen(list, &marks).await?;
         let total = marks.count() + unseen.len() as u64;
-        if brake::shrank(total, unseen.len() as u64, &list.policy.brake) {
-            return Ok(Seen::Short { missing: unseen.len() as u64, total });
+        let members = Acceptable::Members(list.row.id);
+        let accepted = self.accepted(list.row.clinic, members).await?;
+        let missing = unseen.len() as u64;
+        if brake::shrank(total, missing, &list.policy.brake) && !accepted {
+            return Ok(Seen::Short(Short { missing, total, consistent: true }));
         }
         self.confirm_absent(tenure, list, unseen).await?;
+        if accepted {
+            // It was said of what this sweep shows, not of the next.
+            let now = self.clock.now();
+            self.store.acceptance_close(&tenure.lease, list.row.clinic, members, now).await?;
+        }
         Ok(Seen::Whole { swept: true })
     }
 
@@ -94,7 +109,7 @@ impl Reconciler {
         list: &ManagedList<L>,
         archived: bool,
         marks: &mut Marks,
-    ) -> Result<Option<Seen>, ReconcileError> {
+    ) -> Result<Option<Short>, ReconcileError> {
         let mut short = None;
         for _ in 0..TRIES {
             let mut pass = Marks::default();
@@ -104,7 +119,7 @@ impl Reconciler {
             if seen >= total {
                 return Ok(None);
             }
-            short = Some(Seen::Short { missing: total - seen, total });
+            short = Some(Short { missing: total - seen, total, consistent: false });
         }
         Ok(short)
     }

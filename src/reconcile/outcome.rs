@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use super::observe::Short;
 use super::{ManagedList, ReconcileError, Reconciler};
 use crate::domain::{Class, RunId};
 use crate::store::{ListRow, OpState};
@@ -138,11 +139,19 @@ impl ListOutcome {
         Self { problem: Some(error.chain()), ..Self::new(list, ListState::Failed) }
     }
 
-    pub(super) fn incomplete(list: &ListRow, missing: u64, total: u64) -> Self {
-        let problem = format!(
-            "the provider showed {missing} of {total} known members less than before; nothing is done until it shows them again, or an admin looks into it"
-        );
-        Self { problem: Some(problem), ..Self::new(list, ListState::Braked) }
+    pub(super) fn incomplete(list: &ManagedList, short: Short) -> Self {
+        let Short { missing, total, consistent } = short;
+        let problem = if consistent {
+            format!(
+                "the provider showed {missing} of {total} known members less than before; nothing is done until it shows them again. If they are really gone, run `listwarden approve members:{}/{}`, then `listwarden reconcile --full`",
+                list.clinic, list.row.slug
+            )
+        } else {
+            format!(
+                "the provider counts {total} members and did not show {missing} of them; nothing is done until its pages agree with its count"
+            )
+        };
+        Self { problem: Some(problem), ..Self::new(&list.row, ListState::Braked) }
     }
 
     /// Takes in a further turn of the same list: it tells where the list stands now.

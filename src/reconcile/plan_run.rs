@@ -63,7 +63,7 @@ impl Reconciler {
             let mut settled = Vec::new();
             let mut decisions: Vec<Decision> =
                 page.iter().map(|row| decide(&row.facts, &row.link, &facts, now)).collect();
-            self.spare_shared(list, &page, &mut decisions, now).await?;
+            self.spare_shared(&list.row, &list.sharers, &page, &mut decisions, now).await?;
             for (row, decision) in page.iter().zip(decisions) {
                 let (link, operation) = self.placed(row, decision, first, now);
                 let is_parked = link.class == Class::Parked;
@@ -79,11 +79,11 @@ impl Reconciler {
             let store = &self.store;
             if which == Which::Urgent {
                 let planned: Vec<_> = page.iter().map(|row| row.link.id).collect();
-                store.operations_outdate(&tenure.lease, run, &list.row, &planned).await?;
+                store.operations_outdate(&tenure.lease, run, list.row.clinic, &planned).await?;
             }
             store.operations_insert(&tenure.lease, run, &list.row, ordinal, &operations).await?;
-            store.links_planned(&tenure.lease, &links).await?;
-            store.parked_clear(&tenure.lease, &settled).await?;
+            store.links_planned(&tenure.lease, list.row.clinic, &links).await?;
+            store.parked_clear(&tenure.lease, list.row.clinic, &settled).await?;
             ordinal += i64::try_from(operations.len()).unwrap_or_default();
             self.progress.at(&list.row.slug, "links planned", done, None);
         }

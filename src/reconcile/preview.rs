@@ -84,8 +84,8 @@ impl Reconciler {
             events: 0,
             short: None,
         };
-        if let Seen::Short { missing, total } = self.observe(tenure, list, false).await? {
-            preview.short = Some((missing, total));
+        if let Seen::Short(short) = self.observe(tenure, list, false).await? {
+            preview.short = Some((short.missing, short.total));
             return Ok(preview);
         }
         let mut gauge = self.gauge_so_far(list).await?;
@@ -100,7 +100,7 @@ impl Reconciler {
             let decided = page.iter().zip(&foreseen);
             let mut decisions: Vec<Decision> =
                 decided.map(|(row, facts)| decide(facts, &row.link, &list.facts(), now)).collect();
-            self.spare_shared(list, &page, &mut decisions, now).await?;
+            self.spare_shared(&list.row, &list.sharers, &page, &mut decisions, now).await?;
             for (facts, decision) in foreseen.into_iter().zip(decisions) {
                 *preview.classes.entry(decision.class).or_default() += 1;
                 preview.events += decision.drafts.len() as u64;

@@ -35,7 +35,7 @@ impl Reconciler {
             recorded.push(consequence(row, outcome, now));
         }
         self.append(Some(tenure), list.row.clinic, drafts).await?;
-        Ok(self.store.operations_recorded(&tenure.lease, &recorded).await?)
+        Ok(self.store.operations_recorded(&tenure.lease, list.row.clinic, &recorded).await?)
     }
 }
 

@@ -5,23 +5,23 @@ use std::collections::BTreeSet;
 
 use chrono::{DateTime, Utc};
 
-use super::{KnownList, ManagedList, ReconcileError, Reconciler};
+use super::{KnownList, ReconcileError, Reconciler};
 use crate::domain::{Class, MemberKey, Reason, Verb};
 use crate::plan::{Decision, Verdict, judge};
-use crate::providers::ListReader;
-use crate::store::LinkRow;
+use crate::store::{LinkRow, ListRow};
 
 impl Reconciler {
     /// Takes out of a page of decisions what would undo the wish of a list that shares the
     /// audience.
-    pub(super) async fn spare_shared<L: ListReader + ?Sized>(
+    pub(super) async fn spare_shared(
         &self,
-        list: &ManagedList<L>,
+        list: &ListRow,
+        sharers: &[KnownList],
         page: &[LinkRow],
         decisions: &mut [Decision],
         now: DateTime<Utc>,
     ) -> Result<(), ReconcileError> {
-        for sharer in &list.sharers {
+        for sharer in sharers {
             let asked: Vec<MemberKey> = page
                 .iter()
                 .zip(decisions.iter())
@@ -64,15 +64,11 @@ fn key(row: &LinkRow) -> Option<MemberKey> {
 
 /// Tells whether a change gives way to another list's wish: a removal that is not the person's own
 /// opt-out; and fields, which the first list by name that maps any sets.
-fn yields<L: ListReader + ?Sized>(
-    decision: &Decision,
-    list: &ManagedList<L>,
-    sharer: &KnownList,
-) -> bool {
-    let name = |row: &crate::store::ListRow| (row.clinic, row.slug.clone());
+fn yields(decision: &Decision, list: &ListRow, sharer: &KnownList) -> bool {
+    let name = |row: &ListRow| (row.clinic, row.slug.clone());
     let maps = |list: &KnownList| !(list.policy.fields.is_empty() && list.policy.tags.is_empty());
     decision.operation.as_ref().is_some_and(|operation| match operation.verb {
-        Verb::Update => maps(sharer) && name(&sharer.row) < name(&list.row),
+        Verb::Update => maps(sharer) && name(&sharer.row) < name(list),
         verb => {
             verb.removes()
                 && !matches!(

@@ -5,9 +5,10 @@ use chrono::{DateTime, Utc};
 use super::Store;
 use super::columns::{At, args, count};
 use super::error::{Result, StoreError};
+use super::leases::Lease;
 use super::lists::ListRow;
 use super::sql::statements;
-use crate::domain::{ClinicId, RunId};
+use crate::domain::{ClinicId, ListId, RunId};
 
 /// One decision of an admin about a plan.
 #[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
@@ -27,6 +28,34 @@ pub struct ApprovalRow {
     /// Until when an approval holds.
     #[sqlx(try_from = "At")]
     pub valid_until: DateTime<Utc>,
+}
+
+/// What an admin can accept although there is much of it at once (L23).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Acceptable {
+    /// A patient source that shrank.
+    Source,
+    /// Withdrawals by bare flags in bulk.
+    Withdrawals,
+    /// Members gone from this list at the provider.
+    Members(ListId),
+}
+
+impl Acceptable {
+    const fn word(self) -> &'static str {
+        match self {
+            Self::Source => "source",
+            Self::Withdrawals => "withdrawals",
+            Self::Members(_) => "members",
+        }
+    }
+
+    const fn list(self) -> Option<ListId> {
+        match self {
+            Self::Source | Self::Withdrawals => None,
+            Self::Members(list) => Some(list),
+        }
+    }
 }
 
 statements! {
@@ -71,12 +100,16 @@ statements! {
             AND id = (SELECT list_id FROM runs WHERE id = $1)"
     }
     ACCEPTANCE_ADD = {
-        "INSERT INTO acceptances (clinic_id, id, what, decided_by, decided_at, valid_until)
-         VALUES ($1, $2, $3, $4, $5, $6)"
+        "INSERT INTO acceptances (clinic_id, id, what, list_id, decided_by, decided_at, valid_until)
+         VALUES ($1, $2, $3, $4, $5, $6, $7)"
     }
     ACCEPTANCE_OPEN = {
         "SELECT COUNT(*) FROM acceptances
-         WHERE clinic_id = $1 AND what = $2 AND valid_until > $3"
+         WHERE clinic_id = $1 AND what = $2 AND COALESCE(list_id = $3, TRUE) AND valid_until > $4"
+    }
+    ACCEPTANCE_CLOSE = {
+        "UPDATE acceptances SET valid_until = $4
+         WHERE clinic_id = $1 AND what = $2 AND COALESCE(list_id = $3, TRUE) AND valid_until > $4"
     }
     APPROVALS = {
         "SELECT run_id, approved, decided_by, reason, decided_at, valid_until FROM approvals
@@ -126,16 +159,16 @@ impl Store {
         Ok(refused)
     }
 
-    /// Accepts until then what the brake holds back on the clinic's side: `source`, a source that
-    /// shrank; `withdrawals`, withdrawals by bare flags in bulk (L23).
+    /// Accepts until then what is not believed without an admin (L23).
     pub async fn acceptance_open(
         &self,
         clinic: ClinicId,
-        what: &str,
+        what: Acceptable,
         until: DateTime<Utc>,
         by: &str,
     ) -> Result<()> {
-        let args = args![clinic, self.clock.id(), what, by, self.clock.now(), until];
+        let now = self.clock.now();
+        let args = args![clinic, self.clock.id(), what.word(), what.list(), by, now, until];
         self.db.execute(ACCEPTANCE_ADD, args).await.map(drop)
     }
 
@@ -143,11 +176,24 @@ impl Store {
     pub async fn acceptance_is_open(
         &self,
         clinic: ClinicId,
-        what: &str,
+        what: Acceptable,
         now: DateTime<Utc>,
     ) -> Result<bool> {
-        let open: Option<(i64,)> = self.db.row(ACCEPTANCE_OPEN, args![clinic, what, now]).await?;
+        let args = args![clinic, what.word(), what.list(), now];
+        let open: Option<(i64,)> = self.db.row(ACCEPTANCE_OPEN, args).await?;
         Ok(open.is_some_and(|(open,)| open > 0))
+    }
+
+    /// Ends an acceptance that was used up. Fenced.
+    pub async fn acceptance_close(
+        &self,
+        lease: &Lease,
+        clinic: ClinicId,
+        what: Acceptable,
+        now: DateTime<Utc>,
+    ) -> Result<()> {
+        let args = args![clinic, what.word(), what.list(), now];
+        self.execute_under(lease, ACCEPTANCE_CLOSE, args).await.map(drop)
     }
 
     /// Returns the clinic's approvals and refusals, the newest first.

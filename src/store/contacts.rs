@@ -1,4 +1,4 @@
-//! Contacts: addresses, who holds them, and the links that follow.
+//! Contacts: addresses under their hashes, with what is known against them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,23 +7,16 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use super::Store;
-use super::columns::{At, args, id_rows, json, text_rows};
+use super::columns::{At, args, json, text_rows};
 use super::db::Tx;
 use super::error::Result;
-use super::links::Repointed;
-use super::patients::Contacts;
+use super::holders::{HolderPut, Holding, holders_exchange};
 use super::sql::statements;
 use crate::domain::{
-    Address, Channel, ClinicId, Contact, ContactId, EventId, LinkId, ListId, OptOut, OptOutKind,
-    PatientId, Standing, TimeSource,
+    Address, Channel, ClinicId, Contact, ContactId, EventId, OptOut, OptOutKind, PatientId,
+    Standing, TimeSource,
 };
 use crate::keys::AddressHash;
-
-/// The addresses that a patient holds now.
-pub(super) struct Holding {
-    pub(super) patient: PatientId,
-    pub(super) addresses: Vec<Address>,
-}
 
 /// One address under all its hashes.
 struct Hashed<'a> {
@@ -48,12 +41,6 @@ struct ContactPut<'a> {
     standing: String,
 }
 
-#[derive(Serialize, PartialEq, Eq, PartialOrd, Ord, Clone, Copy)]
-struct HolderPut {
-    contact: Uuid,
-    patient: Uuid,
-}
-
 #[derive(sqlx::FromRow)]
 struct Suppressed {
     hash: String,
@@ -62,14 +49,6 @@ struct Suppressed {
     event_id: EventId,
     #[sqlx(try_from = "At")]
     at: DateTime<Utc>,
-}
-
-#[derive(sqlx::FromRow)]
-struct MovedTo {
-    link: LinkId,
-    blank: LinkId,
-    contact: ContactId,
-    old: Option<ContactId>,
 }
 
 statements! {
@@ -89,67 +68,6 @@ statements! {
     SUPPRESSIONS_BY_HASH (given: text text) = {
         "SELECT s.hash, s.kind, s.clock, s.event_id, s.at FROM given g CROSS JOIN suppressions s
          WHERE s.clinic_id = $2 AND s.hash = g.text ORDER BY s.at, s.event_id"
-    }
-    HOLDERS_OF_PATIENTS (given: id uuid) = {
-        "SELECT h.contact_id, h.patient_id, c.channel
-         FROM given g CROSS JOIN holders h CROSS JOIN contacts c
-         WHERE h.clinic_id = $2 AND h.patient_id = g.id AND h.holds_now
-            AND c.clinic_id = h.clinic_id AND c.id = h.contact_id
-         ORDER BY h.contact_id"
-    }
-    HOLDERS_OF_CONTACTS (given: id uuid) = {
-        "SELECT h.contact_id, h.patient_id FROM given g CROSS JOIN holders h
-         WHERE h.clinic_id = $2 AND h.contact_id = g.id AND h.holds_now"
-    }
-    HOLDERS_LEFT (given: contact uuid, patient uuid) = {
-        "UPDATE holders SET holds_now = FALSE FROM given g
-         WHERE holders.clinic_id = $2 AND holders.contact_id = g.contact
-            AND holders.patient_id = g.patient"
-    }
-    HOLDERS_ADD (given: contact uuid, patient uuid) = {
-        "INSERT INTO holders (clinic_id, contact_id, patient_id, holds_now)
-         SELECT $2, contact, patient, TRUE FROM given WHERE TRUE
-         ON CONFLICT (clinic_id, contact_id, patient_id) DO UPDATE SET holds_now = TRUE"
-    }
-    LINKS_STALE_OF_PATIENTS (given: id uuid) = {
-        "UPDATE links SET stale = TRUE, version = links.version + 1
-         WHERE links.clinic_id = $2 AND links.contact_id IN (
-            SELECT h.contact_id FROM given g CROSS JOIN holders h
-            WHERE h.clinic_id = $2 AND h.patient_id = g.id)"
-    }
-    LINKS_STALE_OF_CONTACTS (given: id uuid) = {
-        "UPDATE links SET stale = TRUE, version = links.version + 1
-         WHERE links.clinic_id = $2 AND links.contact_id IN (SELECT g.id FROM given g)"
-    }
-    // `= TRUE` keeps SQLite from finding strangers by their lack of a contact: all of them, each time.
-    LINKS_OF_STRANGERS (given: contact uuid, channel text, hash text) = {
-        "SELECT k.id, k.list_id, g.contact
-         FROM given g CROSS JOIN lists l CROSS JOIN links k
-         WHERE l.clinic_id = $2 AND l.channel = g.channel
-            AND k.clinic_id = l.clinic_id AND k.list_id = l.id AND k.address_hash = g.hash
-            AND (k.contact_id IS NULL) = TRUE AND NOT EXISTS (SELECT 1 FROM links o
-            WHERE o.clinic_id = $2 AND o.contact_id = g.contact AND o.list_id = l.id)
-         ORDER BY k.list_id, k.ordinal"
-    }
-    LINKS_LACKING (given: id uuid) = {
-        "SELECT l.id, c.id FROM given g
-         JOIN contacts c ON c.clinic_id = $2 AND c.id = g.id
-         JOIN lists l ON l.clinic_id = c.clinic_id AND l.channel = c.channel
-            AND l.retired_at IS NULL
-         WHERE NOT EXISTS (SELECT 1 FROM links o
-            WHERE o.clinic_id = $2 AND o.contact_id = c.id AND o.list_id = l.id)
-         ORDER BY l.id, c.id"
-    }
-    // Links whose member moved to an address that is now a contact of ours, which is blank there.
-    LINKS_MOVED_TO (given: contact uuid, channel text, hash text) = {
-        "SELECT k.id AS link, b.id AS blank, g.contact, k.contact_id AS old
-         FROM given g CROSS JOIN lists l CROSS JOIN links k CROSS JOIN links b
-         WHERE l.clinic_id = $2 AND l.channel = g.channel
-            AND k.clinic_id = l.clinic_id AND k.list_id = l.id AND k.moved_hash = g.hash
-            AND b.clinic_id = l.clinic_id AND b.contact_id = g.contact AND b.list_id = l.id
-            AND k.id <> b.id AND b.member_key IS NULL AND b.status IS NULL
-            AND b.base_status IS NULL
-         ORDER BY k.list_id, k.ordinal"
     }
 }
 
@@ -295,84 +213,12 @@ impl Store {
         tx.execute(CONTACTS_ADD, args![json(&puts)?, clinic]).await?;
         Ok(added)
     }
-
-    /// Gives the `touched` contacts their links: strangers with the same hash become theirs, lists
-    /// without them get a new link, and a member that moved to their address is adopted (L19).
-    async fn links_follow(
-        &self,
-        tx: &mut Tx,
-        clinic: ClinicId,
-        touched: &BTreeSet<Uuid>,
-        hashes: String,
-    ) -> Result<()> {
-        let strangers: Vec<(LinkId, ListId, ContactId)> =
-            tx.rows(LINKS_OF_STRANGERS, args![hashes.clone(), clinic]).await?;
-        let mut taken = BTreeSet::new();
-        let attached: Vec<_> = strangers
-            .into_iter()
-            .filter(|(_, list, contact)| taken.insert((*list, *contact)))
-            .map(|(link, _, contact)| Repointed::new(link, Some(contact)))
-            .collect();
-        self.links_repoint(tx, clinic, &attached).await?;
-        let touched_rows = id_rows(touched.iter().copied())?;
-        let lacking: Vec<(ListId, ContactId)> =
-            tx.rows(LINKS_LACKING, args![touched_rows.clone(), clinic]).await?;
-        self.links_add(tx, clinic, &lacking).await?;
-        let moved: Vec<MovedTo> = tx.rows(LINKS_MOVED_TO, args![hashes, clinic]).await?;
-        let mut filled = BTreeSet::new();
-        for moved in moved.into_iter().filter(|moved| filled.insert(moved.blank)) {
-            self.links_exchange(tx, clinic, moved.link, moved.blank, moved.contact, moved.old)
-                .await?;
-        }
-        tx.execute(LINKS_STALE_OF_CONTACTS, args![touched_rows, clinic]).await.map(drop)
-    }
-
-    /// Returns the contacts that each of `patients` holds now.
-    pub(super) async fn contacts_held(
-        &self,
-        clinic: ClinicId,
-        patients: impl Iterator<Item = PatientId> + Send,
-    ) -> Result<BTreeMap<PatientId, Contacts>> {
-        let rows = id_rows(patients.map(|id| id.0))?;
-        let held: Vec<(ContactId, PatientId, Channel)> =
-            self.db.rows(HOLDERS_OF_PATIENTS, args![rows, clinic]).await?;
-        let mut contacts: BTreeMap<PatientId, Contacts> = BTreeMap::new();
-        for (contact, patient, channel) in held {
-            let of_patient = contacts.entry(patient).or_default();
-            match channel {
-                Channel::Email => of_patient.email = Some(contact),
-                Channel::Sms => of_patient.sms = Some(contact),
-            }
-        }
-        Ok(contacts)
-    }
 }
 
 #[derive(Serialize)]
 struct Revived<'a> {
     id: Uuid,
     address: &'a str,
-}
-
-/// Writes who holds what now, and returns who held what before.
-async fn holders_exchange(
-    tx: &mut Tx,
-    clinic: ClinicId,
-    holdings: &[Holding],
-    held: &BTreeSet<HolderPut>,
-) -> Result<BTreeSet<HolderPut>> {
-    let patients = id_rows(holdings.iter().map(|holding| holding.patient.0))?;
-    let rows: Vec<(ContactId, PatientId, Channel)> =
-        tx.rows(HOLDERS_OF_PATIENTS, args![patients, clinic]).await?;
-    let before: BTreeSet<HolderPut> = rows
-        .into_iter()
-        .map(|(contact, patient, _)| HolderPut { contact: contact.0, patient: patient.0 })
-        .collect();
-    let left: Vec<_> = before.difference(held).collect();
-    let new: Vec<_> = held.difference(&before).collect();
-    tx.execute(HOLDERS_LEFT, args![json(&left)?, clinic]).await?;
-    tx.execute(HOLDERS_ADD, args![json(&new)?, clinic]).await?;
-    Ok(before)
 }
 
 fn suppressed_standing(suppressed: &[Suppressed], hashes: &[AddressHash]) -> Standing {

@@ -5,9 +5,9 @@ use uuid::Uuid;
 
 use super::Store;
 use super::columns::{args, from_json, id_rows, json};
-use super::contacts::LINKS_STALE_OF_CONTACTS;
 use super::db::Tx;
 use super::error::{Result, StoreError};
+use super::following::LINKS_STALE_OF_CONTACTS;
 use super::leases::Lease;
 use super::sql::statements;
 use super::suppressions::suppressions_add;

@@ -102,6 +102,8 @@ struct LinkColumns {
     removed_there: Option<DateTime<Utc>>,
     #[sqlx(try_from = "MaybeAt")]
     moved_there: Option<DateTime<Utc>>,
+    #[sqlx(try_from = "MaybeAt")]
+    moved_told: Option<DateTime<Utc>>,
     class: Option<Class>,
     reason: Option<Reason>,
     #[sqlx(try_from = "MaybeAt")]
@@ -136,8 +138,8 @@ macro_rules! link_columns {
             k.opted_in_at, k.entry, k.complained, k.digest, k.seen_at, k.base_status, k.base_by,
             k.base_at, k.invitation_key, k.invitation_at, k.invitation_voided,
             k.invitation_confirmed, k.intent_verb,
-            k.intent_from, k.intent_invitation, k.intent_at, k.removed_there, k.moved_there, k.class, k.reason,
-            k.due_at, k.stale, k.version, p.verb AS parked_verb, p.reason AS parked_reason,
+            k.intent_from, k.intent_invitation, k.intent_at, k.removed_there, k.moved_there,
+            k.moved_told, k.class, k.reason, k.due_at, k.stale, k.version, p.verb AS parked_verb, p.reason AS parked_reason,
             p.tries, p.next_try, p.since
          FROM "
     };
@@ -189,8 +191,8 @@ statements! {
         "WHERE k.clinic_id = $2 AND k.list_id = $3 AND k.address_hash = g.text LIMIT 1"
     }
     LINKS_BY_ID (given: id uuid) = {
-        link_columns!(), "given g JOIN links k ON k.id = g.id", link_joins!(),
-        "ORDER BY k.list_id, k.ordinal"
+        link_columns!(), "given g CROSS JOIN links k", link_joins!(),
+        "WHERE k.clinic_id = $2 AND k.id = g.id ORDER BY k.list_id, k.ordinal"
     }
     LINKS_OF_CONTACT = {
         link_columns!(), "links k", link_joins!(),
@@ -265,9 +267,9 @@ impl Store {
     }
 
     /// Returns the links with their facts, by list and ordinal.
-    pub async fn link_facts(&self, links: &[LinkId]) -> Result<Vec<LinkRow>> {
+    pub async fn link_facts(&self, clinic: ClinicId, links: &[LinkId]) -> Result<Vec<LinkRow>> {
         let rows = id_rows(links.iter().map(|id| id.0))?;
-        let rows = self.db.rows(LINKS_BY_ID, args![rows]).await?;
+        let rows = self.db.rows(LINKS_BY_ID, args![rows, clinic]).await?;
         self.with_facts(rows).await
     }
 
@@ -423,6 +425,7 @@ impl LinkColumns {
             intent: self.intent(),
             removed_there: self.removed_there,
             moved_there: self.moved_there,
+            moved_told: self.moved_told,
             observed: self.observed(),
         }
     }

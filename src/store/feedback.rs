@@ -71,8 +71,8 @@ statements! {
          ORDER BY f.id LIMIT $2"
     }
     FEEDBACK_DONE (given: id uuid) = {
-        "UPDATE feedback SET done_at = $2
-         WHERE done_at IS NULL AND id IN (SELECT id FROM given)"
+        "UPDATE feedback SET done_at = $3
+         WHERE clinic_id = $2 AND id IN (SELECT id FROM given) AND done_at IS NULL"
     }
 }
 
@@ -83,8 +83,9 @@ impl Store {
     }
 
     /// Records that the clinic was told. Fenced.
-    pub async fn feedback_done(&self, lease: &Lease, ids: &[Uuid]) -> Result<()> {
+    pub async fn feedback_done(&self, lease: &Lease, clinic: ClinicId, ids: &[Uuid]) -> Result<()> {
         let rows = id_rows(ids.iter().copied())?;
-        self.execute_under(lease, FEEDBACK_DONE, args![rows, self.clock.now()]).await.map(drop)
+        let args = args![rows, clinic, self.clock.now()];
+        self.execute_under(lease, FEEDBACK_DONE, args).await.map(drop)
     }
 }

@@ -10,6 +10,7 @@ use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use super::Store;
+use super::chain::{Chained, Head, LEDGER_HEAD, commitment};
 use super::columns::{args, count, from_json, json, millis, text_rows};
 use super::db::Tx;
 use super::error::{Result, StoreError};
@@ -17,7 +18,7 @@ use super::feedback::{FEEDBACK_ADD, FeedbackPut};
 use super::leases::Lease;
 use super::sql::statements;
 use super::standings::{Holdings, bound, standings_fold};
-use crate::domain::{Actor, ClinicId, ContactId, Event, EventId, EventKind, PatientId, TimeSource};
+use crate::domain::{Actor, ClinicId, ContactId, Event, EventKind, PatientId, TimeSource};
 
 /// What became of events that were to be appended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -26,23 +27,6 @@ pub struct Appended {
     pub new: u64,
     /// Events the ledger already had.
     pub duplicate: u64,
-}
-
-/// What a verification of the chain found.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Verified {
-    /// Lines read.
-    pub lines: u64,
-    /// Lines whose event was erased; their place in the chain is verified all the same.
-    pub erased: u64,
-    /// The first line that is not what was written, or is missing.
-    pub first_bad: Option<i64>,
-}
-
-/// The end of a clinic's chain.
-pub(super) struct Head {
-    seq: i64,
-    mac: String,
 }
 
 #[derive(Serialize)]
@@ -67,28 +51,11 @@ struct LinePatientPut {
     patient_id: Uuid,
 }
 
-#[derive(sqlx::FromRow)]
-struct Line {
-    seq: i64,
-    event_id: EventId,
-    kind: EventKind,
-    recorded_at: i64,
-    key_id: String,
-    commitment: String,
-    mac: String,
-    payload: Option<String>,
-    salt: Option<String>,
-}
-
-/// How many lines are verified at a time.
-const PAGE: u32 = 1_000;
-
 statements! {
     // An update, because that locks the head on both engines.
     LEDGER_LOCK = {
         "UPDATE ledger_heads SET seq = seq WHERE clinic_id = $1 RETURNING seq, mac"
     }
-    LEDGER_HEAD = { "SELECT seq, mac FROM ledger_heads WHERE clinic_id = $1" }
     LEDGER_MOVE = { "UPDATE ledger_heads SET seq = $2, mac = $3 WHERE clinic_id = $1" }
     LEDGER_KNOWN (given: text text) = {
         "SELECT l.unique_hash FROM given g
@@ -109,12 +76,6 @@ statements! {
     LEDGER_PATIENTS_ADD (given: seq bigint, patient_id uuid) = {
         "INSERT INTO ledger_patients (clinic_id, patient_id, seq)
          SELECT $2, patient_id, seq FROM given"
-    }
-    LEDGER_PAGE = {
-        "SELECT l.seq, l.event_id, l.kind, l.recorded_at, l.key_id, l.commitment, l.mac,
-            d.payload, d.salt
-         FROM ledger l LEFT JOIN ledger_detail d ON d.clinic_id = l.clinic_id AND d.seq = l.seq
-         WHERE l.clinic_id = $1 AND l.seq > $2 ORDER BY l.seq LIMIT $3"
     }
     LEDGER_OF_CONTACT = {
         "SELECT d.payload FROM ledger l
@@ -232,21 +193,6 @@ impl Store {
         })
     }
 
-    fn chain(&self, clinic: ClinicId, key_id: &str, line: &Chained<'_>) -> Option<String> {
-        self.keys.ledger_mac(
-            key_id,
-            &[
-                clinic.0.as_bytes(),
-                line.prev.as_bytes(),
-                &line.seq.to_be_bytes(),
-                line.event.0.as_bytes(),
-                line.kind.word().as_bytes(),
-                &line.recorded_at.to_be_bytes(),
-                line.commitment.as_bytes(),
-            ],
-        )
-    }
-
     fn salt(&self) -> String {
         hex::encode([self.clock.chance(), self.clock.chance()].map(u64::to_be_bytes).concat())
     }
@@ -278,49 +224,6 @@ impl Store {
         tx.execute(FEEDBACK_ADD, args![json(&puts)?, clinic]).await.map(drop)
     }
 
-    /// Verifies the clinic's chain from its first line to its head.
-    pub async fn ledger_verify(&self, clinic: ClinicId) -> Result<Verified> {
-        let head: Option<(i64, String)> = self.db.row(LEDGER_HEAD, args![clinic]).await?;
-        let (end, end_mac) = head.ok_or(StoreError::Missing { what: "clinic" })?;
-        let mut verified = Verified::default();
-        let mut prev = Head { seq: 0, mac: String::new() };
-        loop {
-            // Lines appended meanwhile come after the head that was read first.
-            let page: Vec<Line> = self.db.rows(LEDGER_PAGE, args![clinic, prev.seq, PAGE]).await?;
-            let page: Vec<Line> = page.into_iter().filter(|line| line.seq <= end).collect();
-            if page.is_empty() {
-                break;
-            }
-            for line in page {
-                verified.lines += 1;
-                verified.erased += u64::from(line.payload.is_none());
-                if !self.is_sound(clinic, &prev, &line) {
-                    return Ok(Verified { first_bad: Some(line.seq), ..verified });
-                }
-                prev = Head { seq: line.seq, mac: line.mac };
-            }
-        }
-        if (prev.seq, &prev.mac) != (end, &end_mac) {
-            verified.first_bad = Some(prev.seq + 1);
-        }
-        Ok(verified)
-    }
-
-    fn is_sound(&self, clinic: ClinicId, prev: &Head, line: &Line) -> bool {
-        let chained = Chained {
-            prev: &prev.mac,
-            seq: line.seq,
-            event: line.event_id,
-            kind: line.kind,
-            recorded_at: line.recorded_at,
-            commitment: &line.commitment,
-        };
-        let detail = line.salt.as_deref().zip(line.payload.as_deref());
-        line.seq == prev.seq + 1
-            && self.chain(clinic, &line.key_id, &chained).as_ref() == Some(&line.mac)
-            && detail.is_none_or(|(salt, text)| commitment(salt, text) == line.commitment)
-    }
-
     /// Returns the events about the contact that were not erased, in the order recorded.
     pub async fn ledger_of_contact(
         &self,
@@ -344,16 +247,6 @@ impl Store {
         let head: Option<(i64, String)> = self.db.row(LEDGER_HEAD, args![clinic]).await?;
         Ok(head.map_or(0, |(seq, _)| count(seq)))
     }
-}
-
-/// What a line's code covers.
-struct Chained<'a> {
-    prev: &'a str,
-    seq: i64,
-    event: EventId,
-    kind: EventKind,
-    recorded_at: i64,
-    commitment: &'a str,
 }
 
 /// Locks the clinic's chain: lines are appended one transaction at a time.
@@ -395,12 +288,9 @@ fn is_news(event: &Event) -> bool {
             | EventKind::Complained
             | EventKind::Confirmed
             | EventKind::Bounced
+            | EventKind::AddressChanged
     );
     told && event.draft.actor != Actor::Clinic
-}
-
-fn commitment(salt: &str, payload: &str) -> String {
-    hex::encode(Sha256::new().chain_update(salt).chain_update(payload).finalize())
 }
 
 /// What makes an event the same may name a person, so only its hash is kept beside the line.

@@ -48,6 +48,8 @@ pub struct Adopted {
     pub invitation: Option<Invitation>,
     /// Whether the operation in doubt is settled by it.
     pub settles_intent: bool,
+    /// The change of address that the ledger now has (L19).
+    pub moved_told: Option<DateTime<Utc>>,
 }
 
 /// A link that another contact takes over, or nobody.
@@ -93,6 +95,7 @@ struct AdoptedPut {
     invitation_voided: Option<bool>,
     invitation_confirmed: Option<bool>,
     settles_intent: bool,
+    moved_told: Option<i64>,
 }
 
 statements! {
@@ -116,7 +119,7 @@ statements! {
     }
     LINKS_REPOINT (given: link uuid, contact uuid) = {
         "UPDATE links SET contact_id = g.contact, address_hash = NULL, suppressed = NULL,
-            moved_there = NULL, moved_hash = NULL, stale = TRUE, version = links.version + 1
+            moved_there = NULL, moved_hash = NULL, moved_told = NULL, stale = TRUE, version = links.version + 1
          FROM given g WHERE links.clinic_id = $2 AND links.id = g.link"
     }
     LINK_DROP_BLANK = {
@@ -131,11 +134,12 @@ statements! {
         "UPDATE links SET class = g.class, reason = g.reason, due_at = g.due_at,
             stale = CASE WHEN links.version = g.version THEN g.stale ELSE TRUE END,
             urgent = links.urgent AND CASE WHEN links.version = g.version THEN g.stale ELSE TRUE END
-         FROM given g WHERE links.id = g.link"
+         FROM given g WHERE links.clinic_id = $2 AND links.id = g.link"
     }
     LINKS_ADOPT (given: link uuid, base_status text, base_by text, base_at bigint,
         removed_there bigint, invitation_key text, invitation_at bigint,
-        invitation_voided boolean, invitation_confirmed boolean, settles_intent boolean) = {
+        invitation_voided boolean, invitation_confirmed boolean, settles_intent boolean,
+        moved_told bigint) = {
         "UPDATE links SET base_status = COALESCE(g.base_status, links.base_status),
             base_by = COALESCE(g.base_by, links.base_by),
             base_at = COALESCE(g.base_at, links.base_at),
@@ -147,8 +151,9 @@ statements! {
             intent_verb = CASE WHEN g.settles_intent THEN NULL ELSE links.intent_verb END,
             intent_from = CASE WHEN g.settles_intent THEN NULL ELSE links.intent_from END,
             intent_at = CASE WHEN g.settles_intent THEN NULL ELSE links.intent_at END,
+            moved_told = COALESCE(g.moved_told, links.moved_told),
             stale = TRUE, version = links.version + 1
-         FROM given g WHERE links.id = g.link"
+         FROM given g WHERE links.clinic_id = $2 AND links.id = g.link"
     }
     LINKS_WITHHELD = {
         "UPDATE links SET class = o.state FROM operations o
@@ -189,19 +194,29 @@ impl Store {
     }
 
     /// Stores what was planned. Fenced.
-    pub async fn links_planned(&self, lease: &Lease, planned: &[PlannedLink]) -> Result<()> {
+    pub async fn links_planned(
+        &self,
+        lease: &Lease,
+        clinic: ClinicId,
+        planned: &[PlannedLink],
+    ) -> Result<()> {
         for planned in planned.chunks(self.db.chunk()) {
             let puts: Vec<_> = planned.iter().map(planned_put).collect();
-            self.execute_under(lease, LINKS_PLANNED, args![json(&puts)?]).await?;
+            self.execute_under(lease, LINKS_PLANNED, args![json(&puts)?, clinic]).await?;
         }
         Ok(())
     }
 
     /// Stores what clinic and list turned out to agree on; the links are planned again. Fenced.
-    pub async fn links_adopt(&self, lease: &Lease, adopted: &[Adopted]) -> Result<()> {
+    pub async fn links_adopt(
+        &self,
+        lease: &Lease,
+        clinic: ClinicId,
+        adopted: &[Adopted],
+    ) -> Result<()> {
         for adopted in adopted.chunks(self.db.chunk()) {
             let puts: Vec<_> = adopted.iter().map(adopted_put).collect();
-            self.execute_under(lease, LINKS_ADOPT, args![json(&puts)?]).await?;
+            self.execute_under(lease, LINKS_ADOPT, args![json(&puts)?, clinic]).await?;
         }
         Ok(())
     }
@@ -319,5 +334,6 @@ fn adopted_put(adopted: &Adopted) -> AdoptedPut {
         invitation_voided: invitation.map(|invitation| invitation.voided),
         invitation_confirmed: invitation.map(|invitation| invitation.confirmed),
         settles_intent: adopted.settles_intent,
+        moved_told: adopted.moved_told.map(millis),
     }
 }

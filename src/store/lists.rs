@@ -88,8 +88,18 @@ statements! {
         "UPDATE links SET status = NULL, member_key = NULL, seen_at = NULL, last_changed = NULL,
             signed_up_at = NULL, opted_in_at = NULL, entry = NULL, digest = 0, intent_verb = NULL,
             intent_from = NULL, intent_at = NULL, moved_there = NULL, moved_hash = NULL,
-            stale = TRUE, version = links.version + 1
+            moved_told = NULL, stale = TRUE, version = links.version + 1
          WHERE clinic_id = $1 AND list_id = $2"
+    }
+    // What an admin approved was about the audience that was left.
+    LIST_RESET_APPROVALS = {
+        "UPDATE approvals SET valid_until = $3
+         WHERE clinic_id = $1 AND valid_until > $3
+            AND run_id IN (SELECT id FROM runs WHERE clinic_id = $1 AND list_id = $2)"
+    }
+    LIST_RESET_ACCEPTANCES = {
+        "UPDATE acceptances SET valid_until = $3
+         WHERE clinic_id = $1 AND list_id = $2 AND valid_until > $3"
     }
     LIST_RETIRING = {
         "UPDATE lists SET retiring_at = COALESCE(retiring_at, $3) WHERE clinic_id = $1 AND id = $2"
@@ -160,11 +170,15 @@ impl Store {
         self.db.execute(LIST_RETIRING, args![list.clinic, list.id, at]).await.map(drop)
     }
 
-    /// Lets go of an emptied list's account and audience: its next run is a first run (L20).
+    /// Lets go of an emptied list's account and audience: its next run is a first run (L20), for
+    /// which nothing is approved yet.
     pub async fn list_reset(&self, list: &ListRow) -> Result<()> {
         let mut tx = self.db.begin().await?;
         tx.execute(LIST_RESET, args![list.clinic, list.id]).await?;
         tx.execute(LIST_RESET_LINKS, args![list.clinic, list.id]).await?;
+        let until = args![list.clinic, list.id, self.clock.now()];
+        tx.execute(LIST_RESET_APPROVALS, until.clone()).await?;
+        tx.execute(LIST_RESET_ACCEPTANCES, until).await?;
         tx.commit().await
     }
 

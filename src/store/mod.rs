@@ -5,6 +5,7 @@
 //! process took that lease over. Instants come from the clock, never from a database.
 
 pub mod approvals;
+mod chain;
 pub mod clinics;
 mod columns;
 mod contacts;
@@ -15,6 +16,9 @@ mod erasure;
 pub mod error;
 pub mod facts;
 pub mod feedback;
+mod following;
+mod holders;
+mod holds;
 pub mod leases;
 pub mod ledger;
 pub mod links;
@@ -30,28 +34,31 @@ pub mod runs;
 mod schema;
 mod sql;
 mod standings;
+mod submissions;
 mod suppressions;
 mod sweeps;
 pub mod words;
 
-pub use approvals::ApprovalRow;
+pub use approvals::{Acceptable, ApprovalRow};
+pub use chain::Verified;
 pub use clinics::ClinicRow;
 pub use deliveries::{Delivery, NewDelivery, ProvenOptOut};
 pub use endpoints::{Endpoint, NewEndpoint};
 pub use error::{Result, StoreError};
 pub use facts::{LinkRow, Which};
 pub use feedback::Feedback;
+pub use holds::OperationCount;
 pub use leases::Lease;
-pub use ledger::{Appended, Verified};
+pub use ledger::Appended;
 pub use links::{Adopted, PlannedLink};
 pub use lists::ListRow;
 pub use members::{ListCounts, ObservedMember};
-pub use operations::{JournalRow, OperationCount, OperationRow, PlannedOperation};
+pub use operations::{OperationRow, PlannedOperation};
 pub use outcomes::Recorded;
 pub use parked::{Park, Parked, ParkedRow};
 pub use patients::{Contacts, Unapplied, Upserted};
 pub use report::ListReport;
-pub use runs::RunRow;
+pub use runs::{JournalRow, RunRow};
 pub use words::{OpState, Origin};
 
 use std::fmt;
@@ -65,6 +72,7 @@ use sql::Sql;
 /// Every statement of the store.
 const STATEMENTS: &[&[&Sql]] = &[
     approvals::STATEMENTS,
+    chain::STATEMENTS,
     clinics::STATEMENTS,
     contacts::STATEMENTS,
     deliveries::STATEMENTS,
@@ -72,6 +80,9 @@ const STATEMENTS: &[&[&Sql]] = &[
     erasure::STATEMENTS,
     facts::STATEMENTS,
     feedback::STATEMENTS,
+    following::STATEMENTS,
+    holders::STATEMENTS,
+    holds::STATEMENTS,
     leases::STATEMENTS,
     ledger::STATEMENTS,
     links::STATEMENTS,
@@ -85,6 +96,7 @@ const STATEMENTS: &[&[&Sql]] = &[
     runs::STATEMENTS,
     schema::STATEMENTS,
     standings::STATEMENTS,
+    submissions::STATEMENTS,
     suppressions::STATEMENTS,
     sweeps::STATEMENTS,
 ];

@@ -1,11 +1,10 @@
-//! Operations: planned changes as rows, sent and settled page by page; settled ones are the journal.
+//! Operations: planned changes as rows, read page by page; settled ones are the journal.
 
-use chrono::{DateTime, Utc};
 use serde::Serialize;
 use uuid::Uuid;
 
 use super::Store;
-use super::columns::{At, Count, args, count, from_json, id_rows, json};
+use super::columns::{args, from_json, json};
 use super::error::Result;
 use super::leases::Lease;
 use super::lists::ListRow;
@@ -53,42 +52,6 @@ pub struct OperationRow {
     pub tries: u32,
     /// How far it got.
     pub state: OpState,
-}
-
-/// How many operations of a plan are of one kind.
-#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
-pub struct OperationCount {
-    /// What is done.
-    pub verb: Verb,
-    /// What the brake counts it as.
-    pub counted: Counted,
-    /// How far they got.
-    pub state: OpState,
-    /// How many.
-    #[sqlx(try_from = "Count")]
-    pub count: u64,
-}
-
-/// One line of the journal.
-#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
-pub struct JournalRow {
-    /// Its place in the run's plan.
-    pub ordinal: i64,
-    /// The list.
-    #[sqlx(rename = "list_id")]
-    pub list: ListId,
-    /// The link.
-    #[sqlx(rename = "link_id")]
-    pub link: LinkId,
-    /// What was done.
-    pub verb: Verb,
-    /// Why.
-    pub reason: Reason,
-    /// How far it got.
-    pub state: OpState,
-    /// When it got there.
-    #[sqlx(try_from = "At")]
-    pub at: DateTime<Utc>,
 }
 
 #[derive(Serialize)]
@@ -158,40 +121,12 @@ statements! {
         "SELECT COALESCE(MAX(ordinal), 0) + 1 FROM operations
          WHERE clinic_id = (SELECT clinic_id FROM runs WHERE id = $1) AND run_id = $1"
     }
-    OPERATIONS_RELEASE = {
-        "UPDATE operations SET state = 'planned', counted = 'no'
-         WHERE clinic_id = (SELECT clinic_id FROM runs WHERE id = $1) AND run_id = $1
-            AND state IN ('waiting', 'braked')
-            AND EXISTS (SELECT 1 FROM approvals a JOIN operations o
-                ON o.clinic_id = a.clinic_id AND o.run_id = a.run_id
-                WHERE a.clinic_id = operations.clinic_id AND a.approved AND a.valid_until > $2
-                    AND o.link_id = operations.link_id
-                    AND (o.verb = operations.verb OR (o.verb = 'archive'
-                        AND operations.verb = 'invite'
-                        AND o.reason IN ('unproven', 'turned_subscribed'))))
-            AND ordinal > $3 AND ordinal <= $4"
-    }
-    OPERATIONS_UNHOLD = {
-        "UPDATE operations SET state = 'planned'
-         WHERE clinic_id = $1 AND run_id = $2 AND list_id = $3 AND counted = $4
-            AND state = 'braked' AND ordinal > $5 AND ordinal <= $6"
-    }
-    // A link planned again within a run: the newer plan counts.
+    // A link planned again within a run: the newer plan counts. `= TRUE` keeps SQLite from reading
+    // the whole run for each page of it.
     OPERATIONS_REPLACE (given: link uuid) = {
         "UPDATE operations SET state = 'superseded', payload = NULL, settled_at = $4
-         FROM given g
-         WHERE operations.clinic_id = $2 AND operations.link_id = g.link
-            AND operations.run_id = $3 AND state IN ('planned', 'waiting', 'braked')"
-    }
-    OPERATIONS_UNSENT (given: id uuid) = {
-        "UPDATE operations SET state = 'superseded', payload = NULL, settled_at = $2
-         FROM given g WHERE operations.id = g.id AND state = 'submitted'"
-    }
-    LINKS_UNSENT (given: id uuid) = {
-        "UPDATE links SET intent_verb = NULL, intent_from = NULL, intent_at = NULL, stale = TRUE,
-            version = links.version + 1
-         FROM given g JOIN operations o ON o.id = g.id
-         WHERE links.clinic_id = o.clinic_id AND links.id = o.link_id"
+         WHERE operations.clinic_id = $2 AND operations.link_id IN (SELECT g.link FROM given g)
+            AND (operations.run_id = $3) = TRUE AND state IN ('planned', 'waiting', 'braked')"
     }
     LINKS_SUPERSEDE = {
         "UPDATE links SET stale = TRUE, version = links.version + 1
@@ -209,16 +144,6 @@ statements! {
                 AND state <> 'submitted'
             LIMIT $5)"
     }
-    OPERATIONS_COUNTS = {
-        "SELECT verb, counted, state, COUNT(*) AS count FROM operations
-         WHERE clinic_id = $1 AND run_id = $2 AND list_id = $3
-         GROUP BY verb, counted, state ORDER BY verb, counted, state"
-    }
-    OPERATIONS_SINCE = {
-        "SELECT COUNT(*) FROM operations
-         WHERE clinic_id = $1 AND list_id = $2 AND settled_at >= $3 AND state = 'acknowledged'
-            AND counted <> 'no' AND counted = $4"
-    }
     OPERATIONS_PAGE = {
         operation_columns!(),
         "WHERE o.clinic_id = $1 AND o.run_id = $2 AND o.list_id = $3 AND o.ordinal > $4
@@ -230,38 +155,6 @@ statements! {
         "WHERE o.clinic_id = $1 AND o.list_id = $2
             AND o.state IN ('planned', 'waiting', 'braked', 'submitted') AND o.state = 'submitted'
          ORDER BY o.run_id, o.ordinal"
-    }
-    OPERATIONS_SUBMITTED (given: id uuid) = {
-        "UPDATE operations SET state = 'submitted', submitted_at = $2
-         FROM given g WHERE operations.id = g.id AND operations.state = 'planned'
-            AND NOT EXISTS (SELECT 1 FROM links k WHERE k.clinic_id = operations.clinic_id
-                AND k.id = operations.link_id AND k.urgent)
-         RETURNING operations.id"
-    }
-    OPERATIONS_OUTDATE (given: link uuid) = {
-        "UPDATE operations SET state = 'superseded', payload = NULL, settled_at = $4
-         WHERE clinic_id = $2 AND state = 'planned' AND run_id <> $3
-            AND link_id IN (SELECT g.link FROM given g)"
-    }
-    // An open invitation is void before the provider is called (L12).
-    LINKS_INTENT (given: id uuid) = {
-        "UPDATE links SET intent_verb = o.verb, intent_from = o.from_status, intent_at = $2,
-            intent_invitation = o.invitation,
-            invitation_voided = links.invitation_voided
-                OR o.verb IN ('unsubscribe', 'archive', 'erase')
-         FROM given g JOIN operations o ON o.id = g.id
-         WHERE links.clinic_id = o.clinic_id AND links.id = o.link_id"
-    }
-    OPERATIONS_JOB (given: id uuid) = {
-        "UPDATE operations SET job = $2 FROM given g WHERE operations.id = g.id"
-    }
-    JOURNAL = {
-        "SELECT ordinal, list_id, link_id, verb, reason, state,
-            COALESCE(settled_at, submitted_at, planned_at) AS at
-         FROM operations
-         WHERE clinic_id = (SELECT clinic_id FROM runs WHERE id = $1) AND run_id = $1
-            AND ordinal > $2
-         ORDER BY ordinal LIMIT $3"
     }
 }
 
@@ -301,45 +194,6 @@ impl Store {
         Ok(end.map_or(1, |(end,)| end))
     }
 
-    /// Lets operations go that an approval still covers: its plan holds one of the same link and
-    /// verb, or the archive that was to be followed by this invitation (L21, L23). The brake does not count them any more. Returns how many. Fenced.
-    pub async fn operations_release(
-        &self,
-        lease: &Lease,
-        run: RunId,
-        now: DateTime<Utc>,
-    ) -> Result<u64> {
-        let end = self.operations_end(run).await?;
-        self.execute_in_stretches(lease, OPERATIONS_RELEASE, &[run.into(), now.into()], end).await
-    }
-
-    /// Lets braked operations go that the brake counts as `counted`, once it found them few
-    /// enough. Returns how many. Fenced.
-    pub async fn operations_unhold(
-        &self,
-        lease: &Lease,
-        run: RunId,
-        list: &ListRow,
-        counted: Counted,
-    ) -> Result<u64> {
-        let end = self.operations_end(run).await?;
-        let args = args![list.clinic, run, list.id, counted];
-        self.execute_in_stretches(lease, OPERATIONS_UNHOLD, &args, end).await
-    }
-
-    /// Sets aside operations that were certainly not sent; their links are planned again. Fenced.
-    pub async fn operations_unsent(&self, lease: &Lease, ids: &[Uuid]) -> Result<()> {
-        let now = self.clock.now();
-        for ids in ids.chunks(self.db.chunk() / 2) {
-            let rows = id_rows(ids.iter().copied())?;
-            let mut tx = self.begin_under(lease).await?;
-            tx.execute(LINKS_UNSENT, args![rows.clone()]).await?;
-            tx.execute(OPERATIONS_UNSENT, args![rows, now]).await?;
-            tx.commit().await?;
-        }
-        Ok(())
-    }
-
     /// Sets aside what runs other than `run` planned for the list and did not send; their links are
     /// planned again. Fenced.
     pub async fn operations_supersede(
@@ -362,36 +216,6 @@ impl Store {
         }
     }
 
-    /// Counts the run's operations on the list by kind and state.
-    pub async fn operations_counts(
-        &self,
-        run: RunId,
-        list: &ListRow,
-    ) -> Result<Vec<OperationCount>> {
-        self.db.rows(OPERATIONS_COUNTS, args![list.clinic, run, list.id]).await
-    }
-
-    /// Counts removals made on the list since then, as the brake counts them.
-    pub async fn removals_since(&self, list: &ListRow, since: DateTime<Utc>) -> Result<u64> {
-        self.made_since(list, since, Counted::Removal).await
-    }
-
-    /// Counts invitations made on the list since then.
-    pub async fn invitations_since(&self, list: &ListRow, since: DateTime<Utc>) -> Result<u64> {
-        self.made_since(list, since, Counted::Invitation).await
-    }
-
-    async fn made_since(
-        &self,
-        list: &ListRow,
-        since: DateTime<Utc>,
-        counted: Counted,
-    ) -> Result<u64> {
-        let args = args![list.clinic, list.id, since, counted];
-        let made: Option<(i64,)> = self.db.row(OPERATIONS_SINCE, args).await?;
-        Ok(made.map_or(0, |(made,)| count(made)))
-    }
-
     /// Returns a page of the run's operations in `state` on the list, by ordinal.
     pub async fn operations_page(
         &self,
@@ -411,58 +235,6 @@ impl Store {
         let rows: Vec<OperationColumns> =
             self.db.rows(OPERATIONS_OPEN, args![list.clinic, list.id]).await?;
         rows.into_iter().map(OperationColumns::row).collect()
-    }
-
-    /// Records that the operations are about to be sent, and the intent with each link: before the
-    /// call, so that a crash cannot hide it (L17). Fenced.
-    ///
-    /// Returns those that may go: not what was planned anew meanwhile, nor what is about to be
-    /// because somebody waits for it.
-    pub async fn operations_submitted(&self, lease: &Lease, ids: &[Uuid]) -> Result<Vec<Uuid>> {
-        let now = self.clock.now();
-        let mut submitted = Vec::with_capacity(ids.len());
-        for ids in ids.chunks(self.db.chunk() / 2) {
-            let rows = id_rows(ids.iter().copied())?;
-            let mut tx = self.begin_under(lease).await?;
-            let going: Vec<(Uuid,)> = tx.rows(OPERATIONS_SUBMITTED, args![rows, now]).await?;
-            let going: Vec<Uuid> = going.into_iter().map(|(id,)| id).collect();
-            let rows = id_rows(going.iter().copied())?;
-            tx.execute(LINKS_INTENT, args![rows, now]).await?;
-            tx.commit().await?;
-            submitted.extend(going);
-        }
-        Ok(submitted)
-    }
-
-    /// Supersedes what earlier runs planned for these links and did not send yet. Fenced.
-    pub async fn operations_outdate(
-        &self,
-        lease: &Lease,
-        run: RunId,
-        list: &ListRow,
-        links: &[LinkId],
-    ) -> Result<()> {
-        let now = self.clock.now();
-        for links in links.chunks(self.db.chunk()) {
-            let rows: Vec<_> = links.iter().map(|link| LinkGiven { link: link.0 }).collect();
-            let args = args![json(&rows)?, list.clinic, run, now];
-            self.execute_under(lease, OPERATIONS_OUTDATE, args).await?;
-        }
-        Ok(())
-    }
-
-    /// Records the provider's job that the operations were sent in. Fenced.
-    pub async fn operations_job(&self, lease: &Lease, ids: &[Uuid], job: &str) -> Result<()> {
-        for ids in ids.chunks(self.db.chunk()) {
-            let rows = id_rows(ids.iter().copied())?;
-            self.execute_under(lease, OPERATIONS_JOB, args![rows, job]).await?;
-        }
-        Ok(())
-    }
-
-    /// Returns a page of the run's journal, by ordinal.
-    pub async fn journal(&self, run: RunId, after: i64, limit: u32) -> Result<Vec<JournalRow>> {
-        self.db.rows(JOURNAL, args![run, after, limit]).await
     }
 }
 

@@ -11,7 +11,7 @@ use super::leases::Lease;
 use super::parked::{PARKED_AFTER, PARKED_CLEAR, Park, ParkAfter};
 use super::sql::statements;
 use super::words::OpState;
-use crate::domain::{Base, Invitation, LinkId, MemberKey, MemberStatus};
+use crate::domain::{Base, ClinicId, Invitation, LinkId, MemberKey, MemberStatus};
 
 /// What became of one operation. What is none stays as it was.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -79,16 +79,16 @@ struct RecordedPut<'a> {
 
 statements! {
     OPERATIONS_SETTLED (given: id uuid, state text) = {
-        "UPDATE operations SET state = g.state, payload = NULL, settled_at = $2
-         FROM given g WHERE operations.id = g.id"
+        "UPDATE operations SET state = g.state, payload = NULL, settled_at = $3
+         FROM given g WHERE operations.clinic_id = $2 AND operations.id = g.id"
     }
     // A key that the provider now gives to one link is no other's any more.
     MEMBERS_TAKEN_OVER (given: link uuid, member_key text) = {
         "UPDATE links SET member_key = NULL, status = 'absent', stale = TRUE,
             version = links.version + 1
-         WHERE (clinic_id, id) IN (SELECT o.clinic_id, o.id FROM given g
-            JOIN links k ON k.id = g.link
-            JOIN links o ON o.clinic_id = k.clinic_id AND o.list_id = k.list_id
+         WHERE clinic_id = $2 AND id IN (SELECT o.id FROM given g
+            JOIN links k ON k.clinic_id = $2 AND k.id = g.link
+            JOIN links o ON o.clinic_id = $2 AND o.list_id = k.list_id
                 AND o.member_key = g.member_key AND o.id <> k.id)"
     }
     LINKS_RECORDED (given: link uuid, base_status text, base_by text, base_at bigint,
@@ -101,7 +101,7 @@ statements! {
             member_key = COALESCE(g.member_key, links.member_key),
             entry = CASE WHEN g.status IS NULL THEN links.entry
                 ELSE COALESCE(links.entry, 'api') END,
-            seen_at = CASE WHEN g.status IS NULL THEN links.seen_at ELSE $2 END,
+            seen_at = CASE WHEN g.status IS NULL THEN links.seen_at ELSE $3 END,
             digest = COALESCE(g.digest, links.digest),
             invitation_key = COALESCE(g.invitation_key, links.invitation_key),
             invitation_at = COALESCE(g.invitation_at, links.invitation_at),
@@ -112,37 +112,47 @@ statements! {
             intent_from = CASE WHEN g.clear_intent THEN NULL ELSE links.intent_from END,
             intent_at = CASE WHEN g.clear_intent THEN NULL ELSE links.intent_at END,
             stale = TRUE, version = links.version + 1
-         FROM given g WHERE links.id = g.link"
+         FROM given g WHERE links.clinic_id = $2 AND links.id = g.link"
     }
 }
 
 impl Store {
     /// Records what became of operations, with their links, which are planned again; what they
     /// carried is wiped. Fenced.
-    pub async fn operations_recorded(&self, lease: &Lease, recorded: &[Recorded]) -> Result<()> {
+    pub async fn operations_recorded(
+        &self,
+        lease: &Lease,
+        clinic: ClinicId,
+        recorded: &[Recorded],
+    ) -> Result<()> {
         // Each touches its operation, its link and at times a parked row.
         for recorded in recorded.chunks(self.db.chunk() / 3) {
             let mut tx = self.begin_under(lease).await?;
-            self.record_chunk(&mut tx, recorded).await?;
+            self.record_chunk(&mut tx, clinic, recorded).await?;
             tx.commit().await?;
         }
         Ok(())
     }
 
-    async fn record_chunk(&self, tx: &mut Tx, recorded: &[Recorded]) -> Result<()> {
+    async fn record_chunk(
+        &self,
+        tx: &mut Tx,
+        clinic: ClinicId,
+        recorded: &[Recorded],
+    ) -> Result<()> {
         let now = self.clock.now();
         let puts: Vec<_> = recorded.iter().map(recorded_put).collect();
         let rows = json(&puts)?;
-        tx.execute(OPERATIONS_SETTLED, args![rows.clone(), now]).await?;
-        tx.execute(MEMBERS_TAKEN_OVER, args![rows.clone()]).await?;
-        tx.execute(LINKS_RECORDED, args![rows, now]).await?;
+        tx.execute(OPERATIONS_SETTLED, args![rows.clone(), clinic, now]).await?;
+        tx.execute(MEMBERS_TAKEN_OVER, args![rows.clone(), clinic]).await?;
+        tx.execute(LINKS_RECORDED, args![rows, clinic, now]).await?;
         let done = recorded.iter().filter(|r| r.unpark).map(|r| r.link.0);
-        tx.execute(PARKED_CLEAR, args![id_rows(done)?]).await?;
+        tx.execute(PARKED_CLEAR, args![id_rows(done)?, clinic]).await?;
         let parked: Vec<_> = recorded
             .iter()
             .filter_map(|r| Some(ParkAfter::new(r.id, r.parked.as_ref()?)))
             .collect();
-        tx.execute(PARKED_AFTER, args![json(&parked)?, now]).await.map(drop)
+        tx.execute(PARKED_AFTER, args![json(&parked)?, clinic, now]).await.map(drop)
     }
 }
 

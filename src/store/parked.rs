@@ -105,19 +105,18 @@ statements! {
     }
     PARKED_PUT (given: link uuid, verb text, reason text, next_try bigint) = {
         "INSERT INTO parked (clinic_id, link_id, list_id, verb, reason, tries, next_try, since)
-         SELECT k.clinic_id, k.id, k.list_id, g.verb, g.reason, 1, g.next_try, $2
-         FROM given g JOIN links k ON k.id = g.link WHERE TRUE",
+         SELECT k.clinic_id, k.id, k.list_id, g.verb, g.reason, 1, g.next_try, $3
+         FROM given g JOIN links k ON k.clinic_id = $2 AND k.id = g.link WHERE TRUE",
         parked_again!()
     }
     PARKED_AFTER (given: id uuid, reason text, next_try bigint) = {
         "INSERT INTO parked (clinic_id, link_id, list_id, verb, reason, tries, next_try, since)
-         SELECT o.clinic_id, o.link_id, o.list_id, o.verb, g.reason, 1, g.next_try, $2
-         FROM given g JOIN operations o ON o.id = g.id WHERE TRUE",
+         SELECT o.clinic_id, o.link_id, o.list_id, o.verb, g.reason, 1, g.next_try, $3
+         FROM given g JOIN operations o ON o.clinic_id = $2 AND o.id = g.id WHERE TRUE",
         parked_again!()
     }
     PARKED_CLEAR (given: id uuid) = {
-        "DELETE FROM parked WHERE (clinic_id, link_id) IN
-            (SELECT k.clinic_id, k.id FROM given g JOIN links k ON k.id = g.id)"
+        "DELETE FROM parked WHERE clinic_id = $2 AND link_id IN (SELECT g.id FROM given g)"
     }
 }
 
@@ -129,17 +128,27 @@ impl Store {
     }
 
     /// Parks operations; one parked again counts a try more. Fenced.
-    pub async fn parked_put(&self, lease: &Lease, parks: &[(LinkId, Verb, Park)]) -> Result<()> {
+    pub async fn parked_put(
+        &self,
+        lease: &Lease,
+        clinic: ClinicId,
+        parks: &[(LinkId, Verb, Park)],
+    ) -> Result<()> {
         let puts: Vec<_> =
             parks.iter().map(|(link, verb, park)| ParkPut::new(*link, *verb, park)).collect();
-        let args = args![json(&puts)?, self.clock.now()];
+        let args = args![json(&puts)?, clinic, self.clock.now()];
         self.execute_under(lease, PARKED_PUT, args).await.map(drop)
     }
 
     /// Forgets what was parked for the links. Fenced.
-    pub async fn parked_clear(&self, lease: &Lease, links: &[LinkId]) -> Result<()> {
+    pub async fn parked_clear(
+        &self,
+        lease: &Lease,
+        clinic: ClinicId,
+        links: &[LinkId],
+    ) -> Result<()> {
         let rows = id_rows(links.iter().map(|id| id.0))?;
-        self.execute_under(lease, PARKED_CLEAR, args![rows]).await.map(drop)
+        self.execute_under(lease, PARKED_CLEAR, args![rows, clinic]).await.map(drop)
     }
 }
 

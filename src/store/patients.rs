@@ -8,9 +8,9 @@ use uuid::Uuid;
 
 use super::Store;
 use super::columns::{args, count, from_json, id_rows, json, text_rows};
-use super::contacts::Holding;
 use super::db::Tx;
 use super::error::Result;
+use super::holders::Holding;
 use super::leases::Lease;
 use super::sql::statements;
 use super::words::Origin;
@@ -345,5 +345,5 @@ pub(super) async fn links_stale_of_patients(
     patients: impl Iterator<Item = PatientId>,
 ) -> Result<()> {
     let rows = id_rows(patients.map(|id| id.0))?;
-    tx.execute(super::contacts::LINKS_STALE_OF_PATIENTS, args![rows, clinic]).await.map(drop)
+    tx.execute(super::following::LINKS_STALE_OF_PATIENTS, args![rows, clinic]).await.map(drop)
 }

@@ -1,4 +1,4 @@
-//! Runs: one turn of the loop each.
+//! Runs: one turn of the loop each, and its journal.
 
 use chrono::{DateTime, Utc};
 
@@ -7,7 +7,8 @@ use super::columns::{At, MaybeAt, args};
 use super::error::{Result, StoreError};
 use super::lists::ListRow;
 use super::sql::statements;
-use crate::domain::{ClinicId, ListId, RunId};
+use super::words::OpState;
+use crate::domain::{ClinicId, LinkId, ListId, Reason, RunId, Verb};
 
 /// One turn of the loop.
 #[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
@@ -35,6 +36,28 @@ pub struct RunRow {
     pub summary: Option<String>,
 }
 
+/// One line of the journal.
+#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
+pub struct JournalRow {
+    /// Its place in the run's plan.
+    pub ordinal: i64,
+    /// The list.
+    #[sqlx(rename = "list_id")]
+    pub list: ListId,
+    /// The link.
+    #[sqlx(rename = "link_id")]
+    pub link: LinkId,
+    /// What was done.
+    pub verb: Verb,
+    /// Why.
+    pub reason: Reason,
+    /// How far it got.
+    pub state: OpState,
+    /// When it got there.
+    #[sqlx(try_from = "At")]
+    pub at: DateTime<Utc>,
+}
+
 macro_rules! run_columns {
     () => {
         "SELECT id, clinic_id, list_id, woken_by, began_at, ended_at, outcome, summary FROM runs "
@@ -48,6 +71,14 @@ statements! {
     RUN_END = { "UPDATE runs SET ended_at = $2, outcome = $3, summary = $4 WHERE id = $1" }
     RUNS = { run_columns!(), "WHERE clinic_id = $1 ORDER BY id DESC LIMIT $2" }
     RUN = { run_columns!(), "WHERE id = $1" }
+    JOURNAL = {
+        "SELECT ordinal, list_id, link_id, verb, reason, state,
+            COALESCE(settled_at, submitted_at, planned_at) AS at
+         FROM operations
+         WHERE clinic_id = (SELECT clinic_id FROM runs WHERE id = $1) AND run_id = $1
+            AND ordinal > $2
+         ORDER BY ordinal LIMIT $3"
+    }
 }
 
 impl Store {
@@ -73,5 +104,10 @@ impl Store {
     /// Returns the run.
     pub async fn run(&self, run: RunId) -> Result<RunRow> {
         self.db.row(RUN, args![run]).await?.ok_or(StoreError::Missing { what: "run" })
+    }
+
+    /// Returns a page of the run's journal, by ordinal.
+    pub async fn journal(&self, run: RunId, after: i64, limit: u32) -> Result<Vec<JournalRow>> {
+        self.db.rows(JOURNAL, args![run, after, limit]).await
     }
 }

@@ -101,6 +101,7 @@ fn failed(error: MigrateError) -> StoreError {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
     use std::sync::Arc;
 
     use sqlx::AssertSqlSafe;
@@ -125,25 +126,84 @@ mod tests {
     /// of them is broken.
     const SHORT: &[&str] = &["SEARCH l ", "SEARCH feedback ", "SEARCH ledger_patients "];
 
-    #[tokio::test]
-    async fn no_statement_reads_a_whole_table() {
+    async fn migrated() -> Store {
         let keys = Arc::new(Keyring::new(&Secret::new([1; 32]), &[]));
         let store = Store::open("sqlite::memory:", keys, Arc::new(SystemClock)).await.unwrap();
         store.migrate().await.unwrap();
+        store
+    }
+
+    /// One step of a plan: which loop it belongs to, and what it does.
+    type Step = (i64, String);
+
+    async fn plan(store: &Store, sqlite: &str) -> Vec<Step> {
         let Db::Sqlite { pool, .. } = &store.db else { unreachable!() };
+        let sql = AssertSqlSafe(format!("EXPLAIN QUERY PLAN {sqlite}"));
+        let steps: Vec<(i64, i64, i64, String)> =
+            sqlx::query_as(sql).fetch_all(pool).await.unwrap();
+        steps.into_iter().map(|(_, parent, _, step)| (parent, step)).collect()
+    }
+
+    fn is_derived(what: &str) -> bool {
+        DERIVED.iter().any(|derived| what.starts_with(derived))
+    }
+
+    /// How a step ends that finds one row of a table at most.
+    const ONE_ROW: &str = "(clinic_id=? AND id=?)";
+
+    /// Returns the steps that read a derived result once for each row of a table: steps of one
+    /// parent are loops within each other, the outermost first.
+    fn turned_round(steps: &[Step]) -> Vec<&Step> {
+        let mut walked = BTreeSet::new();
+        let mut found = Vec::new();
+        for step in steps {
+            let (parent, what) = step;
+            let read = what.strip_prefix("SCAN ").or_else(|| what.strip_prefix("SEARCH "));
+            match read.map(is_derived) {
+                Some(true) if walked.contains(parent) => found.push(step),
+                Some(false) if !what.ends_with(ONE_ROW) => drop(walked.insert(parent)),
+                _ => {}
+            }
+        }
+        found
+    }
+
+    #[tokio::test]
+    async fn no_statement_walks_a_table_and_looks_each_row_up_in_what_it_derived() {
+        let store = migrated().await;
+        let mut found = Vec::new();
+        for statement in STATEMENTS.iter().copied().flatten() {
+            let steps = plan(&store, statement.sqlite).await;
+            let turned = turned_round(&steps);
+            if !turned.is_empty() {
+                found.push(format!("{}: {turned:?} in {steps:#?}", statement.name));
+            }
+        }
+        assert!(found.is_empty(), "{found:#?}");
+    }
+
+    #[tokio::test]
+    async fn the_plan_that_read_a_whole_list_for_the_links_due_would_be_noticed() {
+        let store = migrated().await;
+        let sql = super::super::facts::LINKS_PAGE_STALE.sqlite;
+        let before =
+            sql.replace("AS due\n         CROSS JOIN links k", "AS due\n         JOIN links k");
+        assert_ne!(before, sql);
+        let steps = plan(&store, &before).await;
+        assert!(!turned_round(&steps).is_empty(), "{steps:#?}");
+    }
+
+    #[tokio::test]
+    async fn no_statement_reads_a_whole_table() {
+        let store = migrated().await;
         let mut scans = Vec::new();
         for statement in STATEMENTS.iter().copied().flatten() {
-            let sql = AssertSqlSafe(format!("EXPLAIN QUERY PLAN {}", statement.sqlite));
-            let steps: Vec<(i64, i64, i64, String)> =
-                sqlx::query_as(sql).fetch_all(pool).await.unwrap();
-            for (.., step) in steps {
+            for (_, step) in plan(&store, statement.sqlite).await {
                 let by_slice = statement.sqlite.starts_with("WITH given")
                     && !SHORT.iter().any(|short| step.starts_with(short))
                     && (step.ends_with("(clinic_id=?)")
                         || step.ends_with("(clinic_id=? AND list_id=?)"));
-                let reads_all = step
-                    .strip_prefix("SCAN ")
-                    .is_some_and(|what| !DERIVED.iter().any(|derived| what.starts_with(derived)));
+                let reads_all = step.strip_prefix("SCAN ").is_some_and(|what| !is_derived(what));
                 if (reads_all || by_slice) && !READ_ALL.contains(&statement.name) {
                     scans.push(format!("{}: {step}", statement.name));
                 }

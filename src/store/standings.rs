@@ -6,9 +6,10 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use super::columns::{args, from_json, id_rows, json};
-use super::contacts::{HOLDERS_OF_CONTACTS, HOLDERS_OF_PATIENTS, LINKS_STALE_OF_CONTACTS};
 use super::db::Tx;
 use super::error::Result;
+use super::following::LINKS_STALE_OF_CONTACTS;
+use super::holders::{HOLDERS_OF_CONTACTS, HOLDERS_OF_PATIENTS};
 use super::sql::statements;
 use crate::domain::{Channel, ClinicId, ContactId, Event, EventKind, PatientId, Standing};
 

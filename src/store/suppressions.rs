@@ -6,9 +6,9 @@ use uuid::Uuid;
 
 use super::Store;
 use super::columns::{args, from_json, id_rows, json, text_rows};
-use super::contacts::LINKS_STALE_OF_CONTACTS;
 use super::db::Tx;
 use super::error::Result;
+use super::following::LINKS_STALE_OF_CONTACTS;
 use super::ledger::ledger_lock;
 use super::sql::statements;
 use crate::domain::{ClinicId, ContactId, EventId, OptOut, OptOutKind, Standing, TimeSource};

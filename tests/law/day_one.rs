@@ -50,7 +50,7 @@ fn l21_grandfather_before_records_evidence_for_wanted_contacts_only() {
     before(unproven().becomes("ann", PatientStatus::Archived), 21).learns(&[]);
     before(unproven().with("ann", |r| r.restricted = true), 21).learns(&[]);
     before(stranger().seen(MemberStatus::Subscribed, 50), 21).learns(&[]);
-    before(unproven().moved_there(60), 21).learns(&[]);
+    before(unproven().moved_there(60), 21).learns(&[EventKind::AddressChanged]);
     // The date may be set after the first run, and evidence never lifts an opt-out.
     before(unproven().settles(), 21).learns(&[EventKind::Grandfathered]);
     let again = before(unproven().withdraws("ann", 60).grants("ann", 70), 21).settles();

@@ -54,7 +54,7 @@ fn l10_an_opt_in_from_before_the_invitation_is_no_answer_to_it() {
 #[test]
 fn l10_a_confirmation_from_an_address_that_was_changed_there_proves_nothing_of_ours() {
     let moved = ann().invited(90).seen(MemberStatus::Subscribed, 91).moved_there(91);
-    moved.learns(&[]);
+    moved.learns(&[EventKind::AddressChanged]);
     moved.keeps(Class::Unproven, Reason::AddressChangedThere);
 }
 

@@ -289,6 +289,18 @@ fn l19_it_is_judged_by_the_patient_and_by_both_addresses_suppressions() {
 }
 
 #[test]
+fn l19_each_change_of_address_is_learned_once_and_changes_no_standing() {
+    let moved = ann_listed().moved_there(80);
+    let learned = moved.learns(&[EventKind::AddressChanged]);
+    assert_eq!(learned.drafts[0].occurred_at, Some(day(80)));
+    let standing = moved.facts.contact.clone().unwrap().standing;
+    let told = moved.settles();
+    assert_eq!(told.facts.contact.clone().unwrap().standing, standing);
+    told.learns(&[]);
+    told.moved_there(90).learns(&[EventKind::AddressChanged]);
+}
+
+#[test]
 fn l19_nothing_is_written_to_an_address_that_is_not_the_patients() {
     let moved = ann_listed().moved_there(80).maps_the_given_name();
     moved.keeps(Class::InStep, Reason::AddressChangedThere);

@@ -55,6 +55,7 @@ pub fn world() -> World {
             intent: None,
             removed_there: None,
             moved_there: None,
+            moved_told: None,
         },
         policy: policy(),
         confirms_sign_ups: true,

@@ -5,6 +5,7 @@ use listwarden::commands::Exit;
 use listwarden::domain::{Channel, Class};
 use listwarden::reconcile::ListState;
 use listwarden::simulator::mailchimp::{Fault, Rule, Status};
+use listwarden::store::Acceptable;
 
 use crate::on_both_engines;
 use crate::world::{Engine, World, state};
@@ -145,7 +146,7 @@ on_both_engines! {
         assert_eq!(Exit::after(&held), Exit::Waiting);
         assert_eq!(world.writes(), writes);
         assert_eq!(world.count_there(Status::Subscribed), 20);
-        accept(&world, "withdrawals").await;
+        accept(&world, Acceptable::Withdrawals).await;
         let released = world.try_run(true).await;
         assert_eq!(released.source.withdrawals_held, 0);
         if state(&released) == ListState::Braked {
@@ -213,8 +214,8 @@ on_both_engines! {
     }
 }
 
-/// An admin accepts what the clinic's side holds back.
-pub async fn accept(world: &World, what: &str) {
+/// An admin accepts what is not believed otherwise, for a day.
+pub async fn accept(world: &World, what: Acceptable) {
     let store = &world.deployment.store;
     let clinic = store.clinic_ensure("riverside").await.unwrap();
     let until = world.now() + TimeDelta::hours(24);

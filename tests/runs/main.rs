@@ -6,6 +6,7 @@ mod brake;
 mod check;
 mod day_one;
 mod doubt;
+mod ending;
 mod families;
 mod kills;
 mod laws;

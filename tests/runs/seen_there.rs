@@ -126,6 +126,31 @@ on_both_engines! {
 }
 
 on_both_engines! {
+    async fn l19_the_clinic_is_told_once_of_an_address_changed_there(world: World) {
+        world.listed(&["ann"]).await;
+        world.contact("ann").change_address(&address("ann.new")).unwrap();
+        world.runs().await;
+        assert_eq!(world.told("ann").await, ["confirmed", "address_changed"]);
+        world.runs().await;
+        let told = world.clinic.feedback().await.unwrap();
+        let changed: Vec<_> = told.iter().filter(|f| f.kind == "address_changed").collect();
+        assert_eq!(changed.len(), 1, "a second run tells nothing more");
+        assert_eq!(changed[0].list.as_deref(), Some("newsletter"));
+        let lines = world.store_says("SELECT payload FROM ledger_detail").await;
+        assert!(!lines.iter().any(|line| line.contains("ann.new")), "not to which one");
+        world.pass(TimeDelta::hours(1));
+        world.contact("ann.new").change_address(&address("ann.newer")).unwrap();
+        world.runs().await;
+        assert_eq!(
+            world.told("ann").await,
+            ["confirmed", "address_changed", "address_changed"],
+            "another change is another event"
+        );
+        world.end().await;
+    }
+}
+
+on_both_engines! {
     async fn l8_an_objectors_address_changed_there_is_taken_off(world: World) {
         world.listed(&["ann", "ben"]).await;
         world.unsubscribes("ben");

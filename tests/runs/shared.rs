@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 
 use chrono::TimeDelta;
-use listwarden::domain::{PatientRecord, Reason};
+use listwarden::domain::{Class, PatientRecord, Reason};
+use listwarden::reconcile::ListWord;
 use listwarden::simulator::mailchimp::Status;
 
 use crate::on_both_engines;
@@ -40,7 +41,14 @@ on_both_engines! {
         world.runs().await;
         assert_eq!(world.there("ann"), Some(Status::Subscribed));
         assert_eq!(world.there("ben"), Some(Status::Subscribed));
-        assert_eq!(world.reasons("ann").await, [Reason::NotSelected, Reason::Wanted]);
+        let words = world.explain("ann").await;
+        let reasons = |word: &ListWord| -> Vec<Reason> {
+            word.reasons.iter().map(|because| because.reason).collect()
+        };
+        assert_eq!(words[0].list, "massage");
+        assert_eq!(reasons(&words[0]), [Reason::WantedByAnother, Reason::NotSelected]);
+        assert_eq!((words[0].class, words[0].next), (Class::InStep, None), "as the plan says");
+        assert_eq!(reasons(&words[1]), [Reason::Wanted]);
         world.clinic.set_tags("ann", BTreeSet::new(), world.now()).await.unwrap();
         world.runs().await;
         assert_eq!(world.there("ann"), Some(Status::Archived), "neither list wants her now");

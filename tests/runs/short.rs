@@ -1,8 +1,11 @@
 //! Snapshots too short to be believed: nobody is dropped for them (L23).
 
+use chrono::TimeDelta;
 use listwarden::commands::Exit;
+use listwarden::domain::{ListId, Reason};
 use listwarden::reconcile::{ClinicOutcome, ListState, SourceState};
 use listwarden::simulator::mailchimp::{Fault, Rule, SeedMember, Status};
+use listwarden::store::Acceptable;
 
 use crate::brake::accept;
 use crate::on_both_engines;
@@ -20,6 +23,18 @@ impl World {
         let path = format!("/3.0/lists/{}/members", self.audience);
         let fault = Fault::ShortPage { drop };
         self.simulator.script(Rule::next(fault).on("GET", &path).times(times));
+    }
+
+    /// Staff delete `name0` … permanently, so that no page shows them.
+    fn staff_deletes(&self, name: &str, numbers: std::ops::Range<usize>) {
+        for number in numbers {
+            self.staff().delete_permanently(&address(&format!("{name}{number}"))).unwrap();
+        }
+    }
+
+    async fn list_id(&self) -> ListId {
+        let clinic = self.deployment.store.clinic_ensure("riverside").await.unwrap();
+        self.deployment.store.lists(clinic).await.unwrap()[0].id
     }
 
     fn subscribed(&self) -> usize {
@@ -43,7 +58,7 @@ on_both_engines! {
             assert_short(&world.try_run(true).await, 8, 20);
         }
         assert_eq!((world.writes(), world.subscribed()), (writes, 20));
-        accept(&world, "source").await;
+        accept(&world, Acceptable::Source).await;
         world.try_run(true).await;
         let dropped = world.try_run(true).await;
         assert_eq!(dropped.source.vanished, 8, "an admin said that it is right");
@@ -108,8 +123,9 @@ on_both_engines! {
             let short = world.try_run(true).await;
             assert_eq!(state(&short), ListState::Braked, "{drop} missing: {short:#?}");
             let problem = short.lists[0].problem.clone().unwrap();
-            let says = format!("{drop} of 20 known members less");
+            let says = format!("counts 20 members and did not show {drop}");
             assert!(problem.contains(&says), "{problem}");
+            assert!(!problem.contains("approve"), "nobody can answer for that: {problem}");
             assert_eq!(Exit::after(&short), Exit::Waiting);
             world.simulator.clear_faults();
         }
@@ -150,14 +166,66 @@ on_both_engines! {
 on_both_engines! {
     async fn l23_a_provider_that_lost_most_of_the_list_is_not_believed(world: World) {
         world.many_listed("p", 20).await;
-        for number in 0..8 {
-            world.staff().delete_permanently(&address(&format!("p{number}"))).unwrap();
-        }
+        world.staff_deletes("p", 0..8);
         let writes = world.writes();
         let short = world.try_run(true).await;
         assert_eq!(state(&short), ListState::Braked);
-        assert!(short.lists[0].problem.as_ref().unwrap().contains("8 of 20"), "{short:#?}");
+        let problem = short.lists[0].problem.clone().unwrap();
+        assert!(problem.contains("8 of 20 known members less"), "{problem}");
+        assert!(problem.contains("`listwarden approve members:riverside/newsletter`"), "{problem}");
         assert_eq!(world.writes(), writes);
+        world.end().await;
+    }
+}
+
+on_both_engines! {
+    async fn l23_an_admin_can_accept_that_members_are_gone(world: World) {
+        world.many_listed("p", 20).await;
+        world.staff_deletes("p", 0..8);
+        let (writes, mails) = (world.writes(), world.simulator.outbox().len());
+        assert_eq!(state(&world.try_run(true).await), ListState::Braked);
+        let members = Acceptable::Members(world.list_id().await);
+        accept(&world, members).await;
+        world.runs().await;
+        assert_eq!(world.reasons("p0").await, [Reason::RemovedThere], "as L16 says");
+        world.pass(TimeDelta::days(2));
+        world.runs().await;
+        assert_eq!((world.writes(), world.subscribed()), (writes, 12), "nobody is added again");
+        assert_eq!(world.simulator.outbox().len(), mails, "nor invited");
+        assert_eq!(world.told("p0").await, ["confirmed"], "the clinic's consent is left alone");
+        world.end().await;
+    }
+}
+
+on_both_engines! {
+    async fn l23_an_acceptance_of_gone_members_is_used_up_by_one_sweep(world: World) {
+        world.many_listed("p", 40).await;
+        let members = Acceptable::Members(world.list_id().await);
+        accept(&world, members).await;
+        world.staff_deletes("p", 0..8);
+        world.runs().await;
+        world.staff_deletes("p", 8..16);
+        let short = world.try_run(true).await;
+        assert_eq!(state(&short), ListState::Braked);
+        assert!(short.lists[0].problem.as_ref().unwrap().contains("8 of 32"), "{short:#?}");
+        accept(&world, members).await;
+        world.pass(TimeDelta::hours(25));
+        assert_eq!(state(&world.try_run(true).await), ListState::Braked, "it lapses");
+        world.end().await;
+    }
+}
+
+on_both_engines! {
+    async fn l23_members_that_were_only_not_shown_are_kept_whatever_was_accepted(world: World) {
+        world.many_listed("p", 20).await;
+        let members = Acceptable::Members(world.list_id().await);
+        accept(&world, members).await;
+        let path = format!("/3.0/lists/{}/members", world.audience);
+        let hides = Fault::ShrunkPage { drop: 8 };
+        world.simulator.script(Rule::next(hides).on("GET", &path).times(1));
+        world.runs().await;
+        assert_eq!(world.subscribed(), 20, "each is read singly before it counts as gone");
+        assert_eq!(world.reasons("p0").await, [Reason::Wanted]);
         world.end().await;
     }
 }

@@ -56,7 +56,7 @@ stories! {
                 )
                 .await
                 .map(drop),
-            store.operations_submitted(old, &[world.clock.id()]).await.map(drop),
+            store.operations_submitted(old, world.clinic, &[world.clock.id()]).await.map(drop),
         ];
         for refused in refusals {
             assert!(matches!(refused, Err(StoreError::LeaseLost { .. })), "{refused:?}");

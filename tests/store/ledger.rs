@@ -70,7 +70,7 @@ stories! {
         assert!(told.iter().all(|f| f.kind == EventKind::Complained));
         assert_eq!(told[0].list.as_deref(), Some("newsletter"));
         let ids: Vec<_> = told.iter().map(|f| f.id).collect();
-        world.store.feedback_done(&world.lease, &ids).await.unwrap();
+        world.store.feedback_done(&world.lease, world.clinic, &ids).await.unwrap();
         assert!(world.store.feedback_page(world.clinic, 10).await.unwrap().is_empty());
     }
 

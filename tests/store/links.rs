@@ -29,7 +29,7 @@ stories! {
         world.reads(&[record("1", "ann@mail.test")]).await;
         let link = world.link_of("ann@mail.test").await;
         let planned = PlannedLink { due_at: Some(at(10)), ..planned(&link) };
-        world.store.links_planned(&world.lease, &[planned]).await.unwrap();
+        world.store.links_planned(&world.lease, world.clinic, &[planned]).await.unwrap();
         assert!(world.stale().await.is_empty());
         world.clock.set(at(10));
         assert_eq!(world.stale().await, [link.ordinal]);
@@ -42,7 +42,7 @@ stories! {
         let link = world.link_of("ann@mail.test").await;
         let contact = [contact(&link)];
         world.store.links_stale(world.clinic, &contact, None).await.unwrap();
-        world.store.links_planned(&world.lease, &[planned(&link)]).await.unwrap();
+        world.store.links_planned(&world.lease, world.clinic, &[planned(&link)]).await.unwrap();
         assert_eq!(world.stale().await, [link.ordinal]);
     }
 
@@ -69,16 +69,20 @@ stories! {
             removed_there: Some(at(2)),
             invitation: Some(invitation.clone()),
             settles_intent: true,
+            moved_told: Some(at(3)),
         };
-        world.store.links_adopt(&world.lease, std::slice::from_ref(&adopted)).await.unwrap();
+        let once = std::slice::from_ref(&adopted);
+        world.store.links_adopt(&world.lease, world.clinic, once).await.unwrap();
         let stored = world.link_of("ann@mail.test").await.link;
         assert_eq!(stored.base, Some(base));
         assert_eq!(stored.invitation, Some(invitation.clone()));
-        assert_eq!(stored.removed_there, Some(at(2)));
+        assert_eq!((stored.removed_there, stored.moved_told), (Some(at(2)), Some(at(3))));
+        let adopted = Adopted { moved_told: None, ..adopted };
         let left = Adopted { base: None, removed_there: None, invitation: None, ..adopted };
-        world.store.links_adopt(&world.lease, &[left]).await.unwrap();
+        world.store.links_adopt(&world.lease, world.clinic, &[left]).await.unwrap();
         let stored = world.link_of("ann@mail.test").await.link;
         assert_eq!((stored.removed_there, stored.invitation), (Some(at(2)), Some(invitation)));
+        assert_eq!(stored.moved_told, Some(at(3)));
         assert_eq!(stored.base, Some(base));
     }
 
@@ -112,18 +116,18 @@ stories! {
     async fn l26_the_classes_of_a_report_add_up(world: World) {
         world.reads(&[record("1", "ann@mail.test"), record("2", "bob@mail.test")]).await;
         let ann = world.link_of("ann@mail.test").await;
-        world.store.links_planned(&world.lease, &[planned(&ann)]).await.unwrap();
+        world.store.links_planned(&world.lease, world.clinic, &[planned(&ann)]).await.unwrap();
         let park = Park { reason: "forgotten there".to_owned(), next_try: at(60) };
         let parks = [(ann.link.id, Verb::Archive, park)];
-        world.store.parked_put(&world.lease, &parks).await.unwrap();
-        world.store.parked_put(&world.lease, &parks).await.unwrap();
+        world.store.parked_put(&world.lease, world.clinic, &parks).await.unwrap();
+        world.store.parked_put(&world.lease, world.clinic, &parks).await.unwrap();
         let report = world.store.report(world.clinic).await.unwrap().remove(0);
         assert_eq!(report.classes, BTreeMap::from([(Class::Pending, 1), (Class::Due, 1)]));
         assert_eq!((report.total, report.parked_removals), (2, 1));
         let parked = world.link_of("ann@mail.test").await.parked.unwrap();
         assert_eq!((parked.tries, parked.since), (2, at(0)));
         assert_eq!(world.store.parked_list(world.clinic).await.unwrap()[0].parked, parked);
-        world.store.parked_clear(&world.lease, &[ann.link.id]).await.unwrap();
+        world.store.parked_clear(&world.lease, world.clinic, &[ann.link.id]).await.unwrap();
         assert_eq!(world.link_of("ann@mail.test").await.parked, None);
         let explained =
             world.store.links_for_explain(world.clinic, contact(&ann)).await.unwrap();

@@ -18,14 +18,14 @@ stories! {
         assert_eq!(page[0].address.as_ref().unwrap().expose(), "p0@mail.test");
         assert_eq!(page[0].op.payload.as_ref().unwrap().fields["FNAME"].expose(), "Annabel");
         let ids: Vec<_> = page.iter().map(|row| row.id).collect();
-        store.operations_submitted(lease, &ids).await.unwrap();
-        store.operations_job(lease, &ids[..1], "batch-7").await.unwrap();
+        store.operations_submitted(lease, world.clinic, &ids).await.unwrap();
+        store.operations_job(lease, world.clinic, &ids[..1], "batch-7").await.unwrap();
         let intent = world.link_of("p0@mail.test").await.link.intent.unwrap();
         assert_eq!((intent.verb, intent.from), (Verb::Invite, MemberStatus::Absent));
         let open = store.operations_open(&world.list).await.unwrap();
         assert_eq!(open[0].job.as_deref(), Some("batch-7"));
         let recorded = [acknowledged(&open[0]), doubtful(&open[1])];
-        store.operations_recorded(lease, &recorded).await.unwrap();
+        store.operations_recorded(lease, world.clinic, &recorded).await.unwrap();
         assert!(store.operations_open(&world.list).await.unwrap().is_empty());
         let link = world.link_of("p0@mail.test").await;
         assert_eq!(link.link.base.unwrap().status, MemberStatus::Pending);
@@ -81,7 +81,7 @@ stories! {
         let run = planned_run(world, OpState::Planned).await;
         let (store, lease) = (&world.store, &world.lease);
         let page = store.operations_page(run, &world.list, 0, 1, OpState::Planned).await.unwrap();
-        store.operations_recorded(lease, &[acknowledged(&page[0])]).await.unwrap();
+        store.operations_recorded(lease, world.clinic, &[acknowledged(&page[0])]).await.unwrap();
         let voiding = Recorded {
             invitation: None,
             void_invitation: true,
@@ -89,7 +89,7 @@ stories! {
             base: None,
             ..acknowledged(&page[0])
         };
-        store.operations_recorded(lease, &[voiding]).await.unwrap();
+        store.operations_recorded(lease, world.clinic, &[voiding]).await.unwrap();
         let link = world.link_of("p0@mail.test").await.link;
         assert!(link.invitation.unwrap().voided);
         assert_eq!(link.base.unwrap().status, MemberStatus::Pending);
@@ -102,7 +102,7 @@ stories! {
         world.observes(&[stranger]).await;
         let (store, lease) = (&world.store, &world.lease);
         let page = store.operations_page(run, &world.list, 0, 1, OpState::Planned).await.unwrap();
-        store.operations_recorded(lease, &[acknowledged(&page[0])]).await.unwrap();
+        store.operations_recorded(lease, world.clinic, &[acknowledged(&page[0])]).await.unwrap();
         let present = store.links_present(&world.list, 0, 10).await.unwrap();
         assert_eq!(present.len(), 1);
         assert_eq!(present[0].1, page[0].op.link);

@@ -192,7 +192,7 @@ impl World {
                 stale: false,
             })
             .collect();
-        self.store.links_planned(&self.lease, &planned).await.unwrap();
+        self.store.links_planned(&self.lease, self.clinic, &planned).await.unwrap();
     }
 
     pub async fn appends(&self, events: Vec<Event>) -> listwarden::store::Appended {
@@ -204,7 +204,7 @@ impl World {
         draft.channel = Some(Channel::Email);
         draft.explicit = true;
         draft.occurred_at = Some(at(-10));
-        draft.unique = unique.to_owned();
+        unique.clone_into(&mut draft.unique);
         draft.into_event(EventId(self.clock.id()), self.clock.now())
     }
 

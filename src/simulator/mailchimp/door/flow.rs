@@ -178,7 +178,10 @@ impl Slot {
                 Ok(reply)
             }
             Some(Fault::ShortPage { drop }) => {
-                Ok(shortened(self.dispatch(call, self.account).await, drop))
+                Ok(shortened(self.dispatch(call, self.account).await, drop, false))
+            }
+            Some(Fault::ShrunkPage { drop }) => {
+                Ok(shortened(self.dispatch(call, self.account).await, drop, true))
             }
         }
     }
@@ -229,11 +232,14 @@ fn drift(world: &mut World, call: &Call, reply: &Reply) {
 }
 
 /// Takes rows off the end of a page.
-fn shortened(reply: Reply, drop: usize) -> Reply {
+fn shortened(reply: Reply, drop: usize, uncounted: bool) -> Reply {
     let mut page: Value = serde_json::from_slice(&reply.body).unwrap_or_default();
     match page.get_mut("members").and_then(Value::as_array_mut) {
         Some(rows) => rows.truncate(rows.len().saturating_sub(drop)),
         None => return reply,
+    }
+    if let Some(total) = page["total_items"].as_u64().filter(|_| uncounted) {
+        page["total_items"] = total.saturating_sub(drop as u64).into();
     }
     Reply { body: serde_json::to_vec(&page).unwrap_or_default(), ..reply }
 }

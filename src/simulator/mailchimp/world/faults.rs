@@ -32,6 +32,11 @@ pub enum Fault {
         /// How many.
         drop: usize,
     },
+    /// Rows are missing from the page, and from the total that it states.
+    ShrunkPage {
+        /// How many.
+        drop: usize,
+    },
     /// The key opens somebody else's account.
     WrongAccount,
     /// Answers as `X-Trigger-Error` would.

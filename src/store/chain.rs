@@ -1,0 +1,132 @@
+//! The chain of codes over a clinic's ledger, and whether it is unbroken.
+
+use sha2::{Digest, Sha256};
+
+use super::Store;
+use super::columns::args;
+use super::error::{Result, StoreError};
+use super::sql::statements;
+use crate::domain::{ClinicId, EventId, EventKind};
+
+/// What a verification of the chain found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Verified {
+    /// Lines read.
+    pub lines: u64,
+    /// Lines whose event was erased; their place in the chain is verified all the same.
+    pub erased: u64,
+    /// The first line that is not what was written, or is missing.
+    pub first_bad: Option<i64>,
+}
+
+/// The end of a clinic's chain.
+pub(super) struct Head {
+    pub(super) seq: i64,
+    pub(super) mac: String,
+}
+
+#[derive(sqlx::FromRow)]
+struct Line {
+    seq: i64,
+    event_id: EventId,
+    kind: EventKind,
+    recorded_at: i64,
+    key_id: String,
+    commitment: String,
+    mac: String,
+    payload: Option<String>,
+    salt: Option<String>,
+}
+
+/// How many lines are verified at a time.
+const PAGE: u32 = 1_000;
+
+/// What a line's code covers.
+pub(super) struct Chained<'a> {
+    pub(super) prev: &'a str,
+    pub(super) seq: i64,
+    pub(super) event: EventId,
+    pub(super) kind: EventKind,
+    pub(super) recorded_at: i64,
+    pub(super) commitment: &'a str,
+}
+
+statements! {
+    LEDGER_HEAD = { "SELECT seq, mac FROM ledger_heads WHERE clinic_id = $1" }
+    LEDGER_PAGE = {
+        "SELECT l.seq, l.event_id, l.kind, l.recorded_at, l.key_id, l.commitment, l.mac,
+            d.payload, d.salt
+         FROM ledger l LEFT JOIN ledger_detail d ON d.clinic_id = l.clinic_id AND d.seq = l.seq
+         WHERE l.clinic_id = $1 AND l.seq > $2 ORDER BY l.seq LIMIT $3"
+    }
+}
+
+impl Store {
+    /// Returns the code of a line; none if its key is not in the keyring.
+    pub(super) fn chain(
+        &self,
+        clinic: ClinicId,
+        key_id: &str,
+        line: &Chained<'_>,
+    ) -> Option<String> {
+        self.keys.ledger_mac(
+            key_id,
+            &[
+                clinic.0.as_bytes(),
+                line.prev.as_bytes(),
+                &line.seq.to_be_bytes(),
+                line.event.0.as_bytes(),
+                line.kind.word().as_bytes(),
+                &line.recorded_at.to_be_bytes(),
+                line.commitment.as_bytes(),
+            ],
+        )
+    }
+
+    /// Verifies the clinic's chain from its first line to its head.
+    pub async fn ledger_verify(&self, clinic: ClinicId) -> Result<Verified> {
+        let head: Option<(i64, String)> = self.db.row(LEDGER_HEAD, args![clinic]).await?;
+        let (end, end_mac) = head.ok_or(StoreError::Missing { what: "clinic" })?;
+        let mut verified = Verified::default();
+        let mut prev = Head { seq: 0, mac: String::new() };
+        loop {
+            // Lines appended meanwhile come after the head that was read first.
+            let page: Vec<Line> = self.db.rows(LEDGER_PAGE, args![clinic, prev.seq, PAGE]).await?;
+            let page: Vec<Line> = page.into_iter().filter(|line| line.seq <= end).collect();
+            if page.is_empty() {
+                break;
+            }
+            for line in page {
+                verified.lines += 1;
+                verified.erased += u64::from(line.payload.is_none());
+                if !self.is_sound(clinic, &prev, &line) {
+                    return Ok(Verified { first_bad: Some(line.seq), ..verified });
+                }
+                prev = Head { seq: line.seq, mac: line.mac };
+            }
+        }
+        if (prev.seq, &prev.mac) != (end, &end_mac) {
+            verified.first_bad = Some(prev.seq + 1);
+        }
+        Ok(verified)
+    }
+
+    fn is_sound(&self, clinic: ClinicId, prev: &Head, line: &Line) -> bool {
+        let chained = Chained {
+            prev: &prev.mac,
+            seq: line.seq,
+            event: line.event_id,
+            kind: line.kind,
+            recorded_at: line.recorded_at,
+            commitment: &line.commitment,
+        };
+        let detail = line.salt.as_deref().zip(line.payload.as_deref());
+        line.seq == prev.seq + 1
+            && self.chain(clinic, &line.key_id, &chained).as_ref() == Some(&line.mac)
+            && detail.is_none_or(|(salt, text)| commitment(salt, text) == line.commitment)
+    }
+}
+
+pub(super) fn commitment(salt: &str, payload: &str) -> String {
+    hex::encode(Sha256::new().chain_update(salt).chain_update(payload).finalize())
+}

@@ -1,0 +1,93 @@
+//! Holders: which patients have which contact now.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Serialize;
+use uuid::Uuid;
+
+use super::Store;
+use super::columns::{args, id_rows, json};
+use super::db::Tx;
+use super::error::Result;
+use super::patients::Contacts;
+use super::sql::statements;
+use crate::domain::{Address, Channel, ClinicId, ContactId, PatientId};
+
+/// The addresses that a patient holds now.
+pub(super) struct Holding {
+    pub(super) patient: PatientId,
+    pub(super) addresses: Vec<Address>,
+}
+
+#[derive(Serialize, PartialEq, Eq, PartialOrd, Ord, Clone, Copy)]
+pub(super) struct HolderPut {
+    pub(super) contact: Uuid,
+    pub(super) patient: Uuid,
+}
+
+statements! {
+    HOLDERS_OF_PATIENTS (given: id uuid) = {
+        "SELECT h.contact_id, h.patient_id, c.channel
+         FROM given g CROSS JOIN holders h CROSS JOIN contacts c
+         WHERE h.clinic_id = $2 AND h.patient_id = g.id AND h.holds_now
+            AND c.clinic_id = h.clinic_id AND c.id = h.contact_id
+         ORDER BY h.contact_id"
+    }
+    HOLDERS_OF_CONTACTS (given: id uuid) = {
+        "SELECT h.contact_id, h.patient_id FROM given g CROSS JOIN holders h
+         WHERE h.clinic_id = $2 AND h.contact_id = g.id AND h.holds_now"
+    }
+    HOLDERS_LEFT (given: contact uuid, patient uuid) = {
+        "UPDATE holders SET holds_now = FALSE FROM given g
+         WHERE holders.clinic_id = $2 AND holders.contact_id = g.contact
+            AND holders.patient_id = g.patient"
+    }
+    HOLDERS_ADD (given: contact uuid, patient uuid) = {
+        "INSERT INTO holders (clinic_id, contact_id, patient_id, holds_now)
+         SELECT $2, contact, patient, TRUE FROM given WHERE TRUE
+         ON CONFLICT (clinic_id, contact_id, patient_id) DO UPDATE SET holds_now = TRUE"
+    }
+}
+
+impl Store {
+    /// Returns the contacts that each of `patients` holds now.
+    pub(super) async fn contacts_held(
+        &self,
+        clinic: ClinicId,
+        patients: impl Iterator<Item = PatientId> + Send,
+    ) -> Result<BTreeMap<PatientId, Contacts>> {
+        let rows = id_rows(patients.map(|id| id.0))?;
+        let held: Vec<(ContactId, PatientId, Channel)> =
+            self.db.rows(HOLDERS_OF_PATIENTS, args![rows, clinic]).await?;
+        let mut contacts: BTreeMap<PatientId, Contacts> = BTreeMap::new();
+        for (contact, patient, channel) in held {
+            let of_patient = contacts.entry(patient).or_default();
+            match channel {
+                Channel::Email => of_patient.email = Some(contact),
+                Channel::Sms => of_patient.sms = Some(contact),
+            }
+        }
+        Ok(contacts)
+    }
+}
+
+/// Writes who holds what now, and returns who held what before.
+pub(super) async fn holders_exchange(
+    tx: &mut Tx,
+    clinic: ClinicId,
+    holdings: &[Holding],
+    held: &BTreeSet<HolderPut>,
+) -> Result<BTreeSet<HolderPut>> {
+    let patients = id_rows(holdings.iter().map(|holding| holding.patient.0))?;
+    let rows: Vec<(ContactId, PatientId, Channel)> =
+        tx.rows(HOLDERS_OF_PATIENTS, args![patients, clinic]).await?;
+    let before: BTreeSet<HolderPut> = rows
+        .into_iter()
+        .map(|(contact, patient, _)| HolderPut { contact: contact.0, patient: patient.0 })
+        .collect();
+    let left: Vec<_> = before.difference(held).collect();
+    let new: Vec<_> = held.difference(&before).collect();
+    tx.execute(HOLDERS_LEFT, args![json(&left)?, clinic]).await?;
+    tx.execute(HOLDERS_ADD, args![json(&new)?, clinic]).await?;
+    Ok(before)
+}
