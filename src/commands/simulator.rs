@@ -40,6 +40,7 @@ pub async fn run(options: Options) -> anyhow::Result<Exit> {
         .await
         .with_context(|| format!("port {} is taken: choose another with --port", options.port))?;
     let server = simulator.serve(listener)?;
+    let deliveries = simulator.deliver_over_http(mailchimp::HttpSender::new()?);
     println!("Simulated Mailchimp at {}", server.url());
     println!("For a clinic's file:");
     println!("  [accounts.NAME]");
@@ -49,7 +50,9 @@ pub async fn run(options: Options) -> anyhow::Result<Exit> {
     println!("For the secret that api_key names:");
     println!("  {API_KEY}");
     println!("Act as a contact or as staff under {}/_control. Ctrl-C stops it.", server.url());
+    println!("Webhooks are delivered as they become due.");
     tokio::signal::ctrl_c().await?;
+    drop(deliveries);
     server.stop().await?;
     Ok(Exit::InStep)
 }
