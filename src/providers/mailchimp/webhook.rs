@@ -186,3 +186,77 @@ fn shown(hook: RawHook, origin: Option<Origin>) -> Hook {
     let tells = origins.into_iter().find(matches);
     Hook { id: hook.id, url: hook.url, signs: hook.signing_enabled, tells }
 }
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderMap;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn read(body: &[u8], origin: Origin) -> Result<Vec<Notice>, Malformed> {
+        let headers = HeaderMap::new();
+        let delivery = Delivery { method: &Method::POST, url: "", headers: &headers, body };
+        Scheme::new(&Settings::default()).read(&delivery, origin)
+    }
+
+    fn words(body: &str, origin: Origin) -> Vec<Word> {
+        read(body.as_bytes(), origin).unwrap().into_iter().map(|notice| notice.word).collect()
+    }
+
+    #[test]
+    fn only_the_contacts_own_unsub_and_a_spam_report_act_on_their_word() {
+        let opted_out = |complained| Word::OptedOut { complained, evidence: None };
+        for (body, origin, word) in [
+            ("type=unsubscribe&data[action]=unsub", Origin::Contact, opted_out(false)),
+            ("type=unsubscribe&data[action]=unsub", Origin::Any, opted_out(false)),
+            ("type=unsubscribe&data[action]=unsub", Origin::Staff, Word::Changed),
+            ("type=unsubscribe&data[action]=delete", Origin::Contact, Word::Changed),
+            ("type=unsubscribe", Origin::Contact, Word::Changed),
+            (
+                "type=unsubscribe&data[action]=unsub&data[reason]=abuse",
+                Origin::Contact,
+                opted_out(true),
+            ),
+            ("type=cleaned&data[reason]=abuse", Origin::Contact, opted_out(true)),
+            ("type=cleaned&data[reason]=hard", Origin::Contact, Word::Changed),
+            ("type=profile", Origin::Contact, Word::Changed),
+            ("type=campaign&data[id]=x", Origin::Contact, Word::Other),
+            ("type=sms_unsubscribe", Origin::Contact, Word::Other),
+        ] {
+            assert_eq!(words(body, origin), [word], "{body}");
+        }
+        assert!(read(b"data[email]=ann@post.test", Origin::Contact).is_err());
+    }
+
+    #[test]
+    fn an_address_change_asks_after_both_addresses() {
+        let body = "type=upemail&fired_at=2026-03-26+21%3A40%3A57&data[list_id]=a6b5da1054\
+            &data[old_email]=ann%40post.test&data[new_email]=ann.lee%40post.test";
+        let notices = read(body.as_bytes(), Origin::Contact).unwrap();
+        let (old, new) = (
+            Address::email("ann@post.test").unwrap(),
+            Address::email("ann.lee@post.test").unwrap(),
+        );
+        assert_eq!(notices[0].address, Some(old));
+        assert_eq!(notices[0].word, Word::Moved { to: Some(new.clone()) });
+        assert_eq!(notices[1].address, Some(new));
+        assert_eq!(notices[0].list.as_deref(), Some("a6b5da1054"));
+        assert_eq!(notices[0].at.unwrap().to_rfc3339(), "2026-03-26T21:40:57+00:00");
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_is_sent_is_read_or_refused(body in prop::collection::vec(any::<u8>(), 0..600)) {
+            drop(read(&body, Origin::Any));
+        }
+
+        #[test]
+        fn whatever_a_form_says_is_read_or_refused(
+            pairs in prop::collection::vec(("(type|data\\[[a-z_]{1,9}\\]|[a-z%\\[\\]]{0,12})", "(unsubscribe|upemail|abuse|[ -~]{0,20})"), 0..12)
+        ) {
+            let body = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish();
+            drop(read(body.as_bytes(), Origin::Contact));
+        }
+    }
+}
