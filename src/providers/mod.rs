@@ -13,6 +13,7 @@ pub mod registry;
 pub mod signatures;
 pub mod text;
 pub mod transport;
+pub mod twilio;
 pub mod webhook;
 
 pub use notice::{Keyword, Notice, NoticePage, NoticeReader, Word};
