@@ -553,7 +553,7 @@ async fn a_place_taken_by_somebody_else_is_left_alone(world: World) {
         assert!(secret.is_none());
         let refused = hooks.create(HOOK, Origin::Any).await;
         assert!(matches!(refused, Err(ProviderError::Rejected { .. })));
-        assert_eq!(hooks.hooks().await.unwrap(), [made.clone()]);
+        assert_eq!(hooks.hooks().await.unwrap(), std::slice::from_ref(&made));
         hooks.repair(&made.id, HOOK, Origin::Any).await.unwrap();
         let mended = hooks.hooks().await.unwrap();
         assert_eq!((mended[0].url.as_str(), mended[0].tells), (HOOK, Some(Origin::Any)));

@@ -80,6 +80,7 @@ impl WebhookAdmin for Hooks {
         self.set(id, url).await
     }
 
+    /// Clears the place, whoever's address stands there by now: Twilio names the place only.
     async fn remove(&self, id: &str) -> Result<(), ProviderError> {
         match self.set(id, "").await {
             Err(ProviderError::ListGone) => Ok(()),

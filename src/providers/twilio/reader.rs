@@ -50,6 +50,6 @@ impl Connection {
         let asked = self.own("/IncomingPhoneNumbers.json", &[("PhoneNumber", sender)]);
         let found: wire::Numbers = self.read(&asked).await.map_err(Failure::of_account)?;
         let mut numbers = found.incoming_phone_numbers.into_iter();
-        numbers.find(|number| number.phone_number == *sender).ok_or(ProviderError::ListGone)
+        numbers.find(|number| number.e164 == *sender).ok_or(ProviderError::ListGone)
     }
 }

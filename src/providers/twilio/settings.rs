@@ -166,7 +166,7 @@ mod tests {
 
     const ACCOUNT: &str = "AC00000000000000000000000000000001";
 
-    fn check(more: serde_json::Value) -> Option<SettingsError> {
+    fn check(more: &serde_json::Value) -> Option<SettingsError> {
         let mut all = json!({"account_sid": ACCOUNT, "sender": "+447700900001"});
         all.as_object_mut().unwrap().append(&mut more.as_object().unwrap().clone());
         serde_json::from_value::<Settings>(all).unwrap().check().err()
@@ -190,7 +190,7 @@ mod tests {
             (json!({"base_url": "https://me:pw@x.test"}), Some(BaseUrl)),
             (json!({"messaging_url": "x.test"}), Some(BaseUrl)),
         ] {
-            assert_eq!(check(more.clone()), expected, "{more}");
+            assert_eq!(check(&more), expected, "{more}");
         }
         assert!(serde_json::from_value::<Settings>(json!({"sender": "+447700900001"})).is_err());
         let misspelt = json!({"account_sid": ACCOUNT, "sender": "+447700900001", "inflight": 1});

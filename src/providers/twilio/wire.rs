@@ -12,7 +12,7 @@ pub struct Account {
     pub status: String,
 }
 
-/// A message service.
+/// A messaging service.
 #[derive(Debug, Deserialize)]
 pub struct Service {
     pub sid: String,
@@ -37,7 +37,8 @@ pub struct Numbers {
 #[derive(Debug, Deserialize)]
 pub struct Number {
     pub sid: String,
-    pub phone_number: String,
+    #[serde(rename = "phone_number")]
+    pub e164: String,
     pub friendly_name: String,
     #[serde(default)]
     pub capabilities: Able,

@@ -5,7 +5,6 @@ use serde::{Deserialize, Serialize};
 /// How the simulated service behaves; every field can be changed while it runs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
-#[expect(clippy::struct_excessive_bools, reason = "each switches one thing by itself")]
 pub struct Settings {
     /// Every request takes this many milliseconds.
     pub latency_ms: u64,

@@ -149,3 +149,50 @@ impl Connection {
         request.map_err(unbuilt)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::providers::http::scripted::{Reply, Scripted, script};
+
+    const ACCOUNT: &str = "AC00000000000000000000000000000001";
+
+    fn scripted(replies: Vec<Reply>) -> (Connection, Arc<Scripted>) {
+        let (transport, clock) = script(replies);
+        let settings = json!({"account_sid": ACCOUNT, "sender": "+447700900001", "tries": 2});
+        let settings = serde_json::from_value(settings).unwrap();
+        let key = "SK00000000000000000000000000000002:s3cret".into();
+        let connection = Connection::new(settings, &key, transport.clone(), clock).unwrap();
+        (connection, transport)
+    }
+
+    #[tokio::test]
+    async fn a_form_goes_to_the_account_and_its_plus_signs_survive() {
+        let (connection, transport) = scripted(vec![Reply::Json(201, "{}")]);
+        let form = [("To", "+447911123456"), ("Body", "a & b")];
+        let target = connection.own("/Messages.json", &[]);
+        assert!(connection.post::<Value>(&target, &form).await.is_ok());
+        let asked =
+            format!("POST https://api.twilio.com/2010-04-01/Accounts/{ACCOUNT}/Messages.json");
+        assert_eq!(transport.asked(), [asked]);
+        assert_eq!(transport.bodies()[0], "To=%2B447911123456&Body=a+%26+b");
+    }
+
+    #[tokio::test]
+    async fn the_credential_follows_no_address_but_the_apis_own() {
+        let (connection, transport) = scripted(Vec::new());
+        for target in ["https://elsewhere.test/", "@elsewhere.test/2010-04-01/", ".evil.test/", ""]
+        {
+            assert!(connection.read::<Value>(target).await.is_err(), "{target}");
+        }
+        assert!(transport.asked().is_empty());
+    }
+
+    #[test]
+    fn nothing_shows_the_credential() {
+        let (connection, _) = scripted(Vec::new());
+        assert!(!format!("{connection:?}").contains("s3cret"));
+    }
+}

@@ -12,7 +12,7 @@ use crate::simulator::twilio::world::account::Number;
 pub fn collection(world: &World, account: usize, call: &Call) -> Reply {
     let account = &world.accounts[account];
     let part = call.param("PhoneNumber").unwrap_or_default().trim_start_matches('+');
-    let numbers = account.numbers.iter().filter(|own| own.number.contains(part));
+    let numbers = account.numbers.iter().filter(|own| own.e164.contains(part));
     let shown: Vec<Value> = numbers.map(|own| json(own, &account.sid)).collect();
     Reply::json(200, &json!({"incoming_phone_numbers": shown, "next_page_uri": null, "page": 0}))
 }
@@ -36,8 +36,8 @@ fn json(own: &Number, account: &str) -> Value {
     json!({
         "sid": own.sid,
         "account_sid": account,
-        "phone_number": own.number,
-        "friendly_name": own.number,
+        "phone_number": own.e164,
+        "friendly_name": own.e164,
         "capabilities": {"voice": true, "sms": own.sms, "mms": false, "fax": false},
         "sms_url": own.sms_url,
         "sms_method": "POST",

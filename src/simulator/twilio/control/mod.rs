@@ -69,8 +69,8 @@ impl Simulator {
         self.with(|world| {
             let sid = world.sid("PN");
             let owner = world.account(account).ok_or(ControlError::NoSuchAccount)?;
-            let (number, sms_url) = (number.to_owned(), String::new());
-            owner.numbers.push(Number { sid: sid.clone(), number, sms: true, sms_url });
+            let (e164, sms_url) = (number.to_owned(), String::new());
+            owner.numbers.push(Number { sid: sid.clone(), e164, sms: true, sms_url });
             Ok(sid)
         })
     }
@@ -79,7 +79,7 @@ impl Simulator {
     pub fn set_texting(&self, number: &str, on: bool) -> Result<(), ControlError> {
         self.with(|world| {
             let mut numbers = world.accounts.iter_mut().flat_map(|owner| &mut owner.numbers);
-            let own = numbers.find(|own| own.number == number).ok_or(ControlError::NoSuchNumber)?;
+            let own = numbers.find(|own| own.e164 == number).ok_or(ControlError::NoSuchNumber)?;
             own.sms = on;
             Ok(())
         })

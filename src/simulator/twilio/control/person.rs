@@ -28,7 +28,7 @@ impl Person {
             let owner = world
                 .accounts
                 .iter()
-                .position(|owner| owner.numbers.iter().any(|own| holds(&own.number)))
+                .position(|owner| owner.numbers.iter().any(|own| holds(&own.e164)))
                 .ok_or(ControlError::NoSuchNumber)?;
             Ok(world.receive(owner, &self.number, to, body))
         })

@@ -52,8 +52,8 @@ pub struct ApiKey {
 pub struct Number {
     /// `PN` and 32 hex digits.
     pub sid: String,
-    /// E.164.
-    pub number: String,
+    /// The number itself.
+    pub e164: String,
     /// Whether it takes texts.
     pub sms: bool,
     /// Where replies are told.

@@ -33,7 +33,7 @@ impl World {
         if by_service && service.is_none() {
             return Err((21_701, "The Messaging Service resource does not exist"));
         }
-        if !by_service && !owner.numbers.iter().any(|own| own.number == order.sender && own.sms) {
+        if !by_service && !owner.numbers.iter().any(|own| own.e164 == order.sender && own.sms) {
             return Err((21_606, "The 'From' number is not a valid, SMS-capable number"));
         }
         if !is_number(&order.to) {
@@ -93,7 +93,7 @@ impl World {
             callback: None,
             due: None,
         };
-        let own = account.numbers.iter().find(|own| own.number == to);
+        let own = account.numbers.iter().find(|own| own.e164 == to);
         let on_number = own.map(|own| own.sms_url.clone());
         let url = match service {
             Some(service) if !service.use_inbound_webhook_on_number => service.inbound_request_url,
