@@ -33,6 +33,7 @@ use tokio::net::TcpListener;
 pub use self::control::person::Person;
 pub use self::control::{ControlError, Text};
 pub use self::door::flow::{NO_ANSWER, TransportFailure};
+pub use self::hooks::http::{Deliveries, HttpSender};
 pub use self::hooks::{Answer, Attempt, Event, WebhookSender};
 pub use self::settings::{DeliveryRules, Port, Settings};
 pub use self::world::account::Consent;

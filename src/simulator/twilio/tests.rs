@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::{Body, to_bytes};
-use axum::http::Request;
+use axum::http::{HeaderMap, Request, StatusCode};
+use axum::routing::post;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use chrono::DateTime;
@@ -12,8 +13,8 @@ use serde_json::{Value, json};
 use tower::ServiceExt;
 use url::form_urlencoded::Serializer;
 
-use super::Simulator;
-use crate::clock::ManualClock;
+use super::{HttpSender, Simulator};
+use crate::clock::{ManualClock, SystemClock};
 
 const TOKEN: &str = "0123456789abcdef0123456789abcdef";
 const OURS: &str = "+447700900001";
@@ -189,4 +190,34 @@ async fn the_log_is_newest_first_and_its_pages_do_not_shift() {
     assert_eq!(third["next_page_uri"], Value::Null);
     let late = clinic.call("GET", &format!("{log}?DateSent%3E=1970-01-04"), &[]).await.json();
     assert_eq!(late["messages"].as_array().unwrap().len(), 3);
+}
+
+#[tokio::test]
+async fn deliveries_arrive_over_http_and_only_silence_is_tried_again() {
+    let (told, mut heard) = tokio::sync::mpsc::unbounded_channel();
+    let receive = move |headers: HeaderMap, body: String| async move {
+        told.send((headers.contains_key("x-twilio-signature"), body)).unwrap();
+        StatusCode::SERVICE_UNAVAILABLE
+    };
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/hook", listener.local_addr().unwrap());
+    let router = axum::Router::new().route("/hook", post(receive));
+    let receiver = tokio::spawn(async move { axum::serve(listener, router).await });
+
+    let sim = Simulator::new(Arc::new(SystemClock));
+    let account = sim.open_account("Practice", TOKEN);
+    let number = sim.add_number(&account, OURS).unwrap();
+    let clinic =
+        Clinic { sim, clock: Arc::new(ManualClock::new(DateTime::UNIX_EPOCH, 1)), account };
+    let uri = format!("/2010-04-01/Accounts/{}/IncomingPhoneNumbers/{number}.json", clinic.account);
+    assert_eq!(clinic.call("POST", &uri, &[("SmsUrl", &url)]).await.status, 200);
+    let deliveries = clinic.sim.deliver_over_http(HttpSender::new().unwrap());
+    clinic.sim.person(ANN).texts(OURS, "hello").unwrap();
+    let (signed, body) = heard.recv().await.unwrap();
+    assert!(signed && body.contains("Body=hello"));
+    // The 503 loses the first one: the next to come is the second text.
+    clinic.sim.person(ANN).texts(OURS, "again").unwrap();
+    assert!(heard.recv().await.unwrap().1.contains("Body=again"));
+    drop(deliveries);
+    receiver.abort();
 }

@@ -1,5 +1,7 @@
 //! Webhooks: what is told, signed and delivered, with loss, duplicates and disorder.
 
+pub mod http;
+
 use async_trait::async_trait;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
