@@ -246,6 +246,7 @@ in_process_and_over_http! {
     a_refused_key_and_a_suspended_account_are_told_apart,
     a_lost_webhook_heals_by_the_log,
     the_log_is_read_to_its_end,
+    a_text_of_yesterday_that_failed_today_is_told,
     a_service_reads_only_what_is_its_own,
     a_delivery_says_what_the_log_says,
     the_url_may_be_signed_with_its_port_or_without,
@@ -437,6 +438,19 @@ async fn the_log_is_read_to_its_end(world: World) {
     world.sim.person(ANN).texts(OURS, "later").unwrap();
     let late = world.log(&world.connection, Some(world.clock.now())).await;
     assert_eq!(late.iter().map(word).collect::<Vec<_>>(), ["later None"]);
+}
+
+async fn a_text_of_yesterday_that_failed_today_is_told(world: World) {
+    world.sim.configure(|settings| settings.delivery_ms = 20 * 3_600_000);
+    world.sim.person(BOB).is_out_of_reach(30_003);
+    world.invites(BOB).await;
+    world.clock.advance(Duration::from_hours(19));
+    assert!(world.log(&world.connection, Some(world.clock.now())).await.is_empty());
+    let since = world.clock.now();
+    world.clock.advance(Duration::from_hours(1));
+    let told = world.log(&world.connection, Some(since)).await;
+    assert_eq!(told.iter().map(word).collect::<Vec<_>>(), ["undelivered, for good: false"]);
+    assert_eq!(told[0].at, Some(world.clock.now()));
 }
 
 async fn a_service_reads_only_what_is_its_own(world: World) {

@@ -137,7 +137,7 @@ impl World {
 /// Decides how a text ends; returns the statuses it goes through.
 fn fate(message: &mut Message, reach: Option<Reach>, now: DateTime<Utc>) -> Vec<&'static str> {
     let at = message.due.take().unwrap_or(now);
-    (message.sent, message.updated) = (Some(at), at);
+    (message.sent, message.updated) = (Some(message.created), at);
     if message.error.is_some() {
         return vec!["failed"];
     }
