@@ -175,6 +175,9 @@ mod tests {
         assert_eq!(told(other).sender.as_deref(), Some("+447700900002"));
         let service = format!("{other}&MessagingServiceSid=MG1");
         assert_eq!(told(&service).sender.as_deref(), Some("MG1"));
+        // A number of ours is named as such, though it is in a service as well.
+        let both = told(&format!("{FROM}&Body=YES&MessagingServiceSid=MG1"));
+        assert_eq!(both.sender.as_deref(), Some("+447700900001"));
     }
 
     #[test]
