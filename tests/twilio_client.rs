@@ -22,6 +22,7 @@ use listwarden::rehearsal::RouterTransport;
 use listwarden::simulator::twilio::{
     Answer, Attempt, DeliveryRules, Fault, Port, Rule, Running, Simulator, WebhookSender,
 };
+use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 
 const TOKEN: &str = "0123456789abcdef0123456789abcdef";
@@ -564,7 +565,7 @@ async fn a_place_taken_by_somebody_else_is_left_alone(world: World) {
         assert_eq!(hooks.origins(), [Origin::Any]);
         assert!(hooks.hooks().await.unwrap().is_empty());
         let (made, secret) = hooks.create("https://reminders.test/", Origin::Any).await.unwrap();
-        assert!(secret.is_none());
+        assert_eq!(secret.unwrap().expose_secret(), TOKEN);
         let refused = hooks.create(HOOK, Origin::Any).await;
         assert!(matches!(refused, Err(ProviderError::Rejected { .. })));
         assert_eq!(hooks.hooks().await.unwrap(), std::slice::from_ref(&made));
@@ -575,6 +576,10 @@ async fn a_place_taken_by_somebody_else_is_left_alone(world: World) {
         hooks.remove(&made.id).await.unwrap();
         assert!(hooks.hooks().await.unwrap().is_empty());
     }
+    // An API key signs nothing, and whoever has only that does not know what does.
+    let key = world.sim.add_key(&world.account, false).unwrap();
+    let hooks = world.client(OURS, &key).webhooks(OURS).unwrap();
+    assert!(hooks.create(HOOK, Origin::Any).await.unwrap().1.is_none());
 }
 
 async fn help_is_answered_by_a_text(world: World) {

@@ -1,8 +1,9 @@
 //! Where Twilio sends what it has to tell: one address each, of the messaging service or number.
 //!
 //! A messaging service tells replies and delivery reports; a number tells replies only, as its
-//! `status_callback` is for calls, and failed deliveries come from the log. Twilio signs always;
-//! which secret it signs with is the account's matter, so none is returned here.
+//! `status_callback` is for calls, and failed deliveries come from the log. Twilio signs always,
+//! with a secret of the account rather than of the hook: it is known here only where we were given
+//! the auth token as credential.
 
 use async_trait::async_trait;
 use secrecy::SecretString;
@@ -73,7 +74,8 @@ impl WebhookAdmin for Hooks {
             return Err(ProviderError::Rejected { status: 200, title });
         }
         self.set(&hook.id, url).await?;
-        Ok((Hook { url: url.to_owned(), tells: Some(Origin::Any), ..hook }, None))
+        let hook = Hook { url: url.to_owned(), tells: Some(Origin::Any), ..hook };
+        Ok((hook, self.connection.signing_secret()))
     }
 
     async fn repair(&self, id: &str, url: &str, _origin: Origin) -> Result<(), ProviderError> {

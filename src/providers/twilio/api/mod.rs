@@ -8,12 +8,12 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::Request;
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderValue};
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use serde::de::DeserializeOwned;
 use url::form_urlencoded::Serializer;
 
 use self::problem::judge;
-use super::settings::{Settings, SettingsError};
+use super::settings::{Settings, SettingsError, Signing};
 use crate::clock::SharedClock;
 use crate::providers::http::{Client, Failure, base_url, parse, unbuilt};
 use crate::providers::{ProviderError, Transport};
@@ -32,6 +32,7 @@ struct Account {
     messaging: String,
     credential: HeaderValue,
     by_key: bool,
+    signing_secret: Option<SecretString>,
 }
 
 impl fmt::Debug for Connection {
@@ -53,6 +54,8 @@ impl Connection {
     ) -> Result<Self, SettingsError> {
         settings.check()?;
         let (credential, by_key) = settings.credential(key)?;
+        let signs = !by_key && settings.webhook_signing == Signing::AuthToken;
+        let signing_secret = signs.then(|| key.expose_secret().trim().into());
         let client = Client::new(transport, clock, settings.in_flight, settings.tries, judge);
         Ok(Self(Arc::new(Account {
             base: base_url(&settings.base_url).ok_or(SettingsError::BaseUrl)?,
@@ -61,6 +64,7 @@ impl Connection {
             settings,
             credential,
             by_key,
+            signing_secret,
         })))
     }
 
@@ -77,6 +81,11 @@ impl Connection {
     /// Tells whether the credential is an API key, which may not be allowed to read the account.
     pub(super) fn is_by_key(&self) -> bool {
         self.0.by_key
+    }
+
+    /// Returns what deliveries are signed with, where that is the credential itself.
+    pub(super) fn signing_secret(&self) -> Option<SecretString> {
+        self.0.signing_secret.clone()
     }
 
     /// Returns the target of something of this account, such as `Messages.json`, with its query.
