@@ -5,6 +5,7 @@
 //! Nothing outside its folder, configuration and documentation says its name.
 
 pub mod form;
+mod http;
 pub mod mailchimp;
 pub mod notice;
 pub mod port;
@@ -12,6 +13,7 @@ pub mod registry;
 pub mod signatures;
 pub mod text;
 pub mod transport;
+pub mod twilio;
 pub mod webhook;
 
 pub use notice::{Keyword, Notice, NoticePage, NoticeReader, Word};

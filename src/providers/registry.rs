@@ -10,13 +10,13 @@ use serde_json::{Map, Value};
 
 use super::{
     ListWriter, NoticeReader, ProviderError, TextSender, Transport, WebhookAdmin, WebhookScheme,
-    mailchimp,
+    mailchimp, twilio,
 };
 use crate::clock::SharedClock;
 use crate::domain::Channel;
 
 /// The providers there are.
-pub const PROVIDERS: &[Provider] = &[mailchimp::PROVIDER];
+pub const PROVIDERS: &[Provider] = &[mailchimp::PROVIDER, twilio::PROVIDER];
 
 /// A provider as configuration and composition know it.
 #[derive(Debug, Clone, Copy)]
@@ -30,8 +30,11 @@ pub struct Provider {
     /// Opens an account.
     pub connect: fn(Opening) -> Result<Arc<dyn ListAccount>, BadSettings>,
     /// How its webhooks are verified and read; none where it has none.
-    pub webhook: Option<fn(&Map<String, Value>) -> Result<Arc<dyn WebhookScheme>, BadSettings>>,
+    pub webhook: Option<ReadScheme>,
 }
+
+/// Makes the scheme of an account's webhooks out of its settings.
+pub type ReadScheme = fn(&Map<String, Value>) -> Result<Arc<dyn WebhookScheme>, BadSettings>;
 
 /// What an account is opened with.
 #[derive(Debug)]

@@ -5,3 +5,5 @@
 //! was seen to behave.
 
 pub mod mailchimp;
+mod server;
+pub mod twilio;

@@ -17,7 +17,6 @@ mod control;
 mod door;
 mod hooks;
 mod seed;
-mod server;
 mod settings;
 mod world;
 
@@ -42,12 +41,13 @@ pub use self::door::flow::{NO_ANSWER, TransportFailure};
 pub use self::hooks::http::{Deliveries, HttpSender};
 pub use self::hooks::{Answer, Attempt, DeliveryRules, Event, Reason, WebhookSender, signature};
 pub use self::seed::SeedMember;
-pub use self::server::Running;
 pub use self::settings::Settings;
 pub use self::world::faults::{Fault, Risk, Rule};
 pub use self::world::log::{Counters, Write};
+pub use super::server::Running;
 
 use self::world::World;
+use super::server;
 use crate::clock::SharedClock;
 
 /// A simulated Mailchimp; clones share it.
