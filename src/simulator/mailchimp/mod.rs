@@ -17,7 +17,6 @@ mod control;
 mod door;
 mod hooks;
 mod seed;
-mod server;
 mod settings;
 mod world;
 
@@ -41,10 +40,10 @@ pub use self::control::staff::{ImportRow, Imported, Staff, StaffAct};
 pub use self::door::flow::{NO_ANSWER, TransportFailure};
 pub use self::hooks::{Answer, Attempt, DeliveryRules, Event, Reason, WebhookSender, signature};
 pub use self::seed::SeedMember;
-pub use self::server::Running;
 pub use self::settings::Settings;
 pub use self::world::faults::{Fault, Risk, Rule};
-pub use self::world::log::{Counters, Write};
+pub use crate::simulator::log::{Counters, Write};
+pub use crate::simulator::server::Running;
 
 use self::world::World;
 use crate::clock::SharedClock;
@@ -82,7 +81,7 @@ impl Simulator {
 
     /// Serves over HTTP until stopped.
     pub fn serve(&self, listener: TcpListener) -> io::Result<Running> {
-        server::serve(
+        crate::simulator::server::serve(
             control::routes::router(self.clone(), control::routes::Caller::Remote),
             listener,
         )

@@ -17,9 +17,9 @@ use super::staff::{ImportRow, StaffAct};
 use crate::simulator::mailchimp::Simulator;
 use crate::simulator::mailchimp::api::batches;
 use crate::simulator::mailchimp::door::flow;
-use crate::simulator::mailchimp::server::unhurried;
 use crate::simulator::mailchimp::settings::Settings;
 use crate::simulator::mailchimp::world::faults::{Risk, Rule};
+use crate::simulator::server::unhurried;
 
 /// How callers reach the router.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

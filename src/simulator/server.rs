@@ -31,7 +31,7 @@ impl Running {
         self.address
     }
 
-    /// Returns the base URL of its API, without `/3.0`.
+    /// Returns the URL it is reached at, without any path.
     #[must_use]
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
