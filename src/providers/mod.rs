@@ -5,6 +5,7 @@
 //! Nothing outside its folder, configuration and documentation says its name.
 
 pub mod form;
+mod http;
 pub mod mailchimp;
 pub mod notice;
 pub mod port;

@@ -5,12 +5,12 @@ use std::collections::BTreeSet;
 use chrono::{DateTime, Utc};
 use futures::future::try_join_all;
 
-use super::api::problem::Failure;
 use super::api::{Call, parse};
 use super::batches::{Answer, Report};
 use super::wire::{self, RawMember};
 use super::{Connection, Mailchimp, hash};
 use crate::domain::{Address, MemberKey};
+use crate::providers::http::Failure;
 use crate::providers::{
     Account, Audience, Member, MemberPage, PageCursor, ProviderError, RequiredField, Scope,
 };

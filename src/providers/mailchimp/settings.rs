@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
-use url::Url;
+
+use crate::providers::http::base_url;
 
 /// Requests that Mailchimp takes at once from one user is 10; one is left for people.
 const MOST_IN_FLIGHT: usize = 9;
@@ -113,15 +114,7 @@ impl Settings {
 }
 
 fn parse_base(text: &str) -> Result<String, SettingsError> {
-    let url = Url::parse(text).map_err(|_| SettingsError::BaseUrl)?;
-    let plain = url.username().is_empty()
-        && url.password().is_none()
-        && url.query().is_none()
-        && url.fragment().is_none();
-    if !plain || !matches!(url.scheme(), "https" | "http") || url.host().is_none() {
-        return Err(SettingsError::BaseUrl);
-    }
-    Ok(url.as_str().trim_end_matches('/').to_owned())
+    base_url(text).ok_or(SettingsError::BaseUrl)
 }
 
 /// Reads the data centre that a key ends in (`…-us6`). Only this shape can become part of a host.

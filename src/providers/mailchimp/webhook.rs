@@ -10,11 +10,11 @@ use secrecy::SecretString;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::api::problem::Failure;
 use super::api::{Call, parse};
 use super::{Connection, Settings};
 use crate::domain::{Address, Origin};
 use crate::providers::form::Form;
+use crate::providers::http::Failure;
 use crate::providers::signatures::{self, Delivery, Forged, Signature, Verified};
 use crate::providers::{Hook, Malformed, Notice, ProviderError, WebhookAdmin, WebhookScheme, Word};
 

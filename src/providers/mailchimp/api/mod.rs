@@ -1,7 +1,4 @@
-//! Sending: credential, the account's share of requests, retries, and what answers mean.
-//!
-//! A read is tried again freely. A write is sent again only when it certainly was not applied:
-//! what may have happened comes back as [`ProviderError::Doubtful`], and the loop reads first.
+//! Sending: where the API is, the credential, and what answers mean.
 
 pub mod call;
 mod headers;
@@ -9,41 +6,32 @@ pub mod problem;
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
 
 use bytes::Bytes;
+use http::Request;
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderValue};
-use http::{Request, Response};
 use secrecy::SecretString;
 use serde::de::DeserializeOwned;
-use tokio::sync::Semaphore;
 
 pub use self::call::Call;
-use self::headers::{credential, is_json, retry_after};
-use self::problem::{Failure, Setback, Trouble, judge};
+use self::headers::credential;
+use self::problem::judge;
 use super::settings::{Settings, SettingsError, data_centre};
 use crate::clock::SharedClock;
-use crate::providers::{ProviderError, Transport, TransportError};
-
-/// The first pause after a failure; it doubles with each.
-const FIRST_PAUSE: Duration = Duration::from_secs(1);
-/// The longest pause; a provider that asks for more is left to the next run.
-const LONGEST_PAUSE: Duration = Duration::from_mins(1);
+pub use crate::providers::http::parse;
+use crate::providers::http::{Client, Failure, unbuilt};
+use crate::providers::{ProviderError, Transport};
 
 /// One account: its credential and its share of requests, for all of its lists.
 #[derive(Clone)]
 pub struct Connection(Arc<Account>);
 
 struct Account {
-    transport: Arc<dyn Transport>,
-    clock: SharedClock,
+    client: Client,
     settings: Settings,
     base: String,
     region: Option<String>,
     credential: HeaderValue,
-    permits: Semaphore,
-    sent: AtomicU64,
 }
 
 impl fmt::Debug for Connection {
@@ -68,10 +56,7 @@ impl Connection {
             base: settings.base(key)?,
             region: data_centre(key),
             credential: credential(settings.auth, key)?,
-            permits: Semaphore::new(settings.in_flight),
-            sent: AtomicU64::new(0),
-            transport,
-            clock,
+            client: Client::new(transport, clock, settings.in_flight, settings.tries, judge),
             settings,
         })))
     }
@@ -79,7 +64,7 @@ impl Connection {
     /// Returns how many requests were sent, tries counted one by one.
     #[must_use]
     pub fn requests(&self) -> u64 {
-        self.0.sent.load(Ordering::Relaxed)
+        self.0.client.requests()
     }
 
     pub(super) fn settings(&self) -> &Settings {
@@ -87,7 +72,7 @@ impl Connection {
     }
 
     pub(super) fn clock(&self) -> &SharedClock {
-        &self.0.clock
+        self.0.client.clock()
     }
 
     pub(super) fn region(&self) -> Option<&str> {
@@ -96,12 +81,12 @@ impl Connection {
 
     /// Sends a call that changes nothing and reads the answer as `T`.
     pub(super) async fn read<T: DeserializeOwned>(&self, call: &Call) -> Result<T, Failure> {
-        parse(&self.persist(false, || self.request(call)).await?)
+        parse(&self.0.client.read(|| self.request(call)).await?)
     }
 
     /// Sends a call that changes something and returns the answer's body.
     pub(super) async fn write(&self, call: &Call) -> Result<Bytes, Failure> {
-        self.persist(true, || self.request(call)).await
+        self.0.client.write(|| self.request(call)).await
     }
 
     /// Fetches a file that the provider named, without the credential and one try only.
@@ -111,50 +96,12 @@ impl Connection {
         let secure = url.starts_with("https://") || self.0.base.starts_with("http://");
         let request = Request::get(url).body(Bytes::new()).ok().filter(|_| secure);
         let request = request.ok_or(ProviderError::Unreadable { what: "a file's address" })?;
-        let answer =
-            self.send(request).await.map_err(|error| ProviderError::Unavailable(Some(error)))?;
+        let answer = self.0.client.send(request).await;
+        let answer = answer.map_err(|error| ProviderError::Unavailable(Some(error)))?;
         if answer.status().is_success() {
             return Ok(answer.into_body());
         }
         Err(ProviderError::Unavailable(None))
-    }
-
-    /// Sends until it works, fails for good, is in doubt, or no try is left.
-    async fn persist(
-        &self,
-        writes: bool,
-        request: impl Fn() -> Result<Request<Bytes>, Failure>,
-    ) -> Result<Bytes, Failure> {
-        let mut tried = 0;
-        loop {
-            let trouble = match self.attempt(request()?).await {
-                Ok(body) => return Ok(body),
-                Err(Setback::Failed(failure)) => return Err(failure),
-                Err(Setback::Trouble(trouble)) => trouble,
-            };
-            tried += 1;
-            let pause = self.pause(tried, trouble.retry_after());
-            let last = tried >= self.0.settings.tries || pause > LONGEST_PAUSE;
-            if last || (writes && trouble.is_doubtful()) {
-                return Err(Failure::Error(trouble.into_error(writes)));
-            }
-            self.0.clock.sleep(pause).await;
-        }
-    }
-
-    async fn attempt(&self, request: Request<Bytes>) -> Result<Bytes, Setback> {
-        let answer =
-            self.send(request).await.map_err(|error| Setback::Trouble(Trouble::from(error)))?;
-        let after = retry_after(answer.headers(), self.0.clock.now());
-        judge(answer.status(), is_json(answer.headers()), answer.body(), after)?;
-        Ok(answer.into_body())
-    }
-
-    async fn send(&self, request: Request<Bytes>) -> Result<Response<Bytes>, TransportError> {
-        let permit = self.0.permits.acquire().await;
-        let _permit = permit.map_err(|_| TransportError::Unreachable(None))?;
-        self.0.sent.fetch_add(1, Ordering::Relaxed);
-        self.0.transport.send(request).await
     }
 
     fn request(&self, call: &Call) -> Result<Request<Bytes>, Failure> {
@@ -167,24 +114,8 @@ impl Connection {
             Some(body) => request.header(CONTENT_TYPE, "application/json").body(Bytes::from(body)),
             None => request.body(Bytes::new()),
         };
-        request.map_err(|_| {
-            let title = "request could not be built".to_owned();
-            Failure::Error(ProviderError::Rejected { status: 0, title })
-        })
+        request.map_err(unbuilt)
     }
-
-    fn pause(&self, tried: u32, asked: Option<Duration>) -> Duration {
-        let doubled = FIRST_PAUSE * 2_u32.saturating_pow(tried.saturating_sub(1)).min(32);
-        let own = self.0.clock.jittered(doubled).min(LONGEST_PAUSE);
-        asked.map_or(own, |asked| asked.max(own))
-    }
-}
-
-/// Reads an answer as `T`; an answer of another shape is an error without any of its text.
-pub(super) fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Failure> {
-    serde_json::from_slice(body).map_err(|_| {
-        Failure::Error(ProviderError::Unreadable { what: "an answer of another shape" })
-    })
 }
 
 #[cfg(test)]

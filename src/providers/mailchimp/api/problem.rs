@@ -2,102 +2,10 @@
 //!
 //! A problem's detail is read here to tell refusals apart and goes no further: it holds addresses.
 
-use std::time::Duration;
-
-use http::StatusCode;
 use serde::Deserialize;
 
-use crate::providers::{ProviderError, Refusal, TransportError};
-
-/// Why a request did not work.
-#[derive(Debug)]
-pub enum Setback {
-    /// It will not work, however often it is sent.
-    Failed(Failure),
-    /// It may work later.
-    Trouble(Trouble),
-}
-
-/// Why a request will not work.
-#[derive(Debug)]
-pub enum Failure {
-    /// There is no such thing, in the provider's own words; what, is for the caller to know.
-    NotFound,
-    /// A refusal of one member, or of the request where it is about none.
-    Refused {
-        /// Why.
-        refusal: Refusal,
-        /// HTTP status.
-        status: u16,
-        /// The problem's title.
-        title: String,
-    },
-    /// Nothing else will work either.
-    Error(ProviderError),
-}
-
-impl Failure {
-    /// Returns the error for a request that is about the list itself.
-    pub fn of_list(self) -> ProviderError {
-        match self {
-            Self::NotFound => ProviderError::ListGone,
-            other => other.of_account(),
-        }
-    }
-
-    /// Returns the error for a request that is about neither a member nor a list.
-    pub fn of_account(self) -> ProviderError {
-        match self {
-            Self::NotFound => {
-                ProviderError::Rejected { status: 404, title: "Resource Not Found".to_owned() }
-            }
-            Self::Refused { status, title, .. } => ProviderError::Rejected { status, title },
-            Self::Error(error) => error,
-        }
-    }
-}
-
-/// Why a request did not work for now.
-#[derive(Debug)]
-pub enum Trouble {
-    /// Turned away before anything was done.
-    Throttled(Option<Duration>),
-    /// Never reached the provider.
-    Unreachable(TransportError),
-    /// Cut off, or failed within the provider: it may have taken effect.
-    Broken(Option<TransportError>),
-}
-
-impl Trouble {
-    /// Tells whether the request may have taken effect.
-    pub const fn is_doubtful(&self) -> bool {
-        matches!(self, Self::Broken(_))
-    }
-
-    /// Returns how long the provider asked us to wait.
-    pub const fn retry_after(&self) -> Option<Duration> {
-        match self {
-            Self::Throttled(after) => *after,
-            _ => None,
-        }
-    }
-
-    /// Returns the error once no try is left; `writes` tells whether the request changes anything.
-    pub fn into_error(self, writes: bool) -> ProviderError {
-        match self {
-            Self::Throttled(retry_after) => ProviderError::Throttled { retry_after },
-            Self::Unreachable(error) => ProviderError::Unavailable(Some(error)),
-            Self::Broken(error) if writes => ProviderError::Doubtful(error),
-            Self::Broken(error) => ProviderError::Unavailable(error),
-        }
-    }
-}
-
-impl From<TransportError> for Trouble {
-    fn from(error: TransportError) -> Self {
-        if error.is_doubtful() { Self::Broken(Some(error)) } else { Self::Unreachable(error) }
-    }
-}
+use crate::providers::http::{Answer, Failure, Setback, Trouble, plain};
+use crate::providers::{ProviderError, Refusal};
 
 /// A problem document (RFC 7807). `type` is missing from many and has changed thrice: not read.
 #[derive(Debug, Default, Deserialize)]
@@ -118,14 +26,11 @@ struct FieldError {
 ///
 /// A failure without a problem document is the network's word, not the provider's: its 403 is a
 /// block for too much traffic, and its 404 is no absence.
-pub fn judge(
-    status: StatusCode,
-    json: bool,
-    body: &[u8],
-    after: Option<Duration>,
-) -> Result<(), Setback> {
-    let problem = json.then(|| serde_json::from_slice::<Problem>(body).ok()).flatten();
-    let setback = match (status.as_u16(), problem) {
+pub fn judge(answer: &Answer<'_>) -> Result<(), Setback> {
+    let after = answer.retry_after;
+    let problem =
+        answer.json.then(|| serde_json::from_slice::<Problem>(answer.body).ok()).flatten();
+    let setback = match (answer.status, problem) {
         (200..=299, _) => return Ok(()),
         (401, _) => Failure::Error(ProviderError::Unauthorized),
         (429, _) | (403, None) => return Err(Setback::Trouble(Trouble::Throttled(after))),
@@ -185,18 +90,10 @@ pub fn other(status: u16, title: &str) -> Refusal {
     Refusal::Other { status, title: plain(title) }
 }
 
-/// Returns a provider's title or field name if it can be nothing else.
-pub fn plain(text: &str) -> String {
-    let harmless = |c: char| c.is_ascii_alphanumeric() || " _-/".contains(c);
-    if !text.is_empty() && text.len() <= 60 && text.chars().all(harmless) {
-        text.to_owned()
-    } else {
-        "untitled".to_owned()
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use serde_json::json;
 
     use super::*;
@@ -206,8 +103,9 @@ mod tests {
             "title": title, "status": status, "detail": detail,
             "errors": [{"field": field, "message": "Please enter a value"}],
         });
-        let status = StatusCode::from_u16(status).unwrap();
-        match judge(status, true, body.to_string().as_bytes(), None) {
+        let body = body.to_string();
+        let answer = Answer { status, json: true, body: body.as_bytes(), retry_after: None };
+        match judge(&answer) {
             Err(Setback::Failed(Failure::Refused { refusal, .. })) => format!("{refusal:?}"),
             Err(Setback::Failed(Failure::Error(error))) => format!("{error:?}"),
             Err(Setback::Failed(Failure::NotFound)) => "NotFound".to_owned(),
@@ -273,12 +171,8 @@ mod tests {
     #[test]
     fn a_failure_without_a_problem_document_is_never_the_providers_word() {
         let html = |status| {
-            judge(
-                StatusCode::from_u16(status).unwrap(),
-                false,
-                b"<html>",
-                Some(Duration::from_secs(7)),
-            )
+            let retry_after = Some(Duration::from_secs(7));
+            judge(&Answer { status, json: false, body: b"<html>", retry_after })
         };
         assert!(matches!(html(403), Err(Setback::Trouble(Trouble::Throttled(Some(_))))));
         assert!(matches!(html(502), Err(Setback::Trouble(Trouble::Broken(None)))));
@@ -286,11 +180,5 @@ mod tests {
             html(404),
             Err(Setback::Failed(Failure::Error(ProviderError::Unreadable { .. })))
         ));
-    }
-
-    #[test]
-    fn a_title_that_could_hold_an_address_is_left_out() {
-        assert_eq!(plain("Member Exists"), "Member Exists");
-        assert_eq!(plain("ann@mail.test exists"), "untitled");
     }
 }

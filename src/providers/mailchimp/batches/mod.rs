@@ -11,9 +11,10 @@ use http::{Method, StatusCode};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::api::problem::{Failure, Setback, judge};
+use super::api::problem::judge;
 use super::api::{Call, Connection, parse};
 use crate::providers::ProviderError;
+use crate::providers::http::{Answer as Judged, Failure, Setback};
 
 /// How often a result file is asked for, each time at a fresh address.
 const FETCHES: u32 = 4;
@@ -35,8 +36,9 @@ impl Answer {
     /// nothing is certain.
     pub fn outcome(&self) -> Result<&[u8], Option<Failure>> {
         let body = self.response.as_deref().unwrap_or_default().as_bytes();
-        let status = StatusCode::from_u16(self.status_code).map_err(|_| None)?;
-        match judge(status, true, body, None) {
+        StatusCode::from_u16(self.status_code).map_err(|_| None)?;
+        let status = self.status_code;
+        match judge(&Judged { status, json: true, body, retry_after: None }) {
             Ok(()) => Ok(body),
             Err(Setback::Failed(failure)) => Err(Some(failure)),
             Err(Setback::Trouble(_)) => Err(None),

@@ -7,13 +7,14 @@ use std::collections::HashMap;
 use http::Method;
 use serde_json::{Value, json};
 
-use super::super::api::problem::{Failure, other, plain, refusal_in};
+use super::super::api::problem::{other, refusal_in};
 use super::super::api::{Call, parse};
 use super::super::wire::{BulkError, BulkReply, RawMember};
 use super::super::{Mailchimp, wire};
 use super::outcome::reported;
 use super::steps::entrant;
 use crate::domain::Address;
+use crate::providers::http::{Failure, plain};
 use crate::providers::{LotResult, MemberWrite, Outcome, ProviderError, Refusal};
 
 /// The most members that one request may carry.

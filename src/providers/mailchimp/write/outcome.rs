@@ -8,10 +8,10 @@ use std::str::FromStr;
 use uuid::Uuid;
 
 use super::super::api::parse;
-use super::super::api::problem::Failure;
 use super::super::wire::RawMember;
 use crate::domain::MemberStatus;
 use crate::domain::text::words;
+use crate::providers::http::Failure;
 use crate::providers::{Outcome, ProviderError, Refusal};
 
 words! {
