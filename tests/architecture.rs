@@ -88,7 +88,11 @@ fn names_a_provider_in_code(text: &str) -> bool {
     let body = text.split("#[cfg(test)]").next().unwrap_or_default();
     body.lines()
         .map(|line| line.split("//").next().unwrap_or_default())
-        .any(|line| line.to_lowercase().contains("mailchimp") && !line.contains('"'))
+        .any(|line| names_a_provider(&line.to_lowercase()) && !line.contains('"'))
+}
+
+fn names_a_provider(line: &str) -> bool {
+    ["mailchimp", "sinch"].iter().any(|name| line.contains(name))
 }
 
 fn may_use(module: &str, used: &str) -> bool {
