@@ -30,8 +30,11 @@ pub struct Provider {
     /// Opens an account.
     pub connect: fn(Opening) -> Result<Arc<dyn ListAccount>, BadSettings>,
     /// How its webhooks are verified and read; none where it has none.
-    pub webhook: Option<fn(&Map<String, Value>) -> Result<Arc<dyn WebhookScheme>, BadSettings>>,
+    pub webhook: Option<ReadScheme>,
 }
+
+/// Makes the scheme of an account's webhooks out of its settings.
+pub type ReadScheme = fn(&Map<String, Value>) -> Result<Arc<dyn WebhookScheme>, BadSettings>;
 
 /// What an account is opened with.
 #[derive(Debug)]

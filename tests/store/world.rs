@@ -204,7 +204,7 @@ impl World {
         draft.channel = Some(Channel::Email);
         draft.explicit = true;
         draft.occurred_at = Some(at(-10));
-        draft.unique = unique.to_owned();
+        unique.clone_into(&mut draft.unique);
         draft.into_event(EventId(self.clock.id()), self.clock.now())
     }
 

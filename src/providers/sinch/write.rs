@@ -179,6 +179,14 @@ mod tests {
         }
     }
 
+    fn told(id: Uuid, outcome: &Outcome) -> String {
+        let what = match outcome {
+            Outcome::Done { status, .. } => status.to_string(),
+            other => format!("{other:?}"),
+        };
+        format!("{}: {what}", id.as_u128())
+    }
+
     async fn sent(writes: Vec<MemberWrite>, replies: Vec<Reply>) -> (String, Vec<String>) {
         let (connection, transport, _) = scripted([vec![TOKEN], replies].concat());
         let list = connection.list("g1");
@@ -186,13 +194,7 @@ mod tests {
         for lot in lots(writes) {
             match list.send_lot(&lot).await {
                 Ok(LotResult::Done(outcomes)) => {
-                    said.extend(outcomes.iter().map(|(id, outcome)| {
-                        let what = match outcome {
-                            Outcome::Done { status, .. } => status.to_string(),
-                            other => format!("{other:?}"),
-                        };
-                        format!("{}: {what}", id.as_u128())
-                    }))
+                    said.extend(outcomes.iter().map(|(id, outcome)| told(*id, outcome)));
                 }
                 other => said.push(format!("{other:?}")),
             }

@@ -1,4 +1,4 @@
-//! The Sinch SMS API, its OAuth2 tokens and the consent lists of the Conversation API, simulated.
+//! The Sinch SMS API, its OAuth 2.0 tokens and the consent lists of the Conversation API, simulated.
 //!
 //! It owns the behaviour that Sinch documents, its traps first: `PUT` replaces a whole group,
 //! additions run before deletions, numbers come back without `+`, STOP is a message like any other,

@@ -14,7 +14,7 @@ pub struct Settings {
     pub stall_ms: u64,
     /// How many writes the request log remembers.
     pub remembered_writes: usize,
-    /// How long an OAuth2 token lasts, in seconds.
+    /// How long an OAuth 2.0 token lasts, in seconds.
     pub token_seconds: u32,
     /// Wraps the members of a group as `{"members": […]}`, as Sinch's Python SDK has it; else a
     /// bare array, as the documentation has it.

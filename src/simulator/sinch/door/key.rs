@@ -10,7 +10,7 @@ use super::call::Call;
 use super::reply::Reply;
 use crate::simulator::sinch::world::World;
 
-/// Gives a token for an access key: OAuth2 client credentials, the key by HTTP Basic.
+/// Gives a token for an access key: OAuth 2.0 client credentials, the key by HTTP Basic.
 ///
 /// Source: Sinch docs, OAuth 2.0 access tokens.
 pub fn token(world: &mut World, call: &Call) -> Reply {

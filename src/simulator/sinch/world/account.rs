@@ -17,7 +17,7 @@ const KEPT: TimeDelta = TimeDelta::days(14);
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Credentials {
-    /// The project, for tokens by OAuth2.
+    /// The project, for tokens by OAuth 2.0.
     pub project_id: String,
     /// The service plan, for a token of its own.
     pub service_plan_id: String,
