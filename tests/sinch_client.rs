@@ -163,11 +163,20 @@ impl World {
     }
 }
 
+/// A callback as it was read: its nonce and its notices.
+type Read = Result<(Option<String>, Vec<Notice>), Forged>;
+
 /// Our end of the callbacks: verifies, reads, answers.
 struct Receiver {
     scheme: Arc<dyn WebhookScheme>,
     clock: Arc<ManualClock>,
-    got: Mutex<Vec<Result<(Option<String>, Vec<Notice>), Forged>>>,
+    got: Mutex<Vec<Read>>,
+}
+
+impl Receiver {
+    fn got(&self) -> Vec<Read> {
+        self.got.lock().unwrap().clone()
+    }
 }
 
 #[async_trait]
@@ -507,7 +516,7 @@ async fn a_callback_says_what_the_list_says(world: World) {
     world.sim.text(0, &number(1), SENDER, "Stop please").unwrap();
     assert_eq!(world.sim.deliver_webhooks().await, 1);
     let listed = world.told(None).await;
-    let got = receiver.got.lock().unwrap();
+    let got = receiver.got();
     assert_eq!(got[0].as_ref().unwrap().1, listed);
     assert_eq!(words(&listed), ["Stop please"]);
 }
@@ -529,7 +538,7 @@ async fn an_old_or_forged_callback_is_refused_and_a_duplicate_has_one_nonce(worl
     world.sim.set_callback(0, Some(callback)).unwrap();
     world.sim.text(0, &number(1), SENDER, "Hi").unwrap();
     world.sim.deliver_webhooks().await;
-    let got = receiver.got.lock().unwrap();
+    let got = receiver.got();
     let nonce = |place: usize| got[place].as_ref().unwrap().0.clone().unwrap();
     assert_eq!(nonce(0), nonce(1));
     assert_eq!(got[2].as_ref().unwrap_err(), &Forged::Stale);
@@ -546,7 +555,7 @@ async fn what_became_of_an_invitation_is_told(world: World) {
         world.sim.report(0, (&batch, &number(1)), code, status).unwrap();
     }
     assert_eq!(world.sim.deliver_webhooks().await, 4);
-    let got = receiver.got.lock().unwrap();
+    let got = receiver.got();
     let notices: Vec<Notice> =
         got.iter().flat_map(|read| read.as_ref().unwrap().1.clone()).collect();
     assert_eq!(
@@ -565,7 +574,7 @@ async fn a_callback_with_a_password_is_taken_where_sinch_does_not_sign(world: Wo
     world.sim.set_callback(0, Some(callback)).unwrap();
     world.sim.text(0, &number(1), SENDER, "YES").unwrap();
     world.sim.deliver_webhooks().await;
-    let got = receiver.got.lock().unwrap();
+    let got = receiver.got();
     assert_eq!(words(&got[0].as_ref().unwrap().1), ["STOP"]);
     assert_eq!(got[1].as_ref().unwrap_err(), &Forged::Missing);
 }
