@@ -31,7 +31,7 @@ impl Running {
         self.address
     }
 
-    /// Returns the URL it is reached at, without any path.
+    /// Returns its base URL, without a path.
     #[must_use]
     pub fn url(&self) -> String {
         format!("http://{}", self.address)

@@ -42,10 +42,11 @@ pub use self::hooks::{Answer, Attempt, DeliveryRules, Event, Reason, WebhookSend
 pub use self::seed::SeedMember;
 pub use self::settings::Settings;
 pub use self::world::faults::{Fault, Risk, Rule};
-pub use crate::simulator::log::{Counters, Write};
-pub use crate::simulator::server::Running;
+pub use super::log::{Counters, Write};
+pub use super::server::Running;
 
 use self::world::World;
+use super::server;
 use crate::clock::SharedClock;
 
 /// A simulated Mailchimp; clones share it.
@@ -81,7 +82,7 @@ impl Simulator {
 
     /// Serves over HTTP until stopped.
     pub fn serve(&self, listener: TcpListener) -> io::Result<Running> {
-        crate::simulator::server::serve(
+        server::serve(
             control::routes::router(self.clone(), control::routes::Caller::Remote),
             listener,
         )

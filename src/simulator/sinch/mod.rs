@@ -31,6 +31,7 @@ use axum::Router;
 use tokio::net::TcpListener;
 
 pub use self::control::ControlError;
+pub use self::hooks::http::{Deliveries, HttpSender};
 pub use self::hooks::signature;
 pub use self::hooks::{Answer, Attempt, Callback, DeliveryRules, Event, Signing, WebhookSender};
 pub use self::settings::Settings;

@@ -3,6 +3,7 @@
 //! Source: Sinch docs, SMS REST API, Webhooks; Sinch Python SDK, `authentication_validation.py`.
 
 pub mod delivery;
+pub mod http;
 
 pub use delivery::{Answer, Attempt, DeliveryRules, Signing, WebhookSender, signature};
 

@@ -4,7 +4,11 @@ use async_trait::async_trait;
 use serde_json::{Value, json};
 
 use super::{ANN, Clinic, SENDER, clinic};
-use crate::simulator::sinch::{Answer, Attempt, Callback, Signing, WebhookSender, signature};
+use crate::clock::SystemClock;
+use crate::simulator::sinch::{
+    Answer, Attempt, Callback, Credentials, HttpSender, Signing, Simulator, WebhookSender,
+    signature,
+};
 
 /// A receiver that answers the same to everything and keeps what it got.
 struct Receiver {
@@ -138,4 +142,28 @@ async fn a_callback_with_basic_says_its_password_and_no_signature() {
     let got = receiver.got.lock().unwrap();
     assert_eq!(header(&got[0], "authorization"), "Basic dTpw");
     assert_eq!(got[0].headers.len(), 2);
+}
+
+#[tokio::test]
+async fn callbacks_go_over_http_as_they_fall_due() {
+    let (tell, mut heard) = tokio::sync::mpsc::unbounded_channel();
+    let receive = async move |headers: axum::http::HeaderMap, body: String| {
+        tell.send((headers.contains_key("x-sinch-webhook-signature"), body)).unwrap();
+    };
+    let router = axum::Router::new().route("/hooks", axum::routing::post(receive));
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/hooks", listener.local_addr().unwrap());
+    let receiver = tokio::spawn(async move { axum::serve(listener, router).await });
+    let sim = Simulator::new(Arc::new(SystemClock));
+    sim.open_account(Credentials::default());
+    let signing = Signing::Signed { secret: "s3cret".to_owned() };
+    sim.set_callback(0, Some(Callback { url, signing })).unwrap();
+    let deliveries = sim.deliver_over_http(HttpSender::new().unwrap());
+    for text in ["hello", "again"] {
+        sim.text(0, ANN, SENDER, text).unwrap();
+        let (signed, body) = heard.recv().await.unwrap();
+        assert!(signed && body.contains(text));
+    }
+    drop(deliveries);
+    receiver.abort();
 }
