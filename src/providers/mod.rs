@@ -11,6 +11,7 @@ pub mod notice;
 pub mod port;
 pub mod registry;
 pub mod signatures;
+pub mod sinch;
 pub mod text;
 pub mod transport;
 pub mod twilio;

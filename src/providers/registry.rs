@@ -10,13 +10,13 @@ use serde_json::{Map, Value};
 
 use super::{
     ListWriter, NoticeReader, ProviderError, TextSender, Transport, WebhookAdmin, WebhookScheme,
-    mailchimp, twilio,
+    mailchimp,
 };
 use crate::clock::SharedClock;
 use crate::domain::Channel;
 
 /// The providers there are.
-pub const PROVIDERS: &[Provider] = &[mailchimp::PROVIDER, twilio::PROVIDER];
+pub const PROVIDERS: &[Provider] = &[mailchimp::PROVIDER];
 
 /// A provider as configuration and composition know it.
 #[derive(Debug, Clone, Copy)]

@@ -43,7 +43,7 @@ pub use self::hooks::{Answer, Attempt, DeliveryRules, Event, Reason, WebhookSend
 pub use self::seed::SeedMember;
 pub use self::settings::Settings;
 pub use self::world::faults::{Fault, Risk, Rule};
-pub use self::world::log::{Counters, Write};
+pub use super::log::{Counters, Write};
 pub use super::server::Running;
 
 use self::world::World;

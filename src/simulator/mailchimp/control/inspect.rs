@@ -6,13 +6,13 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::ControlError;
+use crate::simulator::log::{Counters, Write};
 use crate::simulator::mailchimp::api::fields::Selection;
 use crate::simulator::mailchimp::api::members::view::MemberView;
 use crate::simulator::mailchimp::audience::Audience;
 use crate::simulator::mailchimp::audience::member::{Member, Party, Slot, Status};
 use crate::simulator::mailchimp::audience::roster::Roster;
 use crate::simulator::mailchimp::hooks::Event;
-use crate::simulator::mailchimp::world::log::{Counters, Write};
 use crate::simulator::mailchimp::{Mail, Simulator};
 
 /// A member, as somebody sees who may look behind the API.

@@ -10,6 +10,7 @@ use super::call::Call;
 use super::key;
 use super::problem::Problem;
 use super::reply::{PROBLEM, Reply};
+use crate::simulator::log::Write;
 use crate::simulator::mailchimp::Simulator;
 use crate::simulator::mailchimp::api::resource::Resource;
 use crate::simulator::mailchimp::api::{self, lists::webhooks};
@@ -19,7 +20,6 @@ use crate::simulator::mailchimp::hooks::Answer;
 use crate::simulator::mailchimp::hooks::delivery::VALIDATOR_USER_AGENT;
 use crate::simulator::mailchimp::world::World;
 use crate::simulator::mailchimp::world::faults::Fault;
-use crate::simulator::mailchimp::world::log::Write;
 use crate::simulator::server::Peer;
 
 /// The most bytes a request may carry.

@@ -5,7 +5,6 @@
 pub mod account;
 pub mod batch;
 pub mod faults;
-pub mod log;
 
 use chrono::{DateTime, Utc};
 use rand::rngs::StdRng;
@@ -13,10 +12,10 @@ use rand::{Rng, SeedableRng};
 
 use self::account::Account;
 use self::faults::Faults;
-use self::log::RequestLog;
 use super::audience::Audience;
 use super::audience::member::Stamp;
 use super::settings::Settings;
+use crate::simulator::log::RequestLog;
 
 /// How often pending members are checked for expiry, in seconds.
 const EXPIRY_PERIOD: u32 = 3_600;

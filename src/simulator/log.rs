@@ -9,7 +9,7 @@ use serde::Serialize;
 pub struct Write {
     /// The HTTP method.
     pub method: String,
-    /// The path with its query, with `/3.0`.
+    /// The path with its query, as it was called.
     pub path: String,
     /// The body.
     pub body: String,
@@ -24,7 +24,7 @@ pub struct Counters {
     pub total: u64,
     /// Those with another method than GET.
     pub writes: u64,
-    /// By method and route, as `GET /lists/{list_id}/members`.
+    /// By method and route, as `GET /lists/{list_id}`.
     pub by_route: BTreeMap<String, u64>,
     /// By status answered.
     pub by_status: BTreeMap<u16, u64>,
