@@ -38,6 +38,12 @@ CREATE UNIQUE INDEX deliveries_by_key ON deliveries (clinic_id, endpoint_id, uni
 CREATE INDEX deliveries_waiting ON deliveries (clinic_id, id) WHERE attended_at IS NULL;
 CREATE INDEX deliveries_held ON deliveries (clinic_id, received_at) WHERE body IS NOT NULL;
 
+-- The keys this store was written with: another master key would recognise nobody.
+CREATE TABLE keys_used (
+    key_id TEXT NOT NULL PRIMARY KEY,
+    since BIGINT NOT NULL
+);
+
 -- A link that somebody waits for: planned at once, between the pages of any sweep.
 ALTER TABLE links ADD COLUMN urgent BOOLEAN NOT NULL DEFAULT FALSE;
 CREATE INDEX links_urgent ON links (clinic_id, list_id, ordinal) WHERE urgent;

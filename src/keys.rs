@@ -27,11 +27,11 @@ pub const NONCE: usize = 24;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum KeyError {
     /// Nothing but blank lines and comments.
-    #[error("the key file holds no key: make one with `listwarden keys generate`")]
+    #[error("the key file holds no key: make one with `openssl rand -hex 32`")]
     Empty,
     /// A line that is not a key.
     #[error(
-        "line {line} of the key file is not 32 bytes in hex or base64: make a key with `listwarden keys generate`"
+        "line {line} of the key file is not 32 bytes in hex or base64: make a key with `openssl rand -hex 32`"
     )]
     Malformed {
         /// Its number, from 1.
@@ -171,6 +171,12 @@ impl Keyring {
     #[must_use]
     pub fn current_id(&self) -> &str {
         &self.current.id
+    }
+
+    /// Tells whether the ring has the key `id`.
+    #[must_use]
+    pub fn has(&self, id: &str) -> bool {
+        self.find(id).is_some()
     }
 
     /// Returns the hashes of an address under every key, the current one first (L28).

@@ -641,3 +641,20 @@ const THE_EXAMPLES_TABLES: &str = "
 fn sql_blocks(text: &str) -> Vec<&str> {
     text.split("```sql\n").skip(1).map(|rest| rest.split("```").next().unwrap()).collect()
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn another_master_key_is_refused_and_changes_nothing() {
+    let desk = Desk::new().await;
+    desk.fills();
+    desk.says(&["reconcile"]).ends(3, &[]);
+    desk.write("secrets/master_key", &"6b".repeat(32));
+    for command in [&["reconcile"][..], &["plan"], &["report"], &["explain", "ann@post.test"]] {
+        desk.says(command).ends(1, &["the store was written with another master key"]);
+    }
+    desk.says(&["doctor"]).ends(1, &["the store was written with another master key"]);
+    // As the current key, with the earlier one retired, it is welcome.
+    desk.write("secrets/old_key", &"5a".repeat(32));
+    let url = "[store]\nurl = \"sqlite://listwarden.db\"\n";
+    desk.write("listwarden.toml", &format!("{url}[keys]\nretired = [\"old_key\"]\n"));
+    desk.says(&["reconcile"]).ends(3, &[]);
+}

@@ -16,7 +16,7 @@ use listwarden::providers::transport::HttpTransport;
 use listwarden::providers::twilio::{Connection, Settings, Twilio};
 use listwarden::providers::{
     Keyword, ListAccount, ListReader, ListWriter, LotResult, MemberWrite, Notice, Outcome,
-    ProviderError, Refusal, Scope, TextSent, Transport, WebhookScheme, Word, provider,
+    ProviderError, Refusal, Scope, TextSent, Transport, WebhookScheme, Word,
 };
 use listwarden::rehearsal::RouterTransport;
 use listwarden::simulator::twilio::{
@@ -172,7 +172,7 @@ fn connect(
 fn scheme(account: &str, sender: &str, signing: &str) -> Arc<dyn WebhookScheme> {
     let settings = json!({"account_sid": account, "sender": sender, "webhook_signing": signing});
     let Value::Object(settings) = settings else { panic!() };
-    provider("twilio").unwrap().webhook.unwrap()(&settings).unwrap()
+    listwarden::providers::twilio::PROVIDER.webhook.unwrap()(&settings).unwrap()
 }
 
 /// Verifies a delivery, then reads it.

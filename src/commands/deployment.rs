@@ -67,6 +67,7 @@ impl Deployment {
     pub async fn open(common: &Common) -> anyhow::Result<Self> {
         let deployment = Self::unchecked(common).await?;
         deployment.store.check_schema().await?;
+        deployment.store.check_keys().await?;
         Ok(deployment)
     }
 
@@ -282,24 +283,35 @@ impl Deployment {
     pub async fn roster(&self) -> anyhow::Result<Roster> {
         let mut roster = Roster::default();
         for clinic in self.clinics() {
-            let practice = self.practice(clinic).await?;
-            for (name, port) in self.accounts(clinic)? {
-                let config = &clinic.accounts[&name];
-                let provider = providers::provider(&config.provider)
-                    .with_context(|| format!("there is no provider `{}`", config.provider))?;
-                let scheme = provider.webhook.map(|scheme| scheme(&config.settings)).transpose()?;
-                roster.accounts.push(ManagedAccount {
-                    clinic: practice.id,
-                    account: self.account_lease(clinic, &name, &practice),
-                    channel: provider.channel,
-                    name,
-                    scheme,
-                    port,
-                });
+            if let Err(error) = self.enrol(&mut roster, clinic).await {
+                tracing::warn!(
+                    clinic = clinic.slug,
+                    error = format!("{error:#}"),
+                    "the clinic is not attended to"
+                );
             }
-            roster.practices.push(practice);
         }
         Ok(roster)
+    }
+
+    async fn enrol(&self, roster: &mut Roster, clinic: &ClinicConfig) -> anyhow::Result<()> {
+        let practice = self.practice(clinic).await?;
+        for (name, port) in self.accounts(clinic)? {
+            let config = &clinic.accounts[&name];
+            let provider = providers::provider(&config.provider)
+                .with_context(|| format!("there is no provider `{}`", config.provider))?;
+            let scheme = provider.webhook.map(|scheme| scheme(&config.settings)).transpose()?;
+            roster.accounts.push(ManagedAccount {
+                clinic: practice.id,
+                account: self.account_lease(clinic, &name, &practice),
+                channel: provider.channel,
+                name,
+                scheme,
+                port,
+            });
+        }
+        roster.practices.push(practice);
+        Ok(())
     }
 
     /// Returns what an account's lease is called after, as its lists have it.

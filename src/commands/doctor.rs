@@ -96,7 +96,12 @@ fn secrets(config: &Config) -> Vec<Finding> {
 
 async fn store(deployment: &Deployment) -> Finding {
     match deployment.store.check_schema().await {
-        Ok(()) => Well("open, and its tables fit this program".to_owned()),
+        Ok(()) => match deployment.store.check_keys().await {
+            Ok(()) => {
+                Well("open; its tables fit this program, and its keys this master key".to_owned())
+            }
+            Err(error) => Mend(error.to_string()),
+        },
         Err(error) => Mend(error.to_string()),
     }
 }

@@ -5,7 +5,7 @@ use clap::Args;
 use super::console::print_json;
 use super::reconcile::spoken;
 use super::{Common, Deployment, Exit};
-use crate::domain::{Actor, Event};
+use crate::domain::{Actor, Class, Event};
 use crate::reconcile::{Explanation, ListWord, Who};
 
 /// Whom to explain.
@@ -66,8 +66,13 @@ fn print_word(word: &ListWord) {
     for because in &word.reasons {
         println!("    because: {} ({})", because.sentence, because.law);
     }
-    if let Some(next) = word.next {
-        println!("    the next run would: {next}");
+    match (&word.next, &word.waits_for) {
+        (Some(next), Some(why)) => println!("    it could not be done: {next}: {why}"),
+        (Some(next), None) if matches!(word.class, Class::Waiting | Class::Braked) => {
+            println!("    once an admin approves, a run would: {next}");
+        }
+        (Some(next), None) => println!("    the next run would: {next}"),
+        (None, _) => {}
     }
 }
 

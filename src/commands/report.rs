@@ -93,8 +93,22 @@ fn held_but_dropped(attested: &[(String, Attestation)]) -> String {
             "unknown: both sides were not read whole lately; run `listwarden reconcile --full`"
                 .to_owned()
         },
-        |count| count.to_string(),
+        |count| format!("{count}{}", undecided(attested)),
     )
+}
+
+/// Among those whose removal is still to be made or approved may be dropped people: a figure that
+/// leaves them out says so (L26).
+fn undecided(attested: &[(String, Attestation)]) -> String {
+    let open = [Class::Waiting, Class::Braked, Class::Due, Class::Parked].map(|class| {
+        let links: u64 = attested.iter().filter_map(|(_, list)| list.count(class)).sum();
+        (links > 0).then(|| format!("{links} {}", spoken(class)))
+    });
+    let open: Vec<String> = open.into_iter().flatten().collect();
+    if open.is_empty() {
+        return String::new();
+    }
+    format!(", not counting changes that are still to be made: {}", open.join(", "))
 }
 
 fn at(at: Option<DateTime<Utc>>) -> String {

@@ -24,7 +24,7 @@ pub struct Options {
 }
 
 /// What was begun is finished within this, or left to the next start: it is in the store.
-const GRACE: Duration = Duration::from_secs(20);
+const GRACE: Duration = Duration::from_secs(10);
 /// How old the list of accounts and lists may get: a list that was pinned meanwhile shows then.
 const ROSTER: Duration = Duration::from_mins(1);
 
@@ -68,12 +68,27 @@ pub async fn serve(
     }
     tasks.spawn(reconcile(deployment.clone(), roster, due));
 
+    let ask = asked.clone();
     let until = async move {
         drop(stop.await);
-        asked.ask();
+        ask.ask();
     };
+    let stopping = asked.clone();
     let served = axum::serve(listener, http::router(Arc::new(receiver)));
-    served.with_graceful_shutdown(until).await?;
+    let served = served.with_graceful_shutdown(until).into_future();
+    // A client that neither goes on nor hangs up must not keep us.
+    let patience = async {
+        while !stopping.is_asked() {
+            deployment.clock().sleep(Duration::from_millis(200)).await;
+        }
+        deployment.clock().sleep(GRACE).await;
+    };
+    match futures::future::select(Box::pin(served), Box::pin(patience)).await {
+        futures::future::Either::Left((served, _)) => served?,
+        futures::future::Either::Right(((), _)) => {
+            tracing::warn!("some connections were still open when the time was over");
+        }
+    }
     let finished = async { while tasks.join_next().await.is_some() {} };
     if timeout(deployment.clock(), GRACE, finished).await.is_err() {
         tracing::warn!("stopped in the midst of a run; the next one goes on from there");
@@ -102,18 +117,13 @@ async fn refresh(deployment: Arc<Deployment>, announce: watch::Sender<Arc<Roster
     }
 }
 
-/// Attends to what is told, with the accounts and lists as they are now.
+/// Attends to what is told.
 async fn attend(
     deployment: Arc<Deployment>,
-    mut roster: watch::Receiver<Arc<Roster>>,
+    roster: watch::Receiver<Arc<Roster>>,
     woken: Arc<Notify>,
 ) {
-    while !deployment.reconciler().stop.is_asked() {
-        let reconciler = with_roster(&deployment, &roster.borrow_and_update());
-        let attended = std::pin::pin!(reconciler.attend_until_stopped(woken.clone()));
-        let changed = std::pin::pin!(roster.changed());
-        futures::future::select(attended, changed).await;
-    }
+    deployment.reconciler().attend_until_stopped(roster, woken).await;
 }
 
 /// Reconciles every clinic each time the schedule says so; one after the other, so that no list has

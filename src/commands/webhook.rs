@@ -201,6 +201,7 @@ impl HookedList {
 
     /// Makes an endpoint and its hook; the provider looks at the URL meanwhile.
     async fn make(&self, deployment: &Deployment, origin: Origin) -> anyhow::Result<Endpoint> {
+        public_url(deployment)?;
         let new = NewEndpoint {
             clinic: self.clinic,
             account: self.account.clone(),
@@ -278,13 +279,18 @@ fn is_sound(deployment: &Deployment, endpoint: &Endpoint, hook: &Hook) -> anyhow
     Ok(hook.tells == Some(endpoint.origin) && hook.url == url(deployment, endpoint)? && signs)
 }
 
-fn url(deployment: &Deployment, endpoint: &Endpoint) -> anyhow::Result<String> {
+fn public_url(deployment: &Deployment) -> anyhow::Result<&str> {
     let Some(public) = &deployment.config.serve.public_url else {
         bail!(
             "providers must know where to send: set public_url in the section [serve] of {}",
             deployment.config.path.display()
         );
     };
+    Ok(public)
+}
+
+fn url(deployment: &Deployment, endpoint: &Endpoint) -> anyhow::Result<String> {
+    let public = public_url(deployment)?;
     Ok(format!("{public}/webhooks/{}", endpoint.token.expose_secret()))
 }
 

@@ -194,10 +194,15 @@ impl Standing {
             EventKind::Complained => OptOutKind::Complained,
             _ => return false,
         };
+        let asked_again = |known: &OptOut| {
+            let granted = self.grants.iter().filter_map(|grant| grant.at);
+            granted.chain(self.proof.as_ref().map(|proof| proof.at)).any(|at| at > known.at)
+        };
         at.is_some_and(|at| {
             self.opt_outs.iter().any(|known| {
                 (known.kind, known.clock, known.by_person) == (kind, clock, true)
                     && (known.at - at).abs() <= CLOCK_SKEW
+                    && (known.at >= at || !asked_again(known))
             })
         })
     }

@@ -92,6 +92,11 @@ pub(super) fn judge_as<'a>(
     let Some(contact) = contact else {
         return Verdict::Unknown { suppressed: facts.suppressed };
     };
+    // Nobody ever held it: a stranger who said no, and whom the opt-out is all that is known of.
+    if facts.holders.is_empty() {
+        let recorded = contact.standing.opt_outs.iter().map(|opt_out| opt_out.kind);
+        return Verdict::Unknown { suppressed: recorded.chain(facts.suppressed).max() };
+    }
     let mut active = 0;
     let mut wanted: Option<Wanted<'a>> = None;
     let mut barred: Option<Bars> = None;

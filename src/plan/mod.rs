@@ -102,7 +102,9 @@ pub fn decide(
     let unconfirmed = absorb::unconfirmed(facts, &link, list, now);
     let learned = learn(facts, drafts.iter().chain(&unconfirmed), list.policy, now);
     let contact = learned.as_ref().or(facts.contact.as_ref());
-    let verdict = eligibility::judge_as(contact, facts, list.policy, now);
+    // Of a member that moved, the suppression is the new address's, which `act` asks for (L19).
+    let own = link.moved_there.and(facts.suppressed).map(|_| without_suppression(facts));
+    let verdict = eligibility::judge_as(contact, own.as_ref().unwrap_or(facts), list.policy, now);
     let step = act::act(&verdict, facts, &link, list.policy, now);
     let adoption = adoption.with_base(step.base);
     Decision {
@@ -113,6 +115,10 @@ pub fn decide(
         reasons: step.reasons,
         due_at: step.due_at,
     }
+}
+
+fn without_suppression(facts: &ContactFacts) -> ContactFacts {
+    ContactFacts { suppressed: None, ..facts.clone() }
 }
 
 /// Tells whether an operation in doubt has not been followed by a reading yet (L17).

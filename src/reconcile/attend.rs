@@ -13,7 +13,7 @@ use super::{ManagedList, ReconcileError, Reconciler};
 use crate::domain::{Address, ClinicId, Entry, ListId, MemberStatus, Observed, RunId};
 use crate::providers::signatures::Delivery as Request;
 use crate::providers::{Notice, Word};
-use crate::store::{Delivery, ListRow, ObservedMember, OpState, Which};
+use crate::store::{Delivery, Endpoint, ListRow, ObservedMember, OpState, Which};
 
 /// Deliveries attended to at a time.
 const PAGE: u32 = 200;
@@ -23,10 +23,12 @@ type Attending<'a> = Pin<Box<dyn Future<Output = Result<(), ReconcileError>> + S
 
 impl Reconciler {
     /// Attends to everything that waits, as far as accounts are free. Tells whether something is
-    /// left to a worker that holds an account now; that one attends to it between its pages.
+    /// left: to a worker that holds an account now and attends between its pages, or because it
+    /// failed, which is logged and tried again.
+    ///
+    /// What fails for one account, list or clinic keeps no other from its turn.
     pub async fn attend(&self) -> Result<bool, ReconcileError> {
         let waiting: BTreeSet<ClinicId> = self.store.clinics_waiting().await?.into_iter().collect();
-        let mut left = false;
         let concerned = self.roster.accounts.iter().filter(|account| {
             let lists = self.roster.lists();
             let mut of_account = lists.filter(|(_, list)| list.account == account.account);
@@ -34,39 +36,71 @@ impl Reconciler {
                 || of_account.any(|(practice, _)| waiting.contains(&practice.id))
         });
         let names: BTreeSet<&str> = concerned.map(|account| account.account.as_str()).collect();
-        for name in names {
-            match Tenure::take(self, &format!("account:{name}")).await? {
-                None => left = true,
-                Some(tenure) => {
-                    let done = self.attend_account(&tenure, name).await;
-                    tenure.release().await?;
-                    done?;
-                }
-            }
-        }
+        let accounts = futures::future::join_all(names.into_iter().map(|name| self.visit(name)));
+        let mut left = accounts.await.into_iter().any(|left| left);
         for practice in self.roster.practices.iter().filter(|p| waiting.contains(&p.id)) {
-            left |= !self.attend_record(practice.id).await?;
+            left |= !self.attend_record(practice.id).await.unwrap_or_else(|error| {
+                tracing::warn!(clinic = practice.slug, %error, "the clinic could not be told; it is tried again");
+                false
+            });
         }
         Ok(left)
     }
 
-    /// Does what [`Reconciler::attend`] does for one account, by whoever holds it.
+    /// Attends to one account if it is free; tells whether something is left.
+    async fn visit(&self, name: &str) -> bool {
+        let visited = async {
+            let Some(tenure) = Tenure::take(self, &format!("account:{name}")).await? else {
+                return Ok(true);
+            };
+            let done = self.attend_account(&tenure, name).await;
+            tenure.release().await?;
+            done.map(|()| false)
+        };
+        visited.await.unwrap_or_else(|error: ReconcileError| {
+            tracing::warn!(account = name, %error, "what was told could not be attended to; it is tried again");
+            true
+        })
+    }
+
+    /// Does what [`Reconciler::attend`] does for one account, by whoever holds it: first what is
+    /// proven, then what must be read again.
     pub(super) fn attend_account<'a>(
         &'a self,
         tenure: &'a Tenure<'_>,
         name: &'a str,
     ) -> Attending<'a> {
         Box::pin(async move {
+            self.turn_urgent_lists(tenure, name).await?;
             for account in self.roster.accounts.iter().filter(|a| a.account == name) {
-                self.read_deliveries(tenure, account).await?;
-            }
-            for (practice, list) in self.roster.lists().filter(|(_, list)| list.account == name) {
-                if self.turn_urgent(tenure, list).await? {
-                    self.attend_record(practice.id).await?;
+                while self.read_deliveries(tenure, account).await? {
+                    self.turn_urgent_lists(tenure, name).await?;
                 }
             }
             Ok(())
         })
+    }
+
+    /// Takes the urgent links of each of the account's lists in turn; one list's failure is told
+    /// after the others had theirs.
+    async fn turn_urgent_lists(
+        &self,
+        tenure: &Tenure<'_>,
+        name: &str,
+    ) -> Result<(), ReconcileError> {
+        let mut failed = None;
+        for (practice, list) in self.roster.lists().filter(|(_, list)| list.account == name) {
+            let done = async {
+                if self.turn_urgent(tenure, list).await? {
+                    self.attend_record(practice.id).await?;
+                }
+                Ok(())
+            };
+            if let Err(error) = done.await {
+                failed = failed.or(Some(error));
+            }
+        }
+        failed.map_or(Ok(()), Err)
     }
 
     /// Tells the clinic what waits to be told, unless another worker has its record in hand.
@@ -81,33 +115,27 @@ impl Reconciler {
         done.map(|()| true)
     }
 
-    /// Reads what was delivered for an account, and the members it is about.
+    /// Reads a page of what was delivered for an account, and the members it is about; tells
+    /// whether there was any.
     async fn read_deliveries(
         &self,
         tenure: &Tenure<'_>,
         account: &ManagedAccount,
-    ) -> Result<(), ReconcileError> {
-        loop {
-            let page = self.store.deliveries_waiting(account.clinic, PAGE).await?;
-            let endpoints = self.store.endpoints_by_id(account.clinic).await?;
-            let own: Vec<(Delivery, &crate::store::Endpoint)> = page
-                .into_iter()
-                .filter_map(|delivery| {
-                    let endpoint = endpoints.get(&delivery.endpoint)?;
-                    (endpoint.account == account.name).then_some((delivery, endpoint))
-                })
-                .collect();
-            if own.is_empty() {
-                return Ok(());
-            }
-            let mut notices = Vec::new();
-            for (delivery, endpoint) in &own {
-                notices.extend(notices_of(account, delivery, endpoint.origin));
-            }
-            self.read_again(tenure, account, &notices).await?;
-            let ids: Vec<_> = own.iter().map(|(delivery, _)| delivery.id).collect();
-            self.store.deliveries_attended(&tenure.lease, account.clinic, &ids).await?;
+    ) -> Result<bool, ReconcileError> {
+        let page = self.store.deliveries_waiting(account.clinic, &account.name, PAGE).await?;
+        if page.is_empty() {
+            return Ok(false);
         }
+        let endpoints = self.store.endpoints_by_id(account.clinic).await?;
+        let mut notices = Vec::new();
+        for delivery in &page {
+            let endpoint = endpoints.get(&delivery.endpoint);
+            notices.extend(endpoint.into_iter().flat_map(|at| notices_of(account, delivery, at)));
+        }
+        self.read_again(tenure, account, &notices).await?;
+        let ids: Vec<_> = page.iter().map(|delivery| delivery.id).collect();
+        self.store.deliveries_attended(&tenure.lease, account.clinic, &ids).await?;
+        Ok(true)
     }
 
     /// Reads the members again that notices are about, on every list concerned: what the provider
@@ -131,19 +159,59 @@ impl Reconciler {
             }
         }
         for (list, addresses) in asked.into_values() {
+            let Some(list) = self.as_it_is(list).await? else { continue };
             for address in addresses {
                 tenure.prolong().await?;
-                let member = list.port.member_by_address(address).await?;
-                let observed = match member {
-                    Some(member) => self.observed(list, member, self.clock.now()),
-                    None => self.absent(&list.row, address),
-                };
+                let observed = self.read_address(&list, address).await?;
                 let store = &self.store;
                 let seen = store.members_observe(&tenure.lease, &list.row, &[observed]).await?;
                 store.links_urgent(&tenure.lease, &list.row, &seen).await?;
             }
         }
         Ok(())
+    }
+
+    /// Reads whom an address is about: the member that has it, else the one that we know had it,
+    /// by its key. Only if there is neither is the address absent.
+    async fn read_address(
+        &self,
+        list: &ManagedList,
+        address: &Address,
+    ) -> Result<ObservedMember, ReconcileError> {
+        let now = self.clock.now();
+        if let Some(member) = list.port.member_by_address(address).await? {
+            return Ok(self.observed(list, member, now));
+        }
+        let known = match self.store.contact_find(list.row.clinic, address).await? {
+            Some(contact) => self.store.links_of_contact(list.row.clinic, contact.id).await?,
+            None => {
+                let hashes = self.store.address_hashes(list.row.clinic, address);
+                self.store.link_by_address(&list.row, &hashes).await?.into_iter().collect()
+            }
+        };
+        let link = known.into_iter().find(|link| link.list_id == list.row.id);
+        let key = link.and_then(|link| link.link.observed?.member);
+        let member = match &key {
+            Some(key) => list.port.members(std::slice::from_ref(key)).await?.pop().flatten(),
+            None => None,
+        };
+        Ok(match member {
+            Some(member) => self.observed(list, member, now),
+            None => self.absent(&list.row, address),
+        })
+    }
+
+    /// Returns a list as the store has it now; none where no turn may touch it: not approved yet
+    /// (L20), retired, or pinned to another audience than the configuration names.
+    async fn as_it_is(&self, list: &ManagedList) -> Result<Option<ManagedList>, ReconcileError> {
+        let row = self.store.list(list.row.clinic, list.row.id).await?;
+        let pinned = row.audience_pin.as_ref() == Some(&list.audience);
+        if !pinned || row.approved_at.is_none() || row.retired_at.is_some() {
+            return Ok(None);
+        }
+        let mut policy = list.policy.clone();
+        policy.retiring = row.retiring_at.is_some();
+        Ok(Some(ManagedList { row, policy, ..list.clone() }))
     }
 
     /// What is stored of an address that is not on the list.
@@ -173,35 +241,54 @@ impl Reconciler {
         tenure: &Tenure<'_>,
         list: &ManagedList,
     ) -> Result<bool, ReconcileError> {
-        let row = self.store.list(list.row.clinic, list.row.id).await?;
-        let urgent = self.store.links_page(&row, -1, 1, Which::Urgent).await?;
+        let urgent = self.store.links_page(&list.row, -1, 1, Which::Urgent).await?;
         if urgent.is_empty() {
             return Ok(false);
         }
-        if row.approved_at.is_none() || row.retired_at.is_some() {
-            self.store.links_calm(&tenure.lease, &row).await?;
+        let Some(list) = self.as_it_is(list).await? else {
+            self.store.links_calm(&tenure.lease, &list.row).await?;
             return Ok(false);
-        }
-        let list = ManagedList { row, ..list.clone() };
+        };
         let run = self.store.run_begin(&list.row, "webhook").await?;
-        for _ in 0..super::ROUNDS {
-            self.learn(tenure, &list, Which::Urgent).await?;
-            let planned = self.plan_run(tenure, run, &list, Which::Urgent).await?;
-            if planned.to_execute == 0 {
-                break;
-            }
-            self.execute(tenure, run, &list).await?;
-        }
-        self.close_urgent(run, &list).await?;
-        Ok(true)
+        let done = self.turn_urgent_under(tenure, run, &list).await;
+        self.close_urgent(tenure, run, &list).await?;
+        done.map(|()| true)
     }
 
-    async fn close_urgent(&self, run: RunId, list: &ManagedList) -> Result<(), ReconcileError> {
+    async fn turn_urgent_under(
+        &self,
+        tenure: &Tenure<'_>,
+        run: RunId,
+        list: &ManagedList,
+    ) -> Result<(), ReconcileError> {
+        self.learn(tenure, list, Which::Urgent).await?;
+        let planned = self.plan_run(tenure, run, list, Which::Urgent).await?;
+        if planned.to_execute > 0 {
+            self.execute(tenure, run, list).await?;
+        }
+        Ok(())
+    }
+
+    /// Ends the run; what could not be sent is waited for as before.
+    async fn close_urgent(
+        &self,
+        tenure: &Tenure<'_>,
+        run: RunId,
+        list: &ManagedList,
+    ) -> Result<(), ReconcileError> {
         let counts = self.store.operations_counts(run, &list.row).await?;
         let of = |state: OpState| -> u64 {
             counts.iter().filter(|kind| kind.state == state).map(|kind| kind.count).sum()
         };
-        let outcome = if of(OpState::Braked) > 0 { "braked" } else { "in_step" };
+        let unsent = of(OpState::Planned) + of(OpState::Superseded);
+        if unsent > 0 {
+            self.store.links_urgent_again(&tenure.lease, run, &list.row).await?;
+        }
+        let outcome = match () {
+            () if unsent > 0 => "interrupted",
+            () if of(OpState::Braked) > 0 => "braked",
+            () => "in_step",
+        };
         let done = of(OpState::Acknowledged);
         Ok(self.store.run_end(run, outcome, &format!("{done} changes made at once")).await?)
     }
@@ -209,16 +296,16 @@ impl Reconciler {
 
 /// Reads a stored delivery again; what cannot be read any more, or was never meant for us, is
 /// settled without consequence.
-fn notices_of(
-    account: &ManagedAccount,
-    delivery: &Delivery,
-    origin: crate::domain::Origin,
-) -> Vec<Notice> {
+fn notices_of(account: &ManagedAccount, delivery: &Delivery, endpoint: &Endpoint) -> Vec<Notice> {
     let (Some(scheme), Some(body)) = (&account.scheme, &delivery.body) else { return Vec::new() };
     let mut headers = HeaderMap::new();
     if let Ok(media_type) = delivery.media_type.parse() {
         headers.insert(http::header::CONTENT_TYPE, media_type);
     }
     let request = Request { method: &Method::POST, url: "", headers: &headers, body };
-    scheme.read(&request, origin).unwrap_or_default()
+    let mut notices = scheme.read(&request, endpoint.origin).unwrap_or_default();
+    for notice in &mut notices {
+        notice.list = notice.list.take().or_else(|| endpoint.audience.clone());
+    }
+    notices
 }

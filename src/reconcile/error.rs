@@ -21,6 +21,14 @@ pub enum ReconcileError {
     Refused(#[from] Refused),
 }
 
+impl ReconcileError {
+    /// Tells whether another worker took the lease over: whoever lost it stops.
+    #[must_use]
+    pub const fn is_lost_lease(&self) -> bool {
+        matches!(self, Self::Store(StoreError::LeaseLost { .. }))
+    }
+}
+
 /// What a safety refuses, and the way out.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refused {

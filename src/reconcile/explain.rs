@@ -58,6 +58,8 @@ pub struct ListWord {
     pub class: Class,
     /// What the next run would do.
     pub next: Option<Verb>,
+    /// Why that could not be done, and when it is tried again.
+    pub waits_for: Option<String>,
     /// Every reason, the deciding one first.
     pub reasons: Vec<Because>,
 }
@@ -151,14 +153,26 @@ impl Reconciler {
         let mut decisions = [decide(&row.facts, &row.link, &list.facts(), now)];
         self.spare_shared(&list.row, &list.sharers, &page, &mut decisions, now).await?;
         let [decision] = decisions;
+        let verb = decision.operation.as_ref().map(|operation| operation.verb);
+        let parked = row.parked.as_ref().filter(|parked| Some(parked.verb) == verb);
+        let planned = row.planned.map(|(class, _)| class).filter(|_| verb.is_some());
+        let held_back = match (parked, planned) {
+            (Some(_), _) => Some(Class::Parked),
+            (None, held @ Some(Class::Waiting | Class::Braked)) => held,
+            (None, _) => None,
+        };
         Ok(ListWord {
             list: list.row.slug.clone(),
             link: row.link.id,
             contact: redacted(&row.facts),
             there: row.link.observed.as_ref().map(|observed| observed.status),
             agreed: row.link.base,
-            class: decision.class,
+            class: held_back.unwrap_or(decision.class),
             next: decision.operation.as_ref().map(|operation| operation.verb),
+            waits_for: parked.map(|parked| {
+                let next_try = parked.next_try.format("%Y-%m-%d %H:%M UTC");
+                format!("{}; tried again on {next_try}", parked.reason)
+            }),
             reasons: decision.reasons.iter().map(|reason| Because::from(*reason)).collect(),
         })
     }

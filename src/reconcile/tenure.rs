@@ -68,7 +68,14 @@ impl<'a> Tenure<'a> {
         *self.asked() = None;
         let done = self.attend_now(account).await;
         *self.asked() = Some(self.reconciler.clock.now());
-        done
+        match done {
+            // What waits is tried again; it must not end the sweep that it interrupted.
+            Err(error) if !error.is_lost_lease() => {
+                tracing::warn!(account, %error, "what was told could not be attended to");
+                Ok(())
+            }
+            done => done,
+        }
     }
 
     async fn attend_now(&self, account: &str) -> Result<(), ReconcileError> {

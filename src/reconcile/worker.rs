@@ -3,29 +3,35 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 
-use super::Reconciler;
+use super::{Reconciler, Roster};
 
 /// How often it looks without being woken: another replica may have taken a delivery.
 const LOOK: Duration = Duration::from_millis(500);
 /// How often it looks while another worker holds an account that something waits for.
 const HELD: Duration = Duration::from_millis(200);
-/// The pause after a failure; it doubles up to a minute.
+/// The pause after a failure; it doubles up to five seconds.
 const PAUSE: Duration = Duration::from_secs(1);
-const LONGEST_PAUSE: Duration = Duration::from_mins(1);
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
 impl Reconciler {
-    /// Attends to what waits until it is asked to stop. A failure is logged and tried again; what
-    /// waits is in the store and is lost by none.
-    pub async fn attend_until_stopped(&self, wake: Arc<Notify>) {
+    /// Attends to what waits until it is asked to stop, with the accounts and lists as `roster` has
+    /// them at each pass. A failure is logged and tried again; what waits is in the store and is
+    /// lost by none.
+    pub async fn attend_until_stopped(
+        &self,
+        roster: watch::Receiver<Arc<Roster>>,
+        wake: Arc<Notify>,
+    ) {
         let mut pause = PAUSE;
         while !self.stop.is_asked() {
-            let wait = match self.attend().await {
+            let now = Self { roster: roster.borrow().clone(), ..self.clone() };
+            let wait = match now.attend().await {
                 Ok(false) => LOOK,
                 Ok(true) => HELD,
                 Err(error) => {
-                    tracing::warn!(%error, "what was told could not be attended to; it is tried again");
+                    tracing::warn!(%error, "nothing could be attended to; it is tried again");
                     pause = (pause * 2).min(LONGEST_PAUSE);
                     pause
                 }
@@ -34,8 +40,7 @@ impl Reconciler {
                 pause = PAUSE;
             }
             let woken = std::pin::pin!(wake.notified());
-            let slept = self.clock.sleep(wait);
-            futures::future::select(woken, slept).await;
+            futures::future::select(woken, self.clock.sleep(wait)).await;
         }
     }
 }

@@ -4,6 +4,7 @@
 //! delivery that comes twice the same one; it outlives the sealed body.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -13,15 +14,15 @@ use super::Store;
 use super::columns::{At, args, from_json, id_rows, json, millis};
 use super::db::Tx;
 use super::endpoints::Endpoint;
-use super::error::Result;
+use super::error::{Result, StoreError};
 use super::leases::Lease;
 use super::lists::ListRow;
 use super::sql::statements;
-use crate::domain::{Channel, ClinicId, ContactId, Draft, Event, EventId, Standing};
+use crate::domain::{Channel, ClinicId, ContactId, Draft, Event, EventId, RunId, Standing};
 use crate::keys::AddressHash;
 
 /// A delivery that was found genuine.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct NewDelivery {
     /// The clinic of its endpoint.
     pub clinic: ClinicId,
@@ -53,7 +54,7 @@ pub struct ProvenOptOut {
 }
 
 /// A delivery that waits to be attended to.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Delivery {
     /// Its id.
     pub id: Uuid,
@@ -67,6 +68,18 @@ pub struct Delivery {
     pub proven: bool,
     /// When it came.
     pub received_at: DateTime<Utc>,
+}
+
+impl fmt::Debug for NewDelivery {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("NewDelivery").field("endpoint", &self.endpoint).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Delivery {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Delivery").field("id", &self.id).finish_non_exhaustive()
+    }
 }
 
 #[derive(Serialize)]
@@ -126,7 +139,9 @@ statements! {
     }
     LINKS_URGENT (given: id uuid) = {
         "UPDATE links SET urgent = TRUE, stale = TRUE, version = links.version + 1
-         WHERE links.clinic_id = $2 AND links.contact_id IN (SELECT g.id FROM given g)"
+         WHERE links.clinic_id = $2 AND links.contact_id IN (SELECT g.id FROM given g)
+            AND EXISTS (SELECT 1 FROM lists l WHERE l.clinic_id = $2 AND l.id = links.list_id
+                AND l.retired_at IS NULL)"
     }
     LINKS_URGENT_BY_ORDINAL (given: ordinal bigint) = {
         "UPDATE links SET urgent = TRUE, stale = TRUE, version = links.version + 1
@@ -134,13 +149,22 @@ statements! {
          WHERE links.clinic_id = $2 AND links.list_id = $3 AND links.ordinal = g.ordinal"
     }
     DELIVERIES_WAITING = {
-        "SELECT id, endpoint_id, body, media_type, proven, received_at FROM deliveries
-         WHERE clinic_id = $1 AND attended_at IS NULL ORDER BY id LIMIT $2"
+        "SELECT d.id, d.endpoint_id, d.body, d.media_type, d.proven, d.received_at
+         FROM deliveries d
+         JOIN endpoints e ON e.clinic_id = d.clinic_id AND e.id = d.endpoint_id
+         WHERE d.clinic_id = $1 AND d.attended_at IS NULL AND e.account = $3
+         ORDER BY d.id LIMIT $2"
     }
     CLINICS_WAITING = {
         "SELECT clinic_id FROM deliveries WHERE attended_at IS NULL
          UNION SELECT clinic_id FROM links WHERE urgent
          UNION SELECT clinic_id FROM feedback WHERE done_at IS NULL"
+    }
+    LINKS_URGENT_AGAIN = {
+        "UPDATE links SET urgent = TRUE, stale = TRUE, version = links.version + 1
+         WHERE clinic_id = $1 AND id IN (SELECT o.link_id FROM operations o
+            WHERE o.clinic_id = $1 AND o.run_id = $2 AND o.list_id = $3
+                AND o.state IN ('planned', 'superseded'))"
     }
     LINKS_CALM = {
         "UPDATE links SET urgent = FALSE WHERE clinic_id = $1 AND list_id = $2 AND urgent"
@@ -255,7 +279,8 @@ impl Store {
                     new.push(put);
                     contact
                 }
-                (None, None) => continue,
+                // The keyring always has a key, so that every address has a hash.
+                (None, None) => return Err(StoreError::Missing { what: "address hash" }),
             };
             contacts.push(contact);
         }
@@ -265,23 +290,30 @@ impl Store {
         Ok(contacts)
     }
 
-    /// Returns deliveries of the clinic that nobody attended to yet, oldest first.
-    pub async fn deliveries_waiting(&self, clinic: ClinicId, limit: u32) -> Result<Vec<Delivery>> {
+    /// Returns deliveries for one account of the clinic that nobody attended to yet, oldest first.
+    ///
+    /// A body that does not open is as good as dropped: the next sweep sees what it told of.
+    pub async fn deliveries_waiting(
+        &self,
+        clinic: ClinicId,
+        account: &str,
+        limit: u32,
+    ) -> Result<Vec<Delivery>> {
         let rows: Vec<DeliveryColumns> =
-            self.db.rows(DELIVERIES_WAITING, args![clinic, limit]).await?;
-        let opened = rows.into_iter().map(|row| {
-            let body = row.body.as_ref();
-            let body = body.map(|sealed| self.open_bytes("deliveries/body", row.id, sealed));
-            Ok(Delivery {
-                body: body.transpose()?,
+            self.db.rows(DELIVERIES_WAITING, args![clinic, limit, account]).await?;
+        Ok(rows
+            .into_iter()
+            .map(|row| Delivery {
+                body: row
+                    .body
+                    .and_then(|sealed| self.open_bytes("deliveries/body", row.id, &sealed).ok()),
                 id: row.id,
                 endpoint: row.endpoint_id,
                 media_type: row.media_type,
                 proven: row.proven,
                 received_at: row.received_at,
             })
-        });
-        opened.collect()
+            .collect())
     }
 
     /// Returns the clinics for whom something waits: a delivery, an urgent link, news for their own
@@ -305,6 +337,17 @@ impl Store {
             self.execute_under(lease, LINKS_URGENT_BY_ORDINAL, args).await?;
         }
         Ok(())
+    }
+
+    /// Has the links planned first again whose change the run could not send. Fenced.
+    pub async fn links_urgent_again(
+        &self,
+        lease: &Lease,
+        run: RunId,
+        list: &ListRow,
+    ) -> Result<()> {
+        let args = args![list.clinic, run, list.id];
+        self.execute_under(lease, LINKS_URGENT_AGAIN, args).await.map(drop)
     }
 
     /// Leaves the list's links to its next run, urgent or not. Fenced.

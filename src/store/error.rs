@@ -62,6 +62,11 @@ pub enum StoreError {
         #[source]
         fault: Fault,
     },
+    /// The master key is not the one the store was written with.
+    #[error(
+        "the store was written with another master key: put that key back, as the current one or among `retired`; with this one nobody who must not be contacted would be recognised (L28)"
+    )]
+    OtherKey,
     /// A sealed value does not open.
     #[error("a sealed value in the store does not open")]
     Sealed(#[from] crate::keys::KeyError),

@@ -167,8 +167,16 @@ impl Matching {
         let link = &mut self.links[at].now;
         if let Some(own) = &link.contact_hash {
             if has(&member.hashes, own) {
+                if link.moved_hash.is_some() {
+                    link.suppressed = None;
+                }
                 (link.moved_there, link.moved_hash) = (None, None);
-            } else if link.moved_hash.as_ref().is_none_or(|moved| !has(&member.hashes, moved)) {
+                return;
+            }
+            // Whoever has the new address may have said no (L19).
+            let kinds = member.hashes.iter().filter_map(|hash| self.suppressed.get(&hash.hash));
+            link.suppressed = kinds.max().copied();
+            if link.moved_hash.as_ref().is_none_or(|moved| !has(&member.hashes, moved)) {
                 link.moved_there = link.last_changed.or(link.seen_at);
                 link.moved_hash = Some(current.hash.clone());
             }

@@ -7,7 +7,7 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use super::Store;
-use super::columns::{args, count, id_rows, json};
+use super::columns::{args, count, from_json, id_rows, json};
 use super::db::Tx;
 use super::error::Result;
 use super::leases::Lease;
@@ -15,7 +15,7 @@ use super::links::ordinals_reserve;
 use super::lists::ListRow;
 use super::matching::{Known, Matching, Put};
 use super::sql::statements;
-use crate::domain::{Address, ContactId, LinkId, MemberKey, Observed, OptOutKind};
+use crate::domain::{Address, ContactId, LinkId, MemberKey, Observed, OptOutKind, Standing};
 use crate::keys::AddressHash;
 
 /// A member as a provider gave it.
@@ -68,7 +68,7 @@ statements! {
          ORDER BY k.ordinal"
     }
     MEMBERS_CONTACTS (given: key text, hash text) = {
-        "SELECT c.hash, c.id FROM given g
+        "SELECT c.hash, c.id, c.standing FROM given g
          JOIN contacts c ON c.clinic_id = $2 AND c.channel = $3 AND c.hash = g.hash"
     }
     MEMBERS_SUPPRESSED (given: key text, hash text) = {
@@ -223,15 +223,25 @@ async fn matching_load(
     known.extend(known_load(tx, list, &hashes).await?);
     let rows = json(&hashes)?;
     let args = args![rows.clone(), list.clinic, list.channel];
-    let contacts: Vec<(String, ContactId)> = tx.rows(MEMBERS_CONTACTS, args).await?;
+    let contacts: Vec<(String, ContactId, String)> = tx.rows(MEMBERS_CONTACTS, args).await?;
     let kinds: Vec<(String, OptOutKind)> =
         tx.rows(MEMBERS_SUPPRESSED, args![rows, list.clinic]).await?;
     let mut suppressed: BTreeMap<String, OptOutKind> = BTreeMap::new();
-    for (hash, kind) in kinds {
+    let mut said_no = |hash: String, kind: OptOutKind| {
         let strongest = suppressed.entry(hash).or_insert(kind);
         *strongest = kind.max(*strongest);
+    };
+    for (hash, kind) in kinds {
+        said_no(hash, kind);
     }
-    Ok(Matching::new(known, contacts.into_iter().collect(), suppressed))
+    for (hash, _, standing) in &contacts {
+        let standing: Standing = from_json("standing", standing)?;
+        for opt_out in &standing.opt_outs {
+            said_no(hash.clone(), opt_out.kind);
+        }
+    }
+    let contacts = contacts.into_iter().map(|(hash, id, _)| (hash, id)).collect();
+    Ok(Matching::new(known, contacts, suppressed))
 }
 
 async fn known_load(tx: &mut Tx, list: &ListRow, lookups: &[Lookup<'_>]) -> Result<Vec<Known>> {

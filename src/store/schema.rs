@@ -8,6 +8,10 @@ use super::sql::{Sql, statements};
 use super::{Store, columns::args};
 
 statements! {
+    KEYS_USED = { "SELECT key_id FROM keys_used" }
+    KEY_USED = {
+        "INSERT INTO keys_used (key_id, since) VALUES ($1, $2) ON CONFLICT (key_id) DO NOTHING"
+    }
     OLDEST_BINARY = { "SELECT oldest_binary FROM schema_fits" }
 }
 
@@ -64,6 +68,17 @@ impl Store {
         self.check_fit().await
     }
 
+    /// Makes sure that every key the store was written with is in the ring, and remembers the
+    /// current one (L28).
+    pub async fn check_keys(&self) -> Result<()> {
+        let used: Vec<(String,)> = self.db.rows(KEYS_USED, args![]).await?;
+        if used.iter().any(|(id,)| !self.keys.has(id)) {
+            return Err(StoreError::OtherKey);
+        }
+        let args = args![self.keys.current_id(), self.clock.now()];
+        self.db.execute(KEY_USED, args).await.map(drop)
+    }
+
     async fn check_fit(&self) -> Result<()> {
         let oldest: Option<(String,)> = self.db.row(OLDEST_BINARY, args![]).await?;
         match oldest {
@@ -117,7 +132,7 @@ mod tests {
     }
 
     /// Statements that read every row of a table, or of a partial index, on purpose; they are short.
-    const READ_ALL: &[&str] = &["CLINICS", "CLINICS_WAITING", "OLDEST_BINARY"];
+    const READ_ALL: &[&str] = &["CLINICS", "CLINICS_WAITING", "KEYS_USED", "OLDEST_BINARY"];
 
     /// Slices given as parameters, and what a statement derives for itself.
     const DERIVED: &[&str] = &["given", "g", "j ", "f", "due", "stale", "CONSTANT ROW", "n"];

@@ -10,11 +10,10 @@ use axum::body::Body;
 use chrono::TimeDelta;
 use http::{Request, StatusCode};
 use listwarden::commands::webhook;
-use listwarden::domain::{By, MemberStatus};
 use listwarden::http::{Receiver, router};
 use listwarden::reconcile::Reconciler;
 use listwarden::simulator::mailchimp::{
-    Answer, Attempt, ContactAct, DeliveryRules, Status, WebhookSender, signature,
+    Answer, Attempt, ContactAct, DeliveryRules, Fault, Risk, Status, WebhookSender, signature,
 };
 use tokio::sync::{Notify, watch};
 use tower::ServiceExt;
@@ -157,7 +156,7 @@ on_both_engines! {
         assert_eq!(world.told("ann").await.last().unwrap(), "withdrawn");
         // It comes after all, an hour late.
         world.pass(TimeDelta::hours(1));
-        world.simulator.deliver_webhooks().await;
+        assert_eq!(world.simulator.deliver_webhooks().await, 1);
         assert_eq!(world.withdrawals_on_record().await, 1);
         world.runs().await;
         world.end().await;
@@ -226,7 +225,7 @@ on_both_engines! {
     async fn l17_what_staff_archived_is_no_opt_out(mut world: World) {
         let serving = world.ann_and_webhooks().await;
         world.staff().archive(&address("ann")).unwrap();
-        world.simulator.deliver_webhooks().await;
+        assert_eq!(world.simulator.deliver_webhooks().await, 1);
         serving.attends().await;
         assert_eq!(world.withdrawals_on_record().await, 0);
         world.runs().await;
@@ -241,7 +240,7 @@ on_both_engines! {
         let serving = world.ann_and_webhooks().await;
         world.withdraws("ann").await;
         world.runs().await;
-        world.simulator.deliver_webhooks().await;
+        assert_eq!(world.simulator.deliver_webhooks().await, 0, "`api` is not asked for");
         let before = world.withdrawals_on_record().await;
         serving.attends().await;
         assert_eq!(world.withdrawals_on_record().await, before);
@@ -260,11 +259,13 @@ on_both_engines! {
         });
         let to = "ann.lee@post.test".to_owned();
         world.contact("ann").act(&ContactAct::ChangeAddress { to }).unwrap();
-        assert!(world.simulator.deliver_webhooks().await >= 1);
+        assert_eq!(world.simulator.deliver_webhooks().await, 2);
         serving.attends().await;
         let moved = world.store_says("SELECT CAST(moved_there AS TEXT) FROM links").await;
         assert_eq!(moved.len(), 1);
         assert!(!moved[0].is_empty(), "the link knows that its member moved");
+        let status = world.store_says("SELECT status FROM links").await;
+        assert_eq!(status, ["subscribed"], "a member that moved is not gone");
         world.end().await;
     }
 }
@@ -277,6 +278,7 @@ on_both_engines! {
         let genuine = world.catches().await;
         // Somebody learned the path, and says that Ann unsubscribed.
         let body = genuine.body.replace("type=profile", "type=unsubscribe&data[action]=unsub");
+        assert_ne!(body, genuine.body);
         assert_eq!(serving.answers(request(&Attempt { body, ..genuine })).await, 200);
         assert_eq!(world.withdrawals_on_record().await, 0);
         serving.attends().await;
@@ -286,15 +288,65 @@ on_both_engines! {
 }
 
 on_both_engines! {
-    async fn an_opt_out_ends_an_invitation_that_was_about_to_go_out(mut world: World) {
+    async fn a_stranger_who_unsubscribes_stays_a_stranger(mut world: World) {
+        world.has("stranger", Status::Subscribed);
         let serving = world.ann_and_webhooks().await;
+        world.contact("stranger").unsubscribe().unwrap();
+        assert_eq!(world.simulator.deliver_webhooks().await, 1);
+        serving.attends().await;
+        world.runs().await;
+        assert_eq!(world.there("stranger"), Some(Status::Unsubscribed));
+        assert_eq!(world.withdrawals_on_record().await, 1, "on record before we know who it is");
+        // The stranger becomes a patient, with a consent from before.
+        let mut record = world.somebody("stranger");
+        record.email_consent = world.explicit_at(world.now() - TimeDelta::days(5));
+        world.enters(record).await;
+        world.runs().await;
+        assert_eq!(world.invitations("stranger"), 0);
+        assert_eq!(world.there("stranger"), Some(Status::Unsubscribed));
+        world.end().await;
+    }
+}
+
+on_both_engines! {
+    async fn who_opts_out_comes_back_and_opts_out_again_within_minutes_is_out(mut world: World) {
+        let serving = world.ann_and_webhooks().await;
+        for step in 0..2 {
+            world.unsubscribes("ann");
+            world.simulator.deliver_webhooks().await;
+            serving.attends().await;
+            if step == 0 {
+                world.pass(TimeDelta::seconds(60));
+                world.contact("ann").sign_up().unwrap();
+                world.contact("ann").confirm().unwrap();
+                world.simulator.deliver_webhooks().await;
+                serving.attends().await;
+                world.pass(TimeDelta::seconds(120));
+            }
+        }
+        assert_eq!(world.withdrawals_on_record().await, 2);
+        world.runs().await;
+        assert_eq!(world.there("ann"), Some(Status::Unsubscribed));
+        world.end().await;
+    }
+}
+
+on_both_engines! {
+    async fn what_the_provider_refused_at_once_is_tried_again_soon(mut world: World) {
+        let recalls = world.adds_list("recalls").await;
+        let serving = world.ann_and_webhooks().await;
+        world.simulator.contact(&recalls, &address("ann")).confirm().unwrap();
+        world.runs().await;
+        world.pass(TimeDelta::hours(1));
         world.unsubscribes("ann");
         world.simulator.deliver_webhooks().await;
+        let fault = Fault::TooManyRequests { retry_after: Some(600) };
+        world.simulator.risk(vec![Risk { fault, probability: 1.0 }], 1);
+        assert!(serving.reconciler.attend().await.unwrap(), "something is left");
+        world.simulator.clear_faults();
         serving.attends().await;
-        let links = world.store_says("SELECT base_status FROM links").await;
-        assert_eq!(links, [MemberStatus::Unsubscribed.word()]);
-        let by = world.store_says("SELECT base_by FROM links").await;
-        assert_eq!(by, [By::Them.word()]);
+        let there = world.simulator.member(&recalls, &address("ann")).unwrap().status;
+        assert_eq!(there, Status::Unsubscribed);
         world.end().await;
     }
 }

@@ -9,8 +9,10 @@ mod intake;
 mod opt_out;
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, to_bytes};
@@ -22,10 +24,10 @@ use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use http::{HeaderMap, StatusCode};
 use secrecy::ExposeSecret;
 use sha2::{Digest, Sha256};
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Notify, Semaphore, watch};
 
 use self::intake::Intake;
-use crate::clock::SharedClock;
+use crate::clock::{SharedClock, timeout};
 use crate::providers::WebhookScheme;
 use crate::providers::signatures::{Delivery, Verified};
 use crate::reconcile::Roster;
@@ -38,8 +40,14 @@ const REMEMBERED: TimeDelta = TimeDelta::seconds(5);
 /// Endpoints remembered at once.
 const MOST_REMEMBERED: usize = 10_000;
 
+/// How long a delivery may take to arrive and be kept; providers give up after ten seconds.
+const PATIENCE: Duration = Duration::from_secs(9);
+/// Deliveries in hand at once, each with a body of up to a mebibyte.
+const MOST_AT_ONCE: usize = 256;
+/// Hex digits of a token; anything else is no path of ours, and not looked up.
+const TOKEN: usize = 48;
+
 /// Takes deliveries.
-#[derive(Debug)]
 pub struct Receiver {
     store: Store,
     clock: SharedClock,
@@ -47,7 +55,14 @@ pub struct Receiver {
     roster: watch::Receiver<Arc<Roster>>,
     intake: Intake,
     endpoints: Mutex<BTreeMap<String, (DateTime<Utc>, Arc<Endpoint>)>>,
+    places: Semaphore,
     counts: Counts,
+}
+
+impl fmt::Debug for Receiver {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Receiver").field("counts", &self.counts).finish_non_exhaustive()
+    }
 }
 
 /// What became of deliveries since the start.
@@ -84,6 +99,7 @@ impl Receiver {
             clock,
             roster,
             endpoints: Mutex::default(),
+            places: Semaphore::new(MOST_AT_ONCE),
             counts: Counts::default(),
         }
     }
@@ -114,7 +130,11 @@ impl Receiver {
         let delivery =
             Delivery { method: &parts.method, url: &url, headers: &parts.headers, body: &body };
         let verified = self.verified(&endpoint, scheme, &delivery)?;
-        let notices = scheme.read(&delivery, endpoint.origin).map_err(|_| Refused::Malformed)?;
+        let mut notices =
+            scheme.read(&delivery, endpoint.origin).map_err(|_| Refused::Malformed)?;
+        for notice in &mut notices {
+            notice.list = notice.list.take().or_else(|| endpoint.audience.clone());
+        }
         let key = key(verified.as_ref(), &body);
         let opt_outs = if verified.is_some() {
             let now = self.clock.now();
@@ -157,6 +177,9 @@ impl Receiver {
 
     /// Finds the endpoint of a path's token, as it was a few seconds ago at most.
     async fn endpoint(&self, token: &str) -> Result<Option<Arc<Endpoint>>, StoreError> {
+        if token.len() != TOKEN || !token.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+            return Ok(None);
+        }
         let now = self.clock.now();
         if let Some((read_at, endpoint)) = self.remembered().get(token)
             && now - *read_at < REMEMBERED
@@ -249,7 +272,13 @@ async fn receive(
     Path(token): Path<String>,
     request: Request<Body>,
 ) -> Response {
-    let answer = receiver.take(&token, request).await;
+    let answer = match receiver.places.try_acquire() {
+        Ok(_place) => {
+            let taken = receiver.take(&token, request);
+            timeout(receiver.clock.as_ref(), PATIENCE, taken).await.unwrap_or(Err(Refused::Later))
+        }
+        Err(_) => Err(Refused::Later),
+    };
     receiver.count(&answer);
     answer.unwrap_or_else(IntoResponse::into_response)
 }
