@@ -356,11 +356,10 @@ async fn two_replicas_take_the_same_deliveries_and_keep_each_once() {
     let endpoint = endpoints.iter().find(|e| e.origin == Origin::Contact).unwrap();
     let client = client();
     let sent = (0..PATIENTS).flat_map(|n| {
-        let twice = [one.port, other.port].map(|port| {
+        [one.port, other.port].map(|port| {
             let (delivery, client) = (Delivery::unsubscribe(endpoint, n), client.clone());
             async move { delivery.sent(&client, port).await }
-        });
-        twice
+        })
     });
     let answers = futures::future::join_all(sent).await;
     assert!(answers.iter().all(|status| *status == 200), "{answers:?}");

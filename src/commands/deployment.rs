@@ -303,7 +303,7 @@ impl Deployment {
             let scheme = provider.webhook.map(|scheme| scheme(&config.settings)).transpose()?;
             roster.accounts.push(ManagedAccount {
                 clinic: practice.id,
-                account: self.account_lease(clinic, &name, &practice),
+                account: account_lease(clinic, &name, &practice),
                 channel: provider.channel,
                 name,
                 scheme,
@@ -312,15 +312,6 @@ impl Deployment {
         }
         roster.practices.push(practice);
         Ok(())
-    }
-
-    /// Returns what an account's lease is called after, as its lists have it.
-    fn account_lease(&self, clinic: &ClinicConfig, name: &str, practice: &Practice) -> String {
-        let unpinned = format!("{}/{name}", clinic.slug);
-        let of_account = |slug: &str| clinic.list(slug).is_some_and(|list| list.account == name);
-        let lists = practice.lists.iter().filter(|list| of_account(&list.row.slug));
-        let pinned = lists.map(|list| list.account.clone()).find(|account| *account != unpinned);
-        pinned.unwrap_or(unpinned)
     }
 
     /// Returns how providers reach this deployment.
@@ -371,6 +362,15 @@ impl Deployment {
         };
         Ok((provider.connect)(opening)?)
     }
+}
+
+/// Returns what an account's lease is called after, as its lists have it.
+fn account_lease(clinic: &ClinicConfig, name: &str, practice: &Practice) -> String {
+    let unpinned = format!("{}/{name}", clinic.slug);
+    let of_account = |slug: &str| clinic.list(slug).is_some_and(|list| list.account == name);
+    let lists = practice.lists.iter().filter(|list| of_account(&list.row.slug));
+    let pinned = lists.map(|list| list.account.clone()).find(|account| *account != unpinned);
+    pinned.unwrap_or(unpinned)
 }
 
 /// Reads the master key and the retired ones.

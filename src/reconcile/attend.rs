@@ -13,7 +13,7 @@ use super::{ManagedList, ReconcileError, Reconciler};
 use crate::domain::{Address, ClinicId, Entry, ListId, MemberStatus, Observed, RunId};
 use crate::providers::signatures::Delivery as Request;
 use crate::providers::{Notice, Word};
-use crate::store::{Delivery, Endpoint, ListRow, ObservedMember, OpState, Which};
+use crate::store::{Delivery, Endpoint, LinkRow, ListRow, ObservedMember, OpState, Which};
 
 /// Deliveries attended to at a time.
 const PAGE: u32 = 200;
@@ -182,14 +182,7 @@ impl Reconciler {
         if let Some(member) = list.port.member_by_address(address).await? {
             return Ok(self.observed(list, member, now));
         }
-        let known = match self.store.contact_find(list.row.clinic, address).await? {
-            Some(contact) => self.store.links_of_contact(list.row.clinic, contact.id).await?,
-            None => {
-                let hashes = self.store.address_hashes(list.row.clinic, address);
-                self.store.link_by_address(&list.row, &hashes).await?.into_iter().collect()
-            }
-        };
-        let link = known.into_iter().find(|link| link.list_id == list.row.id);
+        let link = self.link_at(&list.row, address).await?;
         let key = link.and_then(|link| link.link.observed?.member);
         let member = match &key {
             Some(key) => list.port.members(std::slice::from_ref(key)).await?.pop().flatten(),
@@ -199,6 +192,20 @@ impl Reconciler {
             Some(member) => self.observed(list, member, now),
             None => self.absent(&list.row, address),
         })
+    }
+
+    /// Finds the link of whoever had an address: a contact, or a stranger.
+    async fn link_at(
+        &self,
+        list: &ListRow,
+        address: &Address,
+    ) -> Result<Option<LinkRow>, ReconcileError> {
+        if let Some(contact) = self.store.contact_find(list.clinic, address).await? {
+            let links = self.store.links_of_contact(list.clinic, contact.id).await?;
+            return Ok(links.into_iter().find(|link| link.list_id == list.id));
+        }
+        let hashes = self.store.address_hashes(list.clinic, address);
+        Ok(self.store.link_by_address(list, &hashes).await?)
     }
 
     /// Returns a list as the store has it now; none where no turn may touch it: not approved yet

@@ -11,7 +11,7 @@ mod opt_out;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use axum::Router;
@@ -47,6 +47,9 @@ const MOST_AT_ONCE: usize = 256;
 /// Hex digits of a token; anything else is no path of ours, and not looked up.
 const TOKEN: usize = 48;
 
+/// Endpoints by their tokens, and when each was read.
+type Remembered = BTreeMap<String, (DateTime<Utc>, Arc<Endpoint>)>;
+
 /// Takes deliveries.
 pub struct Receiver {
     store: Store,
@@ -54,7 +57,7 @@ pub struct Receiver {
     public_url: String,
     roster: watch::Receiver<Arc<Roster>>,
     intake: Intake,
-    endpoints: Mutex<BTreeMap<String, (DateTime<Utc>, Arc<Endpoint>)>>,
+    endpoints: Mutex<Remembered>,
     places: Semaphore,
     counts: Counts,
 }
@@ -201,10 +204,7 @@ impl Receiver {
         Ok(found)
     }
 
-    #[expect(clippy::type_complexity, reason = "the map of one field")]
-    fn remembered(
-        &self,
-    ) -> std::sync::MutexGuard<'_, BTreeMap<String, (DateTime<Utc>, Arc<Endpoint>)>> {
+    fn remembered(&self) -> MutexGuard<'_, Remembered> {
         self.endpoints.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
