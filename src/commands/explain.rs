@@ -5,7 +5,7 @@ use clap::Args;
 use super::console::print_json;
 use super::reconcile::spoken;
 use super::{Common, Deployment, Exit};
-use crate::domain::{Actor, Class, Event};
+use crate::domain::{Actor, Event};
 use crate::reconcile::{Explanation, ListWord, Who};
 
 /// Whom to explain.
@@ -68,7 +68,7 @@ fn print_word(word: &ListWord) {
     }
     match (&word.next, &word.waits_for) {
         (Some(next), Some(why)) => println!("    it could not be done: {next}: {why}"),
-        (Some(next), None) if matches!(word.class, Class::Waiting | Class::Braked) => {
+        (Some(next), None) if word.held_back.is_some() => {
             println!("    once an admin approves, a run would: {next}");
         }
         (Some(next), None) => println!("    the next run would: {next}"),

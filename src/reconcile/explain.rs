@@ -58,6 +58,8 @@ pub struct ListWord {
     pub class: Class,
     /// What the next run would do.
     pub next: Option<Verb>,
+    /// What keeps that from being done: waiting, braked or parked.
+    pub held_back: Option<Class>,
     /// Why that could not be done, and when it is tried again.
     pub waits_for: Option<String>,
     /// Every reason, the deciding one first.
@@ -167,7 +169,8 @@ impl Reconciler {
             contact: redacted(&row.facts),
             there: row.link.observed.as_ref().map(|observed| observed.status),
             agreed: row.link.base,
-            class: held_back.unwrap_or(decision.class),
+            class: decision.class,
+            held_back,
             next: decision.operation.as_ref().map(|operation| operation.verb),
             waits_for: parked.map(|parked| {
                 let next_try = parked.next_try.format("%Y-%m-%d %H:%M UTC");
