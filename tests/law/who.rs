@@ -263,7 +263,14 @@ fn l9_known_once_and_held_by_no_active_patient_is_dropped() {
     let gone = ann_listed().leaves_the_address("ann");
     assert!(matches!(gone.verdict(), Verdict::Dropped { .. }));
     gone.is_kept_off(Reason::AddressGone);
-    world().is_kept_off(Reason::AddressGone);
+}
+
+#[test]
+fn l9_an_address_that_nobody_ever_held_is_unknown_whatever_it_said() {
+    assert_eq!(world().verdict(), Verdict::Unknown { suppressed: None });
+    let said_no = world().address_opts_out(EventKind::Withdrawn, 1);
+    let verdict = Verdict::Unknown { suppressed: Some(OptOutKind::Withdrawn) };
+    assert_eq!(said_no.verdict(), verdict);
 }
 
 #[test]
