@@ -259,7 +259,7 @@ CREATE TABLE ledger (
     event_id UUID NOT NULL,
     kind TEXT NOT NULL CHECK (kind IN ('granted', 'soft_opt_in', 'confirmed', 'withdrawn',
         'objected', 'preferred', 'restricted', 'unrestricted', 'bounced', 'complained', 'erased',
-        'grandfathered', 'address_changed')),
+        'grandfathered', 'address_changed', 'delivered')),
     contact_id UUID,
     patient_id UUID,
     recorded_at BIGINT NOT NULL,

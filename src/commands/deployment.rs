@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use anyhow::Context;
-use secrecy::ExposeSecret;
+use secrecy::{ExposeSecret, SecretString};
 
 use super::{Common, Console};
 use crate::clock::{Clock, SharedClock, SystemClock};
@@ -215,7 +215,8 @@ impl Deployment {
         }
         lists.retain(|list| list.row.retired_at.is_none());
         let source = self.source(clinic).await?;
-        Ok(Practice { id, slug: clinic.slug.clone(), source, lists })
+        let opt_out_scope = clinic.opt_out_scope;
+        Ok(Practice { id, slug: clinic.slug.clone(), opt_out_scope, source, lists })
     }
 
     async fn managed<L: ?Sized>(
@@ -306,12 +307,23 @@ impl Deployment {
                 account: account_lease(clinic, &name, &practice),
                 channel: provider.channel,
                 name,
+                help: config.help.clone(),
+                webhook_secrets: self.webhook_secrets(clinic, config)?,
                 scheme,
                 port,
             });
         }
         roster.practices.push(practice);
         Ok(())
+    }
+
+    fn webhook_secrets(
+        &self,
+        clinic: &ClinicConfig,
+        config: &AccountConfig,
+    ) -> anyhow::Result<Vec<SecretString>> {
+        let read = |name: &String| Ok(self.config.secrets.of_clinic(&clinic.slug, name)?);
+        config.webhook_secrets.iter().map(read).collect()
     }
 
     /// Returns how providers reach this deployment.

@@ -18,6 +18,8 @@ pub(super) fn read(name: &str, section: &Section<'_>) -> Option<(String, Account
         }
         Some(_) => section.secret_name("api_key"),
     };
+    let help = section.text("help_text");
+    let webhook_secrets = section.secret_names("webhook_secrets");
     let settings = section.rest();
     let name_given = provider_name?;
     let Some(provider) = provider(&name_given) else {
@@ -30,5 +32,5 @@ pub(super) fn read(name: &str, section: &Section<'_>) -> Option<(String, Account
         section.problem("provider", "does not take the account's settings", &bad.to_string());
     }
     let provider = provider.name.to_owned();
-    Some((name.to_owned(), AccountConfig { provider, key_secret: key_secret?, settings }))
+    Some((name.to_owned(), AccountConfig { provider, key_secret: key_secret?, help, webhook_secrets, settings }))
 }

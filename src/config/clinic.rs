@@ -9,6 +9,7 @@ use super::deployment::{Deployment, base};
 use super::parts::is_slug;
 use super::section::{File, Section};
 use super::url::DatabaseUrl;
+use crate::domain::policy::OptOutScope;
 use super::{ClinicConfig, Problem, SourceKind, SourceSettings, account, list};
 use crate::patients::nearest::nearest;
 
@@ -85,15 +86,23 @@ fn clinic(top: Section<'_>, base: &Path) -> Option<ClinicConfig> {
     let names: Vec<&str> = sections.iter().map(|(name, _)| *name).collect();
     let accounts: BTreeMap<_, _> =
         sections.into_iter().filter_map(|(name, section)| account::read(name, &section)).collect();
+    let title = title.unwrap_or_else(|| slug.clone());
+    let of_clinic = list::OfClinic {
+        title: title.clone(),
+        age_of_consent: age,
+        time_zone: time_zone.unwrap_or_default(),
+    };
     let lists = top.section("lists");
     let lists = lists
         .sections()
         .into_iter()
-        .filter_map(|(name, section)| list::read(name, section, age, &accounts, &names))
+        .filter_map(|(name, section)| list::read(name, section, &of_clinic, &accounts, &names))
         .collect();
+    let opt_out_scope = top.word("opt_out_scope", OptOutScope::Channel);
     top.end();
     Some(ClinicConfig {
-        title: title.unwrap_or_else(|| slug.clone()),
+        title,
+        opt_out_scope,
         path,
         slug,
         country,

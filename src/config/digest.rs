@@ -4,7 +4,7 @@ use chrono::TimeDelta;
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
-use crate::domain::policy::{Brake, FieldMapping, Policy, Selector};
+use crate::domain::policy::{Asking, Brake, FieldMapping, Hours, Policy, Selector};
 
 /// Returns a digest that is the same for the same policy, in every version of the program that
 /// knows the same rules: a changed policy has its list planned anew.
@@ -27,6 +27,7 @@ pub fn policy_digest(policy: &Policy) -> String {
         shared_fields,
         grandfather_before,
         invitation_expires,
+        asking,
         unadopted_after,
         fields,
         tags,
@@ -43,11 +44,17 @@ pub fn policy_digest(policy: &Policy) -> String {
         "on_drop": on_drop, "on_return": on_return, "cleaned": cleaned,
         "shared_fields": shared_fields, "grandfather_before": grandfather_before,
         "invitation_expires": seconds(*invitation_expires),
+        "asking": asking.as_ref().map(asked_so),
         "unadopted_after": seconds(*unadopted_after), "fields": fields, "tags": tags,
         "brake": [percent, at_least, at_most, invitations], "freshness": seconds(*freshness),
         "retiring": retiring,
     });
     hex::encode(Sha256::digest(text.to_string()))
+}
+
+fn asked_so(asking: &Asking) -> serde_json::Value {
+    let Asking { text, hours: Hours { from, until, zone } } = asking;
+    json!([text, from, until, zone.name()])
 }
 
 const fn seconds(duration: TimeDelta) -> i64 {

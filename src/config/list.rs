@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use chrono_tz::Tz;
+
 use super::section::Section;
-use super::{AccountConfig, Attestation, ListConfig, ListRef};
+use super::{asking, AccountConfig, Attestation, ListConfig, ListRef};
 use crate::domain::Channel;
 use crate::domain::policy::{
     Brake, CleanedMembers, FieldMapping, LeaveBy, PatientField, Policy, ReturnBy, Selector,
@@ -22,11 +24,18 @@ const UNPROVEN: &str = "Choose what becomes of subscribed members without proof 
     \"hold\" (they stay, and are counted as unproven), \
     \"archive_and_invite\" (they are taken off and asked to confirm once an admin has approved the first plan)";
 
+/// What the clinic decided for all of its lists.
+pub(super) struct OfClinic {
+    pub(super) title: String,
+    pub(super) age_of_consent: u8,
+    pub(super) time_zone: Tz,
+}
+
 /// Reads a list. Mistakes are reported; what is missing then leaves no list.
 pub(super) fn read(
     name: &str,
     section: Section<'_>,
-    age_of_consent: u8,
+    clinic: &OfClinic,
     accounts: &BTreeMap<String, AccountConfig>,
     names: &[&str],
 ) -> Option<ListConfig> {
@@ -35,7 +44,7 @@ pub(super) fn read(
     let audience = section.required("audience", "Write the provider's id of the list");
     let channel = channel(&section, account.as_deref().and_then(|name| accounts.get(name)));
     let shared_with = ListRef::read_all(&section);
-    let policy = policy(&section, channel, age_of_consent);
+    let policy = policy(&section, channel, clinic);
     let attested = attested(&section, policy.as_ref());
     section.end();
     Some(ListConfig {
@@ -77,7 +86,7 @@ fn channel(section: &Section<'_>, account: Option<&AccountConfig>) -> Channel {
     of_provider
 }
 
-fn policy(section: &Section<'_>, channel: Channel, age_of_consent: u8) -> Option<Policy> {
+fn policy(section: &Section<'_>, channel: Channel, clinic: &OfClinic) -> Option<Policy> {
     let unknown = section.choice("unknown", UNKNOWN);
     let unproven = section.choice("unproven", UNPROVEN);
     let policy = Policy {
@@ -86,7 +95,7 @@ fn policy(section: &Section<'_>, channel: Channel, age_of_consent: u8) -> Option
         selector: selector(section.section("selector")),
         double_opt_in: section.flag("double_opt_in", true),
         soft_opt_in: section.word("soft_opt_in", SoftOptInEntry::Refuse),
-        age_of_consent,
+        age_of_consent: clinic.age_of_consent,
         unknown: unknown.unwrap_or(crate::domain::policy::UnknownMembers::Report),
         unproven: unproven.unwrap_or(crate::domain::policy::UnprovenMembers::Hold),
         on_drop: section.word("on_drop", LeaveBy::Archive),
@@ -94,7 +103,11 @@ fn policy(section: &Section<'_>, channel: Channel, age_of_consent: u8) -> Option
         cleaned: section.word("cleaned", CleanedMembers::Erase),
         shared_fields: section.word("shared_fields", SharedFields::None),
         grandfather_before: section.day("grandfather_before"),
-        invitation_expires: section.duration("invitation_expires", "30d", "1d"),
+        invitation_expires: match channel {
+            Channel::Email => section.duration("invitation_expires", "30d", "1d"),
+            Channel::Sms => section.duration("invitation_expires", "72h", "1h"),
+        },
+        asking: (channel == Channel::Sms).then(|| asking::read(section, clinic)),
         unadopted_after: section.duration("unadopted_after", "30d", "1d"),
         fields: fields(section),
         tags: section.text_map("tags"),

@@ -5,6 +5,7 @@
 //! of the program can rely on.
 
 mod account;
+mod asking;
 mod clinic;
 mod deployment;
 mod digest;
@@ -26,6 +27,7 @@ use chrono::{NaiveDate, TimeDelta};
 use chrono_tz::Tz;
 
 use crate::domain::Policy;
+use crate::domain::policy::OptOutScope;
 pub use digest::policy_digest;
 pub use problem::{ConfigErrors, Problem};
 pub use secrets::{SecretError, Secrets};
@@ -109,6 +111,8 @@ pub struct ClinicConfig {
     pub accounts: BTreeMap<String, AccountConfig>,
     /// Its lists.
     pub lists: Vec<ListConfig>,
+    /// How far an opt-out by text reaches.
+    pub opt_out_scope: OptOutScope,
 }
 
 /// Where a clinic's patients are.
@@ -140,6 +144,11 @@ pub struct AccountConfig {
     pub provider: String,
     /// The name of the secret that holds the credential.
     pub key_secret: String,
+    /// What answers HELP by text, where the provider does not answer itself.
+    pub help: Option<String>,
+    /// The names of the secrets that webhooks are signed with, where an admin agreed on them with
+    /// the provider; two during a rotation.
+    pub webhook_secrets: Vec<String>,
     /// The provider's own settings, which only its adapter reads.
     pub settings: serde_json::Map<String, serde_json::Value>,
 }

@@ -143,8 +143,16 @@ impl fmt::Debug for Secrets {
 impl Section<'_> {
     /// Reads the name of a secret, and refuses a secret where its name belongs.
     pub(super) fn secret_name(&self, key: &str) -> Option<String> {
+        self.sound_name(key, self.text(key)?)
+    }
+
+    /// Reads the names of secrets.
+    pub(super) fn secret_names(&self, key: &str) -> Vec<String> {
+        self.texts(key).into_iter().filter_map(|name| self.sound_name(key, name)).collect()
+    }
+
+    fn sound_name(&self, key: &str, name: String) -> Option<String> {
         const CURE: &str = "Store the secret itself in a file {secrets_dir}/{clinic}/NAME or in LISTWARDEN_SECRET_{CLINIC}_{NAME}, and write only NAME here";
-        let name = self.text(key)?;
         if looks_like_a_secret(&name) {
             self.problem(
                 key,

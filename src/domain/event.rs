@@ -29,6 +29,8 @@ words! {
         Unrestricted = "unrestricted",
         /// The address is undeliverable.
         Bounced = "bounced",
+        /// A message reached the address again after it was undeliverable.
+        Delivered = "delivered",
         /// The contact reported a message as spam.
         Complained = "complained",
         /// The person was erased.

@@ -1,8 +1,9 @@
 //! Links: one contact on one list, with what was seen there and what was last agreed.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
+use super::event::CLOCK_SKEW;
 use super::text::words;
 use super::{
     Address, Channel, ContactId, Entry, LinkId, MemberKey, MemberStatus, Patient, Standing, Verb,
@@ -43,6 +44,9 @@ pub struct ContactFacts {
     pub holders: Vec<Holder>,
     /// Whether the suppression list knows the address of an unknown member, and why.
     pub suppressed: Option<super::OptOutKind>,
+    /// The invitations of the contact's other lists of the channel, where we ask ourselves: one
+    /// confirmation text counts for all of them.
+    pub asked: Vec<Invitation>,
 }
 
 /// One contact on one list.
@@ -122,6 +126,19 @@ pub struct Invitation {
     /// Whether it was confirmed.
     #[serde(default)]
     pub confirmed: bool,
+    /// The wording that was sent, where we asked ourselves.
+    #[serde(default)]
+    pub wording: Option<String>,
+}
+
+impl Invitation {
+    /// Tells whether an answer at `at` would confirm it: neither voided nor confirmed, and not
+    /// lapsed after `expires` (L12). Two clocks may differ a little.
+    #[must_use]
+    pub fn is_open(&self, at: DateTime<Utc>, expires: TimeDelta) -> bool {
+        let since = self.sent_at - CLOCK_SKEW;
+        !self.voided && !self.confirmed && since <= at && at <= self.sent_at + expires
+    }
 }
 
 /// An operation that was sent, or was about to be, and not acknowledged (L17).

@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use chrono::{NaiveDate, TimeDelta};
+use chrono::{DateTime, NaiveDate, NaiveTime, TimeDelta, TimeZone, Utc};
+use chrono_tz::Tz;
 
 use super::text::words;
 use super::{Channel, Personal};
@@ -39,6 +40,8 @@ pub struct Policy {
     pub grandfather_before: Option<NaiveDate>,
     /// How long an invitation stays open (L12).
     pub invitation_expires: TimeDelta,
+    /// How we ask for confirmations ourselves; none where the provider asks.
+    pub asking: Option<Asking>,
     /// How long an address changed at the provider waits for the clinic (L19).
     pub unadopted_after: TimeDelta,
     /// Which fields leave, and from where in the record (L25).
@@ -51,6 +54,62 @@ pub struct Policy {
     pub freshness: TimeDelta,
     /// Whether the list is being ended: everybody known leaves (L20).
     pub retiring: bool,
+}
+
+/// How a list asks for a confirmation by a text message of ours (L10).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Asking {
+    /// The message, which names the clinic, YES and STOP.
+    pub text: String,
+    /// The hours of the day in which it may be sent.
+    pub hours: Hours,
+}
+
+/// Hours of the day in a time zone: from the first, until just before the second.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Hours {
+    /// When they begin.
+    pub from: NaiveTime,
+    /// When they end, on the same day.
+    pub until: NaiveTime,
+    /// Where.
+    pub zone: Tz,
+}
+
+impl Hours {
+    /// Returns when the hours begin next; none while they last.
+    ///
+    /// ```
+    /// use listwarden::domain::policy::Hours;
+    /// let hours = Hours {
+    ///     from: "09:00".parse()?, until: "20:00".parse()?, zone: chrono_tz::Europe::London,
+    /// };
+    /// assert_eq!(hours.next("2026-07-01T18:59:00Z".parse()?), None, "19:59 in London");
+    /// assert_eq!(hours.next("2026-07-01T19:00:00Z".parse()?), Some("2026-07-02T08:00:00Z".parse()?));
+    /// # Ok::<(), chrono::ParseError>(())
+    /// ```
+    #[must_use]
+    pub fn next(&self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        let here = now.with_timezone(&self.zone);
+        if (self.from..self.until).contains(&here.time()) {
+            return None;
+        }
+        let today = here.date_naive();
+        let day = if here.time() < self.from { Some(today) } else { today.succ_opt() };
+        let begins = day.and_then(|day| self.zone.from_local_datetime(&day.and_time(self.from)).earliest());
+        // Hours that begin while the clocks go forward begin an hour later.
+        Some(begins.map_or(now + TimeDelta::hours(1), |begins| begins.to_utc()))
+    }
+}
+
+words! {
+    /// How far an opt-out by text reaches: STOP ends texts from every sender either way.
+    OptOutScope {
+        /// The channel it came on.
+        Channel = "channel",
+        /// Every channel.
+        All = "all",
+    }
 }
 
 words! {

@@ -69,6 +69,10 @@ words! {
         InvitationLapsed = "invitation_lapsed",
         /// Invited and not yet confirmed.
         Invited = "invited",
+        /// Invited by a text that counts for this list too, and not yet confirmed.
+        AskedAlready = "asked_already",
+        /// Confirmed the invitation.
+        Confirmed = "confirmed",
         /// Became subscribed without us and without proof.
         TurnedSubscribed = "turned_subscribed",
         /// Subscribed without proof.
@@ -126,7 +130,7 @@ impl Reason {
             Self::RemovedThere => 16,
             Self::InvitationUsed => 3,
             Self::InvitationLapsed => 12,
-            Self::Invited => 10,
+            Self::Invited | Self::AskedAlready | Self::Confirmed => 10,
             Self::TurnedSubscribed => 18,
             Self::Unproven => 21,
             Self::UnknownMember => 22,
@@ -190,6 +194,10 @@ impl Reason {
             }
             Self::InvitationLapsed => "The invitation was not confirmed in time.",
             Self::Invited => "Invited; the confirmation is awaited.",
+            Self::AskedAlready => {
+                "The number was asked for another list of the clinic; the answer counts for this one too."
+            }
+            Self::Confirmed => "The contact confirmed the invitation.",
             Self::TurnedSubscribed => {
                 "The member became subscribed at the provider without us and without proof of consent."
             }

@@ -145,6 +145,9 @@ pub struct Standing {
     /// The newest bounce, as an opt-out of the mailbox rather than of the person.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bounce: Option<OptOut>,
+    /// When a message last reached the address again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reached: Option<DateTime<Utc>>,
 }
 
 impl Standing {
@@ -167,11 +170,18 @@ impl Standing {
                     self.bounce = Some(bounce);
                 }
             }
+            EventKind::Delivered => self.reached = self.reached.max(event.as_grant()),
             EventKind::Preferred
             | EventKind::Restricted
             | EventKind::Unrestricted
             | EventKind::AddressChanged => {}
         }
+    }
+
+    /// Returns the bounce, unless a message reached the address since.
+    #[must_use]
+    pub fn undeliverable(&self) -> Option<&OptOut> {
+        self.bounce.as_ref().filter(|bounce| self.reached.is_none_or(|at| at <= bounce.at))
     }
 
     /// Returns the opt-outs that `grant` does not lift: by its age, or for want of an admin's

@@ -108,7 +108,7 @@ pub fn unconfirmed(
 const SIGNED_UP_THERE: &str = "signed up there";
 
 /// Providers give whole seconds: an opt-out may have happened at the end of one (L2).
-const COARSE: TimeDelta = TimeDelta::milliseconds(999);
+pub(crate) const COARSE: TimeDelta = TimeDelta::milliseconds(999);
 
 /// One observed member with everything that is needed to read it.
 #[derive(Clone, Copy)]
@@ -133,6 +133,7 @@ impl Seen<'_> {
         let mut settled = Adoption { settles_intent: true, ..Adoption::default() };
         let confirmed =
             intent.verb == Verb::Invite && self.observed.status == MemberStatus::Subscribed;
+        let wording = self.list.policy.asking.as_ref().map(|asking| asking.text.clone());
         let status = if confirmed { MemberStatus::Pending } else { self.observed.status };
         if intent.explains(status) {
             settled.base = Some(Base { status, by: By::Us, at: intent.at });
@@ -141,6 +142,7 @@ impl Seen<'_> {
                 sent_at: intent.at,
                 voided: false,
                 confirmed: false,
+                wording,
             });
         } else if intent.verb.removes() {
             settled.invitation = self.voided();
@@ -260,6 +262,7 @@ impl Seen<'_> {
             sent_at: self.observed.signed_up_at.unwrap_or(self.observed.seen_at),
             voided: false,
             confirmed: false,
+            wording: None,
         });
         (Vec::new(), Adoption { base: Some(self.base()), invitation, ..Adoption::default() })
     }
@@ -287,11 +290,12 @@ impl Seen<'_> {
     }
 
     /// Tells whether this is the answer to our invitation: still open, sent before the opt-in, and
-    /// to the address that the member still has (L10).
+    /// to the address that the member still has (L10). Where we ask ourselves only a reply is.
     fn answers_our_invitation(&self) -> bool {
         let sent_before =
             |sent: &Invitation| self.opted_in_at().is_none_or(|at| at + CLOCK_SKEW >= sent.sent_at);
-        self.link.moved_there.is_none()
+        self.list.policy.asking.is_none()
+            && self.link.moved_there.is_none()
             && self.link.invitation.as_ref().is_some_and(|i| !i.voided && sent_before(i))
     }
 

@@ -348,7 +348,7 @@ fn listed<'a>(
         grant,
         proof: contact.standing.proof.as_ref().filter(proven),
         direct: single && never_opted_out && same_address,
-        undeliverable: contact.standing.bounce.as_ref().is_some_and(|b| !recovered(b)),
+        undeliverable: contact.standing.undeliverable().is_some_and(|b| !recovered(b)),
         shared: false,
     }
 }

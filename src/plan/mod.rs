@@ -15,6 +15,7 @@ pub mod brake;
 pub mod consents;
 pub mod eligibility;
 pub mod payload;
+pub mod reply;
 
 use chrono::{DateTime, Utc};
 

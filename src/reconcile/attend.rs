@@ -128,14 +128,40 @@ impl Reconciler {
         }
         let endpoints = self.store.endpoints_by_id(account.clinic).await?;
         let mut notices = Vec::new();
+        let mut replies = Replies::default();
         for delivery in &page {
-            let endpoint = endpoints.get(&delivery.endpoint);
-            notices.extend(endpoint.into_iter().flat_map(|at| notices_of(account, delivery, at)));
+            let Some(endpoint) = endpoints.get(&delivery.endpoint) else { continue };
+            for notice in notices_of(account, delivery, endpoint) {
+                match notice.word {
+                    Word::OptedOut { .. } | Word::Moved { .. } | Word::Changed => {
+                        notices.push(notice);
+                    }
+                    Word::Other => {}
+                    _ => replies.take(notice, delivery.proven),
+                }
+            }
         }
         self.read_again(tenure, account, &notices).await?;
+        self.heed_told(tenure, account, replies).await?;
         let ids: Vec<_> = page.iter().map(|delivery| delivery.id).collect();
         self.store.deliveries_attended(&tenure.lease, account.clinic, &ids).await?;
         Ok(true)
+    }
+
+    /// Heeds what was told of texts: what a signature proves, and everything else as the provider's
+    /// own log has it. Where there is no log the signature must do.
+    async fn heed_told(
+        &self,
+        tenure: &Tenure<'_>,
+        account: &ManagedAccount,
+        replies: Replies,
+    ) -> Result<(), ReconcileError> {
+        if account.port.notices().is_some() && replies.wants_reading {
+            self.heed(tenure, account, &replies.proven).await?;
+            return self.read_notices(tenure, account).await;
+        }
+        let told = [replies.proven, replies.answers].concat();
+        self.heed(tenure, account, &told).await
     }
 
     /// Reads the members again that notices are about, on every list concerned: what the provider
@@ -298,6 +324,29 @@ impl Reconciler {
         };
         let done = of(OpState::Acknowledged);
         Ok(self.store.run_end(run, outcome, &format!("{done} changes made at once")).await?)
+    }
+}
+
+/// What deliveries told of texts.
+#[derive(Default)]
+struct Replies {
+    /// Signed, and no consent.
+    proven: Vec<Notice>,
+    /// Signed, and perhaps a consent: to be read again where that can be done.
+    answers: Vec<Notice>,
+    /// Whether the log is to be read.
+    wants_reading: bool,
+}
+
+impl Replies {
+    fn take(&mut self, notice: Notice, proven: bool) {
+        let is_reply = matches!(notice.word, Word::Replied { .. });
+        self.wants_reading |= is_reply || !proven;
+        match (proven, is_reply) {
+            (true, false) => self.proven.push(notice),
+            (true, true) => self.answers.push(notice),
+            (false, _) => {}
+        }
     }
 }
 

@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::tenure::Tenure;
 use super::{ManagedList, ReconcileError, Reconciler};
-use crate::domain::RunId;
+use crate::domain::{Personal, RunId, Verb};
 use crate::providers::{Job, JobState, Lot, LotResult, MemberWrite, Outcome, Refusal};
 use crate::store::{OpState, OperationRow};
 
@@ -50,9 +50,10 @@ impl Reconciler {
         list: &ManagedList,
         page: Vec<OperationRow>,
     ) -> Result<(), ReconcileError> {
-        let mut page = page;
+        let mut page = self.ask_in_turn(tenure, list, page).await?;
         let unsent = self.find_addresses(list, &mut page).await?;
-        let mut lots = list.port.lots(page.iter().filter_map(write).collect()).into_iter();
+        let writes = page.iter().filter_map(|row| write(list, row)).collect();
+        let mut lots = list.port.lots(writes).into_iter();
         let rows = Rows::of(page);
         let ids: Vec<Uuid> = unsent.iter().map(|(id, _)| *id).collect();
         self.record(tenure, list, &rows, &ids, unsent).await?;
@@ -203,7 +204,8 @@ impl Rows {
     }
 }
 
-fn write(row: &OperationRow) -> Option<MemberWrite> {
+fn write(list: &ManagedList, row: &OperationRow) -> Option<MemberWrite> {
+    let asking = list.policy.asking.as_ref().filter(|_| row.op.verb == Verb::Invite);
     Some(MemberWrite {
         id: row.id,
         verb: row.op.verb,
@@ -211,7 +213,7 @@ fn write(row: &OperationRow) -> Option<MemberWrite> {
         member: row.member.clone(),
         address: row.address.clone()?,
         payload: row.op.payload.clone(),
-        text: None,
+        text: asking.map(|asking| Personal::new(&asking.text)),
     })
 }
 

@@ -3,6 +3,7 @@
 //! Cron, webhook and button only wake [`Reconciler::reconcile`]; it takes no input but what the
 //! store holds, so a missed wake-up is made good by the next one.
 
+mod asking;
 mod attend;
 mod attest;
 mod collect;
@@ -13,12 +14,14 @@ mod explain;
 mod feedback;
 mod former;
 mod learn;
+mod notices;
 mod observe;
 mod outcome;
 mod plan_run;
 mod preview;
 mod progress;
 mod record;
+mod replies;
 mod roster;
 mod settings;
 mod sharing;
@@ -37,6 +40,7 @@ pub use roster::{ManagedAccount, Roster};
 pub use tenure::Stop;
 
 use crate::clock::SharedClock;
+use crate::domain::policy::OptOutScope;
 use crate::domain::{ClinicId, Policy};
 use crate::patients::PatientSource;
 use crate::plan::ListFacts;
@@ -72,6 +76,8 @@ pub struct Practice<L: ?Sized = dyn ListWriter> {
     pub id: ClinicId,
     /// Its short name.
     pub slug: String,
+    /// How far an opt-out by text reaches.
+    pub opt_out_scope: OptOutScope,
     /// Where its patients are read from.
     pub source: Arc<dyn PatientSource>,
     /// Its lists.
@@ -253,6 +259,8 @@ impl Reconciler {
     ) -> Result<ListOutcome, ReconcileError> {
         self.check_settings(tenure, list, full).await?;
         self.settle_open_operations(tenure, run, list).await?;
+        self.read_notices_for(tenure, list).await?;
+        tenure.attend_at_once().await?;
         let swept = match self.observe(tenure, list, full).await? {
             observe::Seen::Whole { swept } => swept,
             observe::Seen::Short(short) => return Ok(ListOutcome::incomplete(list, short)),

@@ -8,10 +8,10 @@ use tokio::sync::mpsc;
 
 use super::tenure::Tenure;
 use super::{ManagedList, ReconcileError, Reconciler};
-use crate::domain::{ClinicId, LinkId, MemberKey, Observed};
+use crate::domain::{ClinicId, Link, LinkId, MemberKey, MemberStatus, Observed};
 use crate::plan::{brake, payload};
 use crate::providers::{ListReader, Member, MemberPage, PageCursor, Scope as Pages};
-use crate::store::{Acceptable, ObservedMember};
+use crate::store::{Acceptable, LinkRow, ObservedMember};
 
 /// Rows of the store worked at a time.
 const PAGE: u32 = 5_000;
@@ -194,7 +194,7 @@ impl Reconciler {
         ObservedMember { observed, hashes, address: member.address }
     }
 
-    /// Returns who was present and is in no page of the sweep.
+    /// Returns who was present, in a status that the provider shows, and is in no page of the sweep.
     async fn unseen<L: ListReader + ?Sized>(
         &self,
         list: &ManagedList<L>,
@@ -206,8 +206,11 @@ impl Reconciler {
             let page = self.store.links_present(&list.row, after, PAGE).await?;
             let Some((last, ..)) = page.last() else { return Ok(unseen) };
             after = *last;
-            let missing = page.into_iter().filter(|(ordinal, ..)| !marks.is_set(*ordinal));
-            unseen.extend(missing.map(|(_, link, key)| (link, key)));
+            let shows = list.port.capabilities().shows;
+            let missing = page.into_iter().filter(|(ordinal, _, _, status)| {
+                shows.contains(status) && !marks.is_set(*ordinal)
+            });
+            unseen.extend(missing.map(|(_, link, key, _)| (link, key)));
         }
     }
 
@@ -232,7 +235,7 @@ impl Reconciler {
             }
         }
         self.store_members(tenure, list, found).await?;
-        Ok(self.store.links_absent(&tenure.lease, &list.row, &gone, self.clock.now()).await?)
+        self.taken_as(tenure, list, &gone, MemberStatus::Absent).await
     }
 
     /// Reads members again whose last change is in doubt, before anything is decided (L17).
@@ -247,32 +250,57 @@ impl Reconciler {
             let Some(last) = page.last() else { return Ok(()) };
             after = last.ordinal;
             tenure.renew().await?;
-            let mut known = Vec::new();
-            for row in page {
-                let key = row.link.observed.as_ref().and_then(|observed| observed.member.clone());
-                match (key, row.facts.contact.and_then(|contact| contact.address)) {
-                    (Some(key), _) => known.push((row.link.id, key)),
-                    (None, Some(address)) => match list.port.member_by_address(&address).await? {
-                        Some(member) => {
-                            self.store_members(tenure, list, vec![member]).await?;
-                        }
-                        None => self.absent_now(tenure, list, &[row.link.id]).await?,
-                    },
-                    (None, None) => self.absent_now(tenure, list, &[row.link.id]).await?,
+            let found = self.read_by_key(list, &page).await?;
+            let mut there = Vec::new();
+            for (row, found) in page.into_iter().zip(found) {
+                let address = row.facts.contact.as_ref().and_then(|c| c.address.as_ref());
+                let member = match (found, address) {
+                    (Some(by_key), _) => by_key,
+                    (None, Some(address)) => list.port.member_by_address(address).await?,
+                    (None, None) => None,
+                };
+                match member {
+                    Some(member) => there.push(member),
+                    None => {
+                        let status = unshown(list, &row.link);
+                        self.taken_as(tenure, list, &[row.link.id], status).await?;
+                    }
                 }
             }
-            self.confirm_absent(tenure, list, known).await?;
+            self.store_members(tenure, list, there).await?;
         }
     }
 
-    async fn absent_now<L: ListReader + ?Sized>(
+    /// Reads the members whose key is known; none where it is not.
+    async fn read_by_key<L: ListReader + ?Sized>(
+        &self,
+        list: &ManagedList<L>,
+        rows: &[LinkRow],
+    ) -> Result<Vec<Option<Option<Member>>>, ReconcileError> {
+        let key = |row: &LinkRow| row.link.observed.as_ref().and_then(|seen| seen.member.clone());
+        let keys: Vec<MemberKey> = rows.iter().filter_map(key).collect();
+        let mut members = list.port.members(&keys).await?.into_iter();
+        Ok(rows.iter().map(|row| key(row).and_then(|_| members.next())).collect())
+    }
+
+    async fn taken_as<L: ListReader + ?Sized>(
         &self,
         tenure: &Tenure<'_>,
         list: &ManagedList<L>,
         links: &[LinkId],
+        status: MemberStatus,
     ) -> Result<(), ReconcileError> {
-        Ok(self.store.links_absent(&tenure.lease, &list.row, links, self.clock.now()).await?)
+        let now = self.clock.now();
+        Ok(self.store.links_taken_as(&tenure.lease, &list.row, links, status, now).await?)
     }
+}
+
+/// What a member is taken as that is not shown after a change in doubt: where the provider keeps no
+/// such status the change counts as made, so that a text which may have gone out is not sent again.
+fn unshown<L: ListReader + ?Sized>(list: &ManagedList<L>, link: &Link) -> MemberStatus {
+    let shows = list.port.capabilities().shows;
+    let led_to = link.intent.as_ref().and_then(|intent| intent.verb.leads_to());
+    led_to.filter(|status| !shows.contains(status)).unwrap_or(MemberStatus::Absent)
 }
 
 /// Reads pages, as many at a time as the provider allows, and hands them over as they come.

@@ -6,7 +6,7 @@ use super::learn::PAGE;
 use super::tenure::Tenure;
 use super::{ManagedList, ReconcileError, Reconciler};
 use crate::domain::operation::Counted;
-use crate::domain::{Class, RunId};
+use crate::domain::{Class, RunId, Verb};
 use crate::plan::{Decision, Gauge, brake, decide};
 use crate::providers::ListReader;
 use crate::store::{LinkRow, OpState, OperationCount, PlannedLink, PlannedOperation, Which};
@@ -50,6 +50,7 @@ impl Reconciler {
     ) -> Result<(), ReconcileError> {
         let facts = list.facts();
         let first = list.row.approved_at.is_none();
+        let opens = list.policy.asking.as_ref().and_then(|asking| asking.hours.next(now));
         let mut ordinal = self.store.operations_end(run).await?;
         let mut after = -1;
         let mut done = 0;
@@ -65,7 +66,7 @@ impl Reconciler {
                 page.iter().map(|row| decide(&row.facts, &row.link, &facts, now)).collect();
             self.spare_shared(&list.row, &list.sharers, &page, &mut decisions, now).await?;
             for (row, decision) in page.iter().zip(decisions) {
-                let (link, operation) = self.placed(row, decision, first, now);
+                let (link, operation) = self.placed(row, decision, first, opens, now);
                 let is_parked = link.class == Class::Parked;
                 if row.parked.is_some() && operation.is_none() && !is_parked {
                     settled.push(row.link.id);
@@ -91,12 +92,14 @@ impl Reconciler {
 
     /// Says where a link stands and, if a change is due, in which state its row begins.
     ///
-    /// What the brake counts begins held and is let go once the count is known.
+    /// What the brake counts begins held and is let go once the count is known. A text that may not
+    /// be sent before `opens` is planned then.
     fn placed(
         &self,
         row: &LinkRow,
         decision: Decision,
         first: bool,
+        opens: Option<DateTime<Utc>>,
         now: DateTime<Utc>,
     ) -> (PlannedLink, Option<PlannedOperation>) {
         let reason = decision.reason();
@@ -115,6 +118,9 @@ impl Reconciler {
         if let Some(parked) = parked.filter(|parked| parked.next_try > now) {
             let due_at = Some(parked.next_try);
             return (PlannedLink { class: Class::Parked, due_at, ..link }, None);
+        }
+        if let Some(opens) = opens.filter(|_| op.verb == Verb::Invite && !first) {
+            return (PlannedLink { due_at: Some(opens), ..link }, None);
         }
         let state = match op.counted {
             _ if first => OpState::Waiting,

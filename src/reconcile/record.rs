@@ -32,7 +32,7 @@ impl Reconciler {
         for row in ids.iter().filter_map(|id| rows.get(id)) {
             let outcome = outcomes.remove(&row.id).unwrap_or(Outcome::Doubtful);
             drafts.extend(refused_opt_out(list, row, &outcome));
-            recorded.push(consequence(row, outcome, now));
+            recorded.push(consequence(list, row, outcome, now));
         }
         self.append(Some(tenure), list.row.clinic, drafts).await?;
         Ok(self.store.operations_recorded(&tenure.lease, list.row.clinic, &recorded).await?)
@@ -40,14 +40,19 @@ impl Reconciler {
 }
 
 /// The table: outcome -> what moves on the link.
-fn consequence(row: &OperationRow, outcome: Outcome, now: DateTime<Utc>) -> Recorded {
+fn consequence(
+    list: &ManagedList,
+    row: &OperationRow,
+    outcome: Outcome,
+    now: DateTime<Utc>,
+) -> Recorded {
     let plain = Recorded::new(row.id, row.op.link, OpState::Refused);
     match outcome {
         Outcome::Done { member, status } => Recorded {
             state: OpState::Acknowledged,
             base: row.op.verb.leads_to().map(|_| Base { status, by: By::Us, at: now }),
             observed: row.op.verb.leads_to().map(|_| (status, member)),
-            invitation: invitation(row, now),
+            invitation: invitation(list, row, now),
             void_invitation: row.op.verb.removes(),
             digest: row.op.payload.as_ref().map(payload::digest),
             clear_intent: true,
@@ -83,9 +88,10 @@ fn consequence(row: &OperationRow, outcome: Outcome, now: DateTime<Utc>) -> Reco
     }
 }
 
-fn invitation(row: &OperationRow, now: DateTime<Utc>) -> Option<Invitation> {
+fn invitation(list: &ManagedList, row: &OperationRow, now: DateTime<Utc>) -> Option<Invitation> {
     let key = row.op.invitation.clone().filter(|_| row.op.verb == Verb::Invite)?;
-    Some(Invitation { key, sent_at: now, voided: false, confirmed: false })
+    let wording = list.policy.asking.as_ref().map(|asking| asking.text.clone());
+    Some(Invitation { key, sent_at: now, voided: false, confirmed: false, wording })
 }
 
 /// How long a refused change waits: doubled each time, capped by what it is. Never for ever.

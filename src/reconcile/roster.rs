@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use secrecy::SecretString;
+
 use super::{ManagedList, Practice};
 use crate::domain::{Channel, ClinicId};
 use crate::providers::{ListAccount, Notice, WebhookScheme};
@@ -28,6 +30,10 @@ pub struct ManagedAccount {
     pub channel: Channel,
     /// How its webhooks are verified and read.
     pub scheme: Option<Arc<dyn WebhookScheme>>,
+    /// The secrets its webhooks are signed with, where an admin agreed on them with the provider.
+    pub webhook_secrets: Vec<SecretString>,
+    /// What answers HELP, where the provider does not.
+    pub help: Option<String>,
     /// The provider.
     pub port: Arc<dyn ListAccount>,
 }

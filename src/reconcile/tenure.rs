@@ -65,6 +65,18 @@ impl<'a> Tenure<'a> {
         if !self.asked().is_some_and(is_time) {
             return Ok(());
         }
+        self.attend_to(account).await
+    }
+
+    /// Attends to what waits for the account, however lately it was looked for.
+    pub(super) async fn attend_at_once(&self) -> Result<(), ReconcileError> {
+        match self.lease.name.strip_prefix("account:") {
+            Some(account) => self.attend_to(account).await,
+            None => Ok(()),
+        }
+    }
+
+    async fn attend_to(&self, account: &str) -> Result<(), ReconcileError> {
         *self.asked() = None;
         let done = self.attend_now(account).await;
         *self.asked() = Some(self.reconciler.clock.now());

@@ -7,7 +7,7 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use super::Store;
-use super::columns::{At, args, json, text_rows};
+use super::columns::{At, args, from_json, json, text_rows};
 use super::db::Tx;
 use super::error::Result;
 use super::holders::{HolderPut, Holding, holders_exchange};
@@ -56,6 +56,10 @@ statements! {
         "SELECT g.channel, c.hash, c.id, c.address IS NULL FROM given g
          JOIN contacts c ON c.clinic_id = $2 AND c.channel = g.channel AND c.hash = g.hash"
     }
+    CONTACTS_FIND (given: channel text, hash text) = {
+        "SELECT c.hash, c.id, c.standing FROM given g
+         JOIN contacts c ON c.clinic_id = $2 AND c.channel = g.channel AND c.hash = g.hash"
+    }
     CONTACTS_ADD (given: id uuid, channel text, address text, hash text, key_id text,
         standing text) = {
         "INSERT INTO contacts (clinic_id, id, channel, address, hash, key_id, standing)
@@ -88,6 +92,27 @@ impl Store {
         let found = self.contact_by_hashes(clinic, address.channel(), &hashes).await?;
         let Some(id) = found else { return Ok(None) };
         Ok(self.contact(clinic, id).await?.and_then(|facts| facts.contact))
+    }
+
+    /// Finds the contacts of addresses, with what their events add up to.
+    pub async fn contacts_find<'a>(
+        &self,
+        clinic: ClinicId,
+        addresses: impl Iterator<Item = &'a Address> + Send,
+    ) -> Result<BTreeMap<&'a Address, (ContactId, Standing)>> {
+        let hashed: Vec<_> =
+            addresses.map(|address| (address, self.address_hashes(clinic, address))).collect();
+        let rows = hash_rows(hashed.iter().flat_map(|(address, hashes)| {
+            hashes.iter().map(|hash| (None, address.channel(), hash.hash.as_str()))
+        }))?;
+        let found: Vec<(String, ContactId, String)> =
+            self.db.rows(CONTACTS_FIND, args![rows, clinic]).await?;
+        let found: BTreeMap<String, (ContactId, Standing)> = found
+            .into_iter()
+            .map(|(hash, id, standing)| Ok((hash, (id, from_json("standing", &standing)?))))
+            .collect::<Result<_>>()?;
+        let of = |hashes: &[AddressHash]| hashes.iter().find_map(|hash| found.get(&hash.hash));
+        Ok(hashed.iter().filter_map(|(a, hashes)| Some((*a, of(hashes)?.clone()))).collect())
     }
 
     /// Returns the contacts that a patient holds now.

@@ -220,6 +220,22 @@ impl Store {
         Ok(new.len() as u64)
     }
 
+    /// Records opt-outs that a provider's log proves; their links are urgent. Fenced.
+    pub async fn opt_outs_record(
+        &self,
+        lease: &Lease,
+        clinic: ClinicId,
+        opt_outs: &[ProvenOptOut],
+    ) -> Result<()> {
+        for opt_outs in opt_outs.chunks(self.db.chunk() / 8) {
+            let mut tx = self.begin_under(lease).await?;
+            let opt_outs: Vec<&ProvenOptOut> = opt_outs.iter().collect();
+            self.opt_outs_append(&mut tx, clinic, &opt_outs, self.clock.now()).await?;
+            tx.commit().await?;
+        }
+        Ok(())
+    }
+
     async fn opt_outs_append(
         &self,
         tx: &mut Tx,

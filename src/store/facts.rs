@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::{DateTime, Utc};
 
 use super::Store;
+use super::asked::Asked;
 use super::columns::{MaybeAt, args, from_json, id_rows, text_rows};
 use super::error::{Result, StoreError};
 use super::lists::ListRow;
@@ -93,6 +94,7 @@ struct LinkColumns {
     invitation_at: Option<DateTime<Utc>>,
     invitation_voided: bool,
     invitation_confirmed: bool,
+    invitation_wording: Option<String>,
     intent_verb: Option<Verb>,
     intent_from: Option<MemberStatus>,
     intent_invitation: Option<String>,
@@ -137,7 +139,7 @@ macro_rules! link_columns {
             c.standing, k.suppressed, k.status, k.member_key, k.last_changed, k.signed_up_at,
             k.opted_in_at, k.entry, k.complained, k.digest, k.seen_at, k.base_status, k.base_by,
             k.base_at, k.invitation_key, k.invitation_at, k.invitation_voided,
-            k.invitation_confirmed, k.intent_verb,
+            k.invitation_confirmed, k.invitation_wording, k.intent_verb,
             k.intent_from, k.intent_invitation, k.intent_at, k.removed_there, k.moved_there,
             k.moved_told, k.class, k.reason, k.due_at, k.stale, k.version, p.verb AS parked_verb, p.reason AS parked_reason,
             p.tries, p.next_try, p.since
@@ -298,6 +300,7 @@ impl Store {
             contact: Some(contact),
             holders: holders.unwrap_or_default().holders,
             suppressed: None,
+            asked: Vec::new(),
         }))
     }
 
@@ -305,10 +308,13 @@ impl Store {
         let Some(clinic) = rows.first().map(|row| row.clinic_id) else { return Ok(Vec::new()) };
         let contacts = rows.iter().filter_map(|row| row.contact_id);
         let holders = self.holders(clinic, contacts).await?;
+        let texted = rows.iter().filter(|row| row.channel == Channel::Sms);
+        let asked = self.asked(clinic, texted.filter_map(|row| row.contact_id)).await?;
         rows.into_iter()
             .map(|row| {
                 let of_contact = row.contact_id.and_then(|id| holders.get(&id).cloned());
-                row.with_holders(of_contact.unwrap_or_default())
+                let asked = row.asked_elsewhere(&asked);
+                row.with_holders(of_contact.unwrap_or_default(), asked)
             })
             .collect()
     }
@@ -384,7 +390,13 @@ fn stored_contact(
 }
 
 impl LinkColumns {
-    fn with_holders(self, held: Held) -> Result<LinkRow> {
+    fn asked_elsewhere(&self, asked: &Asked) -> Vec<Invitation> {
+        let of_contact = self.contact_id.and_then(|contact| asked.get(&contact));
+        let elsewhere = of_contact.into_iter().flatten().filter(|(link, _)| *link != self.id);
+        elsewhere.map(|(_, invitation)| invitation.clone()).collect()
+    }
+
+    fn with_holders(self, held: Held, asked: Vec<Invitation>) -> Result<LinkRow> {
         let contact = match (self.contact_id, &self.standing) {
             (Some(id), Some(standing)) => {
                 Some(stored_contact(id, self.channel, self.address.clone(), standing)?)
@@ -401,7 +413,12 @@ impl LinkColumns {
             due_at: self.due_at,
             list_id: self.list_id,
             channel: self.channel,
-            facts: ContactFacts { contact, holders: held.holders, suppressed: self.suppressed },
+            facts: ContactFacts {
+                contact,
+                holders: held.holders,
+                suppressed: self.suppressed,
+                asked,
+            },
             said: held.said,
             link: self.link(),
         })
@@ -440,6 +457,7 @@ impl LinkColumns {
             sent_at: self.invitation_at?,
             voided: self.invitation_voided,
             confirmed: self.invitation_confirmed,
+            wording: self.invitation_wording.clone(),
         })
     }
 

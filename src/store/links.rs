@@ -52,6 +52,21 @@ pub struct Adopted {
     pub moved_told: Option<DateTime<Utc>>,
 }
 
+impl Adopted {
+    /// Leaves everything of a link as it is.
+    #[must_use]
+    pub const fn of(link: LinkId) -> Self {
+        Self {
+            link,
+            base: None,
+            removed_there: None,
+            invitation: None,
+            settles_intent: false,
+            moved_told: None,
+        }
+    }
+}
+
 /// A link that another contact takes over, or nobody.
 #[derive(Serialize)]
 pub(super) struct Repointed {
@@ -94,6 +109,7 @@ struct AdoptedPut {
     invitation_at: Option<i64>,
     invitation_voided: Option<bool>,
     invitation_confirmed: Option<bool>,
+    invitation_wording: Option<String>,
     settles_intent: bool,
     moved_told: Option<i64>,
 }
@@ -138,8 +154,8 @@ statements! {
     }
     LINKS_ADOPT (given: link uuid, base_status text, base_by text, base_at bigint,
         removed_there bigint, invitation_key text, invitation_at bigint,
-        invitation_voided boolean, invitation_confirmed boolean, settles_intent boolean,
-        moved_told bigint) = {
+        invitation_voided boolean, invitation_confirmed boolean, invitation_wording text,
+        settles_intent boolean, moved_told bigint) = {
         "UPDATE links SET base_status = COALESCE(g.base_status, links.base_status),
             base_by = COALESCE(g.base_by, links.base_by),
             base_at = COALESCE(g.base_at, links.base_at),
@@ -148,6 +164,7 @@ statements! {
             invitation_at = COALESCE(g.invitation_at, links.invitation_at),
             invitation_voided = COALESCE(g.invitation_voided, links.invitation_voided),
             invitation_confirmed = COALESCE(g.invitation_confirmed, links.invitation_confirmed),
+            invitation_wording = COALESCE(g.invitation_wording, links.invitation_wording),
             intent_verb = CASE WHEN g.settles_intent THEN NULL ELSE links.intent_verb END,
             intent_from = CASE WHEN g.settles_intent THEN NULL ELSE links.intent_from END,
             intent_at = CASE WHEN g.settles_intent THEN NULL ELSE links.intent_at END,
@@ -333,6 +350,7 @@ fn adopted_put(adopted: &Adopted) -> AdoptedPut {
         invitation_at: invitation.map(|invitation| millis(invitation.sent_at)),
         invitation_voided: invitation.map(|invitation| invitation.voided),
         invitation_confirmed: invitation.map(|invitation| invitation.confirmed),
+        invitation_wording: invitation.and_then(|invitation| invitation.wording.clone()),
         settles_intent: adopted.settles_intent,
         moved_told: adopted.moved_told.map(millis),
     }

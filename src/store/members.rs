@@ -15,7 +15,9 @@ use super::links::ordinals_reserve;
 use super::lists::ListRow;
 use super::matching::{Known, Matching, Put};
 use super::sql::statements;
-use crate::domain::{Address, ContactId, LinkId, MemberKey, Observed, OptOutKind, Standing};
+use crate::domain::{
+    Address, ContactId, LinkId, MemberKey, MemberStatus, Observed, OptOutKind, Standing,
+};
 use crate::keys::AddressHash;
 
 /// A member as a provider gave it.
@@ -98,13 +100,13 @@ statements! {
          FROM given g WHERE links.clinic_id = $2 AND links.id = g.id"
     }
     LINKS_PRESENT = {
-        "SELECT ordinal, id, member_key FROM links
+        "SELECT ordinal, id, member_key, status FROM links
          WHERE clinic_id = $1 AND list_id = $2 AND ordinal > $3 AND member_key IS NOT NULL
             AND status IS NOT NULL AND status NOT IN ('absent', 'forgotten')
          ORDER BY ordinal LIMIT $4"
     }
-    LINKS_ABSENT (given: id uuid) = {
-        "UPDATE links SET status = 'absent', seen_at = $4, stale = TRUE,
+    LINKS_TAKEN_AS (given: id uuid) = {
+        "UPDATE links SET status = $5, seen_at = $4, stale = TRUE,
             version = links.version + 1
          FROM given g
          WHERE links.clinic_id = $2 AND links.list_id = $3 AND links.id = g.id"
@@ -169,23 +171,25 @@ impl Store {
         list: &ListRow,
         after_ordinal: i64,
         limit: u32,
-    ) -> Result<Vec<(i64, LinkId, MemberKey)>> {
+    ) -> Result<Vec<(i64, LinkId, MemberKey, MemberStatus)>> {
         let args = args![list.clinic, list.id, after_ordinal, limit];
         self.db.rows(LINKS_PRESENT, args).await
     }
 
-    /// Records that the members are not on the list any more. Fenced.
-    pub async fn links_absent(
+    /// Records what the members are taken as that the list does not show: absent, or what the last
+    /// change made them where the provider keeps no such status. Fenced.
+    pub async fn links_taken_as(
         &self,
         lease: &Lease,
         list: &ListRow,
         links: &[LinkId],
+        status: MemberStatus,
         now: DateTime<Utc>,
     ) -> Result<()> {
         for links in links.chunks(self.db.chunk()) {
             let rows = id_rows(links.iter().map(|id| id.0))?;
-            let args = args![rows, list.clinic, list.id, now];
-            self.execute_under(lease, LINKS_ABSENT, args).await?;
+            let args = args![rows, list.clinic, list.id, now, status];
+            self.execute_under(lease, LINKS_TAKEN_AS, args).await?;
         }
         Ok(())
     }

@@ -5,6 +5,7 @@
 //! process took that lease over. Instants come from the clock, never from a database.
 
 pub mod approvals;
+mod asked;
 mod chain;
 pub mod clinics;
 mod columns;
@@ -25,11 +26,13 @@ pub mod links;
 pub mod lists;
 mod matching;
 pub mod members;
+pub mod notices;
 pub mod operations;
 pub mod outcomes;
 pub mod parked;
 pub mod patients;
 pub mod report;
+pub mod reviews;
 pub mod runs;
 mod schema;
 mod sql;
@@ -53,13 +56,15 @@ pub use ledger::Appended;
 pub use links::{Adopted, PlannedLink};
 pub use lists::ListRow;
 pub use members::{ListCounts, ObservedMember};
+pub use notices::NoticeRow;
 pub use operations::{OperationRow, PlannedOperation};
 pub use outcomes::Recorded;
 pub use parked::{Park, Parked, ParkedRow};
 pub use patients::{Contacts, Unapplied, Upserted};
 pub use report::ListReport;
+pub use reviews::{NewReview, ReviewRow};
 pub use runs::{JournalRow, RunRow};
-pub use words::{OpState, Origin};
+pub use words::{OpState, Origin, ReviewKind, Told};
 
 use std::fmt;
 use std::sync::Arc;
@@ -72,6 +77,7 @@ use sql::Sql;
 /// Every statement of the store.
 const STATEMENTS: &[&[&Sql]] = &[
     approvals::STATEMENTS,
+    asked::STATEMENTS,
     chain::STATEMENTS,
     clinics::STATEMENTS,
     contacts::STATEMENTS,
@@ -88,11 +94,13 @@ const STATEMENTS: &[&[&Sql]] = &[
     links::STATEMENTS,
     lists::STATEMENTS,
     members::STATEMENTS,
+    notices::STATEMENTS,
     operations::STATEMENTS,
     outcomes::STATEMENTS,
     parked::STATEMENTS,
     patients::STATEMENTS,
     report::STATEMENTS,
+    reviews::STATEMENTS,
     runs::STATEMENTS,
     schema::STATEMENTS,
     standings::STATEMENTS,

@@ -73,6 +73,7 @@ struct RecordedPut<'a> {
     invitation_key: Option<&'a str>,
     invitation_at: Option<i64>,
     invitation_voided: Option<bool>,
+    invitation_wording: Option<&'a str>,
     clear_intent: bool,
     digest: Option<i64>,
 }
@@ -93,7 +94,8 @@ statements! {
     }
     LINKS_RECORDED (given: link uuid, base_status text, base_by text, base_at bigint,
         status text, member_key text, invitation_key text, invitation_at bigint,
-        invitation_voided boolean, clear_intent boolean, digest bigint) = {
+        invitation_voided boolean, invitation_wording text, clear_intent boolean,
+        digest bigint) = {
         "UPDATE links SET base_status = COALESCE(g.base_status, links.base_status),
             base_by = COALESCE(g.base_by, links.base_by),
             base_at = COALESCE(g.base_at, links.base_at),
@@ -106,6 +108,8 @@ statements! {
             invitation_key = COALESCE(g.invitation_key, links.invitation_key),
             invitation_at = COALESCE(g.invitation_at, links.invitation_at),
             invitation_voided = COALESCE(g.invitation_voided, links.invitation_voided),
+            invitation_wording = CASE WHEN g.invitation_key IS NULL
+                THEN links.invitation_wording ELSE g.invitation_wording END,
             invitation_confirmed = CASE WHEN g.invitation_key IS NULL
                 THEN links.invitation_confirmed ELSE FALSE END,
             intent_verb = CASE WHEN g.clear_intent THEN NULL ELSE links.intent_verb END,
@@ -176,6 +180,7 @@ fn recorded_put(recorded: &Recorded) -> RecordedPut<'_> {
         invitation_voided: invitation
             .map(|invitation| invitation.voided)
             .or_else(|| recorded.void_invitation.then_some(true)),
+        invitation_wording: invitation.and_then(|invitation| invitation.wording.as_deref()),
         clear_intent: recorded.clear_intent,
         digest: recorded.digest,
     }

@@ -1,5 +1,6 @@
 //! Submissions: operations on their way to the provider, with the intent on their links (L17).
 
+use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use super::Store;
@@ -34,6 +35,15 @@ statements! {
         "UPDATE operations SET state = 'superseded', payload = NULL, settled_at = $4
          WHERE clinic_id = $2 AND state = 'planned' AND run_id <> $3
             AND link_id IN (SELECT g.id FROM given g)"
+    }
+    OPERATIONS_PUT_OFF (given: id uuid) = {
+        "UPDATE operations SET state = 'superseded', payload = NULL, settled_at = $3 FROM given g
+         WHERE operations.clinic_id = $2 AND operations.id = g.id AND operations.state = 'planned'"
+    }
+    LINKS_PUT_OFF (given: id uuid) = {
+        "UPDATE links SET class = 'due', due_at = $3
+         WHERE clinic_id = $2 AND id IN (SELECT o.link_id FROM given g
+            JOIN operations o ON o.clinic_id = $2 AND o.id = g.id)"
     }
     // An open invitation is void before the provider is called (L12).
     LINKS_INTENT (given: id uuid) = {
@@ -91,6 +101,26 @@ impl Store {
         for links in links.chunks(self.db.chunk()) {
             let rows = id_rows(links.iter().map(|link| link.0))?;
             self.execute_under(lease, OPERATIONS_OUTDATE, args![rows, clinic, run, now]).await?;
+        }
+        Ok(())
+    }
+
+    /// Sets aside operations that were not sent yet; their links are planned again at `until`.
+    /// Fenced.
+    pub async fn operations_put_off(
+        &self,
+        lease: &Lease,
+        clinic: ClinicId,
+        ids: &[Uuid],
+        until: DateTime<Utc>,
+    ) -> Result<()> {
+        let now = self.clock.now();
+        for ids in ids.chunks(self.db.chunk() / 2) {
+            let rows = id_rows(ids.iter().copied())?;
+            let mut tx = self.begin_under(lease).await?;
+            tx.execute(OPERATIONS_PUT_OFF, args![rows.clone(), clinic, now]).await?;
+            tx.execute(LINKS_PUT_OFF, args![rows, clinic, until]).await?;
+            tx.commit().await?;
         }
         Ok(())
     }

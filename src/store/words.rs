@@ -34,4 +34,27 @@ words! {
     }
 }
 
-stored_words!(OpState, Origin);
+words! {
+    /// What kind of thing an account told of a contact, of those that are remembered.
+    Told {
+        /// An opt-out, by whatever words.
+        OptedOut = "opted_out",
+        /// YES.
+        Yes = "yes",
+        /// HELP.
+        Help = "help",
+        /// A message did not arrive.
+        Undelivered = "undelivered",
+    }
+}
+words! {
+    /// What an admin should look at.
+    ReviewKind {
+        /// An opt-out in other words than a keyword: it counts, unless the admin finds otherwise.
+        OwnWords = "own_words",
+        /// A YES that came too late, or after somebody was dropped: it restored nothing (L12).
+        LateYes = "late_yes",
+    }
+}
+
+stored_words!(OpState, Origin, Told, ReviewKind);

@@ -113,7 +113,7 @@ fn every_invitation(world: &World) -> Vec<Option<Invitation>> {
     let grants = world.facts.holders.iter().flat_map(|holder| &holder.standing.grants);
     let key = grants.last().map_or_else(|| "none".to_owned(), |grant| grant.event.to_string());
     let sent = |voided, confirmed| {
-        Some(Invitation { key: key.clone(), sent_at: day(80), voided, confirmed })
+        Some(Invitation { key: key.clone(), sent_at: day(80), voided, confirmed, wording: None })
     };
     vec![None, sent(false, false), sent(true, false), sent(false, true)]
 }

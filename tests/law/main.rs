@@ -13,5 +13,6 @@ mod every;
 mod histories;
 mod leaving;
 mod seen_there;
+mod texting;
 mod who;
 mod world;

@@ -46,7 +46,12 @@ pub fn world() -> World {
         standing: Standing::default(),
     };
     World {
-        facts: ContactFacts { contact: Some(contact), holders: Vec::new(), suppressed: None },
+        facts: ContactFacts {
+            contact: Some(contact),
+            holders: Vec::new(),
+            suppressed: None,
+            asked: Vec::new(),
+        },
         link: Link {
             id: LinkId(Uuid::from_u128(2)),
             observed: None,
@@ -98,6 +103,7 @@ pub fn policy() -> Policy {
         shared_fields: SharedFields::None,
         grandfather_before: None,
         invitation_expires: TimeDelta::days(30),
+        asking: None,
         unadopted_after: TimeDelta::days(30),
         fields: Vec::new(),
         tags: std::collections::BTreeMap::new(),
@@ -315,7 +321,7 @@ impl World {
         let grants = self.facts.holders.iter().flat_map(|holder| &holder.standing.grants);
         let key = grants.last().map_or_else(String::new, |grant| grant.event.to_string());
         self.link.invitation =
-            Some(Invitation { key, sent_at: day(at), voided: false, confirmed: false });
+            Some(Invitation { key, sent_at: day(at), voided: false, confirmed: false, wording: None });
         self.seen(MemberStatus::Pending, at).base(MemberStatus::Pending, By::Us, at)
     }
 
@@ -440,7 +446,7 @@ impl World {
         if let Some(key) = &operation.invitation {
             let (key, sent_at) = (key.clone(), self.now);
             self.link.invitation =
-                Some(Invitation { key, sent_at, voided: false, confirmed: false });
+                Some(Invitation { key, sent_at, voided: false, confirmed: false, wording: None });
         }
         if operation.verb.removes()
             && let Some(open) = self.link.invitation.as_mut().filter(|open| !open.confirmed)

@@ -62,7 +62,7 @@ stories! {
         let link = world.link_of("ann@mail.test").await.link;
         let base = Base { status: MemberStatus::Pending, by: By::Them, at: at(1) };
         let invitation =
-            Invitation { key: "g1".to_owned(), sent_at: at(0), voided: false, confirmed: true };
+            Invitation { key: "g1".to_owned(), sent_at: at(0), voided: false, confirmed: true, wording: Some("w".to_owned()) };
         let adopted = Adopted {
             link: link.id,
             base: Some(base),

@@ -112,7 +112,7 @@ stories! {
         assert_eq!(present.iter().map(|(ordinal, ..)| *ordinal).collect::<Vec<_>>(), [1, 2, 3]);
         assert_eq!(world.store.ordinals_end(&world.list).await.unwrap(), 4);
         let gone = [present[0].1];
-        world.store.links_absent(&world.lease, &world.list, &gone, at(9)).await.unwrap();
+        world.store.links_taken_as(&world.lease, &world.list, &gone, MemberStatus::Absent, at(9)).await.unwrap();
         let observed = world.links().await[0].link.observed.clone().unwrap();
         assert_eq!((observed.status, observed.member), (MemberStatus::Absent, None));
         let present = world.store.links_present(&world.list, 1, 10).await.unwrap();

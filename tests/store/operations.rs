@@ -161,6 +161,7 @@ fn acknowledged(row: &listwarden::store::OperationRow) -> Recorded {
             sent_at: at(1),
             voided: false,
             confirmed: false,
+            wording: None,
         }),
         void_invitation: false,
         clear_intent: true,

@@ -6,7 +6,9 @@ use super::{Step, Table, keep};
 use crate::domain::event::CLOCK_SKEW;
 use crate::domain::operation::Counted;
 use crate::domain::policy::{ReturnBy, UnprovenMembers};
-use crate::domain::{Base, By, Class, GrantKind, MemberStatus, OptOutKind, Reason, Verb};
+use crate::domain::{
+    Base, By, Class, Grant, GrantKind, Invitation, MemberStatus, OptOutKind, Reason, Verb,
+};
 use crate::plan::Wanted;
 use crate::plan::payload::{digest, payload};
 
@@ -69,6 +71,16 @@ impl Table<'_> {
     }
 
     fn pending(&self, wanted: &Wanted<'_>) -> Step {
+        if self.has_confirmed(wanted) {
+            let payload = Some(payload(wanted, self.policy));
+            return self.change(
+                Verb::Subscribe,
+                Reason::Confirmed,
+                Counted::No,
+                Class::Due,
+                payload,
+            );
+        }
         let lapses = self.opened_at() + self.policy.invitation_expires;
         let voided = self.link.invitation.as_ref().is_some_and(|invitation| invitation.voided);
         if voided || lapses <= self.now {
@@ -83,6 +95,12 @@ impl Table<'_> {
         step.base = self.agreed();
         step.due_at = Some(lapses);
         step
+    }
+
+    /// Tells whether the invitation that we sent ourselves was answered, and the answer holds.
+    fn has_confirmed(&self, wanted: &Wanted<'_>) -> bool {
+        let confirmed = self.link.invitation.as_ref().is_some_and(|i| i.confirmed && !i.voided);
+        self.policy.asking.is_some() && confirmed && wanted.proof.is_some()
     }
 
     /// When the invitation was opened: by us, or as the provider shows it.
@@ -130,6 +148,9 @@ impl Table<'_> {
         if returned.is_none() && self.was_invited(wanted) {
             return keep(Class::InStep, Reason::InvitationUsed);
         }
+        if let Some(step) = self.asked_already(wanted) {
+            return step;
+        }
         let reason = if returned.is_some() { Reason::Returned } else { Reason::Wanted };
         let mut step = self.change(Verb::Invite, reason, Counted::Invitation, Class::Due, payload);
         if let Some(operation) = &mut step.operation {
@@ -140,9 +161,27 @@ impl Table<'_> {
 
     /// Tells whether an invitation went out on this grant, or after it: it was asked once (L3).
     fn was_invited(&self, wanted: &Wanted<'_>) -> bool {
-        self.link.invitation.as_ref().is_some_and(|sent| {
-            sent.key.starts_with(&wanted.grant.event.to_string())
-                || wanted.grant.recorded_at <= sent.sent_at
+        self.link.invitation.as_ref().is_some_and(|sent| rests_on(sent, wanted.grant))
+    }
+
+    /// One text asks for all lists of the clinic: while it is open the others wait, its answer
+    /// counts for them too, and unanswered it is not sent again for another list (L3, L10).
+    fn asked_already(&self, wanted: &Wanted<'_>) -> Option<Step> {
+        self.policy.asking.as_ref()?;
+        let expires = self.policy.invitation_expires;
+        if let Some(open) = self.asked.iter().find(|sent| sent.is_open(self.now, expires)) {
+            let due_at = Some(open.sent_at + expires);
+            return Some(Step { due_at, ..keep(Class::InStep, Reason::AskedAlready) });
+        }
+        let on_this_grant = |sent: &&Invitation| rests_on(sent, wanted.grant);
+        let sent = self.asked.iter().filter(on_this_grant).max_by_key(|sent| sent.sent_at)?;
+        let confirmed = sent.confirmed && wanted.proof.is_some_and(|p| p.at >= wanted.since);
+        Some(if confirmed {
+            let payload = Some(payload(wanted, self.policy));
+            let counted = Counted::Invitation;
+            self.change(Verb::Subscribe, Reason::Confirmed, counted, Class::Due, payload)
+        } else {
+            keep(Class::InStep, Reason::InvitationUsed)
         })
     }
 
@@ -197,4 +236,9 @@ impl Table<'_> {
         };
         Step { due_at: Some(until), ..keep(class, Reason::AddressChangedThere) }
     }
+}
+
+/// Tells whether an invitation went out on the grant, or after it.
+fn rests_on(sent: &Invitation, grant: &Grant) -> bool {
+    sent.key.starts_with(&grant.event.to_string()) || grant.recorded_at <= sent.sent_at
 }

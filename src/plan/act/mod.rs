@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 use super::Verdict;
 use crate::domain::operation::{Counted, Payload};
 use crate::domain::{
-    Base, Class, ContactFacts, Link, MemberStatus, Operation, Policy, Reason, Verb,
+    Base, Class, ContactFacts, Invitation, Link, MemberStatus, Operation, Policy, Reason, Verb,
 };
 
 /// What to do, and where the link stands meanwhile.
@@ -35,7 +35,7 @@ pub fn act(
     policy: &Policy,
     now: DateTime<Utc>,
 ) -> Step {
-    let table = Table { link, policy, now };
+    let table = Table { link, asked: &facts.asked, policy, now };
     match verdict {
         Verdict::Unknown { suppressed } => table.unknown(*suppressed),
         Verdict::Dropped { reasons } => table.dropped(reasons),
@@ -49,6 +49,7 @@ pub fn act(
 
 struct Table<'a> {
     link: &'a Link,
+    asked: &'a [Invitation],
     policy: &'a Policy,
     now: DateTime<Utc>,
 }

@@ -1,0 +1,55 @@
+//! What accounts were told since: read from the provider's own log, so that a lost webhook heals.
+
+use chrono::TimeDelta;
+
+use super::roster::ManagedAccount;
+use super::tenure::Tenure;
+use super::{ManagedList, ReconcileError, Reconciler};
+
+/// How far a reading reaches back before the last one: a log may lag behind.
+const OVERLAP: TimeDelta = TimeDelta::minutes(10);
+/// A log read as lately as this is not read again for another list of the account.
+const LATELY: TimeDelta = TimeDelta::minutes(1);
+
+impl Reconciler {
+    /// Reads the logs of the account that a list is in, unless that was done just now.
+    pub(super) async fn read_notices_for(
+        &self,
+        tenure: &Tenure<'_>,
+        list: &ManagedList,
+    ) -> Result<(), ReconcileError> {
+        let roster = self.roster.clone();
+        for account in roster.accounts.iter().filter(|account| account.account == list.account) {
+            let until = self.store.notices_read_until(account.clinic, &account.name).await?;
+            if until.is_none_or(|until| self.clock.now() - until >= LATELY) {
+                self.read_notices(tenure, account).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads what one account was told since the last time, and heeds it.
+    pub(super) async fn read_notices(
+        &self,
+        tenure: &Tenure<'_>,
+        account: &ManagedAccount,
+    ) -> Result<(), ReconcileError> {
+        let Some(log) = account.port.notices() else { return Ok(()) };
+        let begun = self.clock.now();
+        let until = self.store.notices_read_until(account.clinic, &account.name).await?;
+        let since = until.map(|until| until - OVERLAP);
+        let mut cursor = None;
+        loop {
+            let page = log.notices(since, cursor.as_ref()).await?;
+            tenure.prolong().await?;
+            self.heed(tenure, account, &page.notices).await?;
+            match page.next {
+                None => break,
+                Some(_) if self.stop.is_asked() => return Ok(()),
+                next => cursor = next,
+            }
+        }
+        let store = &self.store;
+        Ok(store.notices_read(&tenure.lease, account.clinic, &account.name, begun).await?)
+    }
+}

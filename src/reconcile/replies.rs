@@ -1,0 +1,368 @@
+//! Heeding what single contacts said or did by text: opt-outs, YES, HELP, failed deliveries.
+//!
+//! Each notice is heeded once, whether a webhook brought it or the provider's log.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::roster::ManagedAccount;
+use super::tenure::Tenure;
+use super::{ManagedList, Practice, ReconcileError, Reconciler};
+use crate::plan::absorb::COARSE;
+use crate::domain::{
+    Actor, Address, Channel, ClinicId, ContactId, Draft, EventKind, Personal, Standing, TimeSource,
+};
+use crate::domain::policy::OptOutScope;
+use crate::plan::reply::{Answered, Meaning, answer, meaning};
+use crate::providers::{Keyword, Notice, ProviderError, Word};
+use crate::store::{Adopted, LinkRow, NewReview, NoticeRow, ProvenOptOut, ReviewKind, Told};
+
+/// Failures that may pass by themselves make a number undeliverable when there are as many as this
+/// within [`FAILING`].
+const FAILURES: u64 = 3;
+const FAILING: TimeDelta = TimeDelta::days(7);
+
+/// One clinic's share of what was told.
+struct Share<'a> {
+    practice: &'a Practice,
+    told: Vec<(&'a Notice, &'a Address, Vec<&'a ManagedList>)>,
+}
+
+impl Reconciler {
+    /// Heeds notices of an account, for every clinic concerned, as its provider's log has them.
+    pub(super) async fn heed(
+        &self,
+        tenure: &Tenure<'_>,
+        account: &ManagedAccount,
+        notices: &[Notice],
+    ) -> Result<(), ReconcileError> {
+        for share in self.shares(account, notices).into_values() {
+            self.heed_share(tenure, account, &share).await?;
+        }
+        for notice in notices.iter().filter(|notice| says(notice) == Some(Meaning::Yes)) {
+            self.heed_yes(tenure, account, notice).await?;
+        }
+        Ok(())
+    }
+
+    fn shares<'a>(
+        &'a self,
+        account: &'a ManagedAccount,
+        notices: &'a [Notice],
+    ) -> BTreeMap<ClinicId, Share<'a>> {
+        let mut shares: BTreeMap<ClinicId, Share<'a>> = BTreeMap::new();
+        for notice in notices {
+            let Some(address) = &notice.address else { continue };
+            let mut lists: BTreeMap<ClinicId, (&Practice, Vec<&ManagedList>)> = BTreeMap::new();
+            for (practice, list) in self.roster.lists_of(account, notice) {
+                lists.entry(practice.id).or_insert((practice, Vec::new())).1.push(list);
+            }
+            for (clinic, (practice, lists)) in lists {
+                let share = shares.entry(clinic).or_insert(Share { practice, told: Vec::new() });
+                share.told.push((notice, address, lists));
+            }
+        }
+        shares
+    }
+
+    async fn heed_share(
+        &self,
+        tenure: &Tenure<'_>,
+        account: &ManagedAccount,
+        share: &Share<'_>,
+    ) -> Result<(), ReconcileError> {
+        let clinic = share.practice.id;
+        let keys: Vec<&str> =
+            share.told.iter().filter_map(|(notice, ..)| notice.id.as_deref()).collect();
+        let known = self.store.notices_known(clinic, &keys).await?;
+        let is_new = |notice: &Notice| notice.id.as_ref().is_none_or(|id| !known.contains(id));
+        let addresses: BTreeSet<&Address> =
+            share.told.iter().map(|(_, address, _)| *address).collect();
+        let contacts = self.store.contacts_find(clinic, addresses.into_iter()).await?;
+        for (notice, address, lists) in share.told.iter().filter(|(notice, ..)| is_new(notice)) {
+            let Some(list) = lists.first() else { continue };
+            let contact = contacts.get(address);
+            match (&notice.word, says(notice)) {
+                (Word::OptedOut { .. }, _) | (_, Some(Meaning::OptOut { .. })) => {
+                    self.heed_opt_out(tenure, share.practice, list, notice, address).await?;
+                }
+                (_, Some(Meaning::Help)) => {
+                    self.heed_help(tenure, account, clinic, notice, address).await?;
+                }
+                (Word::Undelivered { for_good }, _) => {
+                    self.heed_failure(tenure, list, notice, contact, *for_good).await?;
+                }
+                (Word::Delivered, _) => {
+                    self.heed_delivery(tenure, list, notice, contact).await?;
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// An opt-out counts at once, also in the sender's own words; those an admin should look at.
+    async fn heed_opt_out(
+        &self,
+        tenure: &Tenure<'_>,
+        practice: &Practice,
+        list: &ManagedList,
+        notice: &Notice,
+        address: &Address,
+    ) -> Result<(), ReconcileError> {
+        let clinic = practice.id;
+        let opt_out = ProvenOptOut {
+            clinic,
+            channel: list.row.channel,
+            hashes: self.store.address_hashes(clinic, address),
+            draft: opt_out(practice, list, notice, self.clock.now()),
+        };
+        self.store.opt_outs_record(&tenure.lease, clinic, &[opt_out]).await?;
+        let contact = self.store.contact_find(clinic, address).await?.map(|contact| contact.id);
+        if let (Some(contact), Some(Meaning::OptOut { own_words: true })) = (contact, says(notice)) {
+            self.show(tenure, ReviewKind::OwnWords, list, contact, notice).await?;
+        }
+        self.remember(tenure, clinic, notice, contact, Told::OptedOut).await
+    }
+
+    /// Answers HELP where the clinic has a text for it and the provider did not answer.
+    ///
+    /// What was asked is remembered first: a person is rather left without an answer than answered
+    /// twice.
+    async fn heed_help(
+        &self,
+        tenure: &Tenure<'_>,
+        account: &ManagedAccount,
+        clinic: ClinicId,
+        notice: &Notice,
+        address: &Address,
+    ) -> Result<(), ReconcileError> {
+        if clinic != account.clinic || notice.id.is_none() {
+            return Ok(());
+        }
+        self.remember(tenure, clinic, notice, None, Told::Help).await?;
+        let (Some(help), Some(texts)) = (&account.help, account.port.texts()) else {
+            return Ok(());
+        };
+        let sent = texts.text(self.clock.id(), address, &Personal::new(help)).await;
+        match sent {
+            Err(error @ (ProviderError::Unauthorized | ProviderError::AccountDisabled { .. })) => {
+                Err(error.into())
+            }
+            Err(error) => {
+                tracing::warn!(account = account.name, %error, "a HELP was not answered");
+                Ok(())
+            }
+            Ok(_) => Ok(()),
+        }
+    }
+
+    /// A number is undeliverable at once where trying again is no use, else after some failures
+    /// within a week. That is no opt-out: a message that arrives later clears it.
+    async fn heed_failure(
+        &self,
+        tenure: &Tenure<'_>,
+        list: &ManagedList,
+        notice: &Notice,
+        contact: Option<&(ContactId, Standing)>,
+        for_good: bool,
+    ) -> Result<(), ReconcileError> {
+        let Some((contact, standing)) = contact else { return Ok(()) };
+        let clinic = list.row.clinic;
+        self.remember(tenure, clinic, notice, Some(*contact), Told::Undelivered).await?;
+        let since = self.clock.now() - FAILING;
+        let failing = for_good
+            || self.store.undelivered_since(clinic, *contact, since).await? >= FAILURES;
+        if !failing || standing.undeliverable().is_some() {
+            return Ok(());
+        }
+        let mut draft = self.about(EventKind::Bounced, list, notice, *contact);
+        draft.method = Some(if for_good {
+            "a text message cannot be delivered to the number".to_owned()
+        } else {
+            format!("{FAILURES} text messages within a week were not delivered")
+        });
+        self.append(Some(tenure), clinic, vec![draft]).await.map(drop)
+    }
+
+    async fn heed_delivery(
+        &self,
+        tenure: &Tenure<'_>,
+        list: &ManagedList,
+        notice: &Notice,
+        contact: Option<&(ContactId, Standing)>,
+    ) -> Result<(), ReconcileError> {
+        let Some((contact, standing)) = contact else { return Ok(()) };
+        let clinic = list.row.clinic;
+        let at = notice.at.unwrap_or_else(|| self.clock.now());
+        self.store.undelivered_forget(&tenure.lease, clinic, *contact, at).await?;
+        if standing.undeliverable().is_none_or(|bounce| at <= bounce.at) {
+            return Ok(());
+        }
+        let mut draft = self.about(EventKind::Delivered, list, notice, *contact);
+        draft.method = Some("a text message reached the number again".to_owned());
+        self.append(Some(tenure), clinic, vec![draft]).await.map(drop)
+    }
+
+    /// A YES confirms the invitation that the number was sent last by this sender, in whichever
+    /// clinic (L27), if it is open still; nothing else.
+    async fn heed_yes(
+        &self,
+        tenure: &Tenure<'_>,
+        account: &ManagedAccount,
+        notice: &Notice,
+    ) -> Result<(), ReconcileError> {
+        let Some(address) = &notice.address else { return Ok(()) };
+        let mut asked: Option<(&ManagedList, LinkRow)> = None;
+        for (practice, list) in self.roster.lists_of(account, notice) {
+            let Some(contact) = self.store.contact_find(practice.id, address).await? else {
+                continue;
+            };
+            let rows = self.store.links_of_contact(practice.id, contact.id).await?;
+            let sent_at = |row: &LinkRow| row.link.invitation.as_ref().map(|sent| sent.sent_at);
+            for row in rows.into_iter().filter(|row| row.list_id == list.row.id) {
+                let before = asked.as_ref().and_then(|(_, row)| sent_at(row));
+                if sent_at(&row) > before {
+                    asked = Some((list, row));
+                }
+            }
+        }
+        let Some((list, row)) = asked else { return Ok(()) };
+        let clinic = list.row.clinic;
+        let key: Vec<&str> = notice.id.as_deref().into_iter().collect();
+        if !self.store.notices_known(clinic, &key).await?.is_empty() {
+            return Ok(());
+        }
+        self.judge_yes(tenure, list, &row, notice).await?;
+        let contact = row.facts.contact.as_ref().map(|contact| contact.id);
+        self.remember(tenure, clinic, notice, contact, Told::Yes).await
+    }
+
+    async fn judge_yes(
+        &self,
+        tenure: &Tenure<'_>,
+        list: &ManagedList,
+        row: &LinkRow,
+        notice: &Notice,
+    ) -> Result<(), ReconcileError> {
+        let clinic = list.row.clinic;
+        let evidence = evidence(notice);
+        let now = self.clock.now();
+        let judged =
+            answer(&row.facts, &row.link, &list.facts(), notice.at, evidence.as_deref(), now);
+        let adoption = match judged {
+            Answered::Unasked => return Ok(()),
+            Answered::Confirmed(draft, adoption) => {
+                self.append(Some(tenure), clinic, vec![*draft]).await?;
+                adoption
+            }
+            Answered::TooLate(adoption) => {
+                if let Some(contact) = &row.facts.contact {
+                    self.show(tenure, ReviewKind::LateYes, list, contact.id, notice).await?;
+                }
+                adoption
+            }
+        };
+        let adopted = Adopted { invitation: adoption.invitation, ..Adopted::of(row.link.id) };
+        self.store.links_adopt(&tenure.lease, clinic, &[adopted]).await?;
+        Ok(self.store.links_urgent(&tenure.lease, &list.row, &[row.ordinal]).await?)
+    }
+
+    async fn show(
+        &self,
+        tenure: &Tenure<'_>,
+        kind: ReviewKind,
+        list: &ManagedList,
+        contact: ContactId,
+        notice: &Notice,
+    ) -> Result<(), ReconcileError> {
+        let review = NewReview {
+            kind,
+            contact,
+            list: Some(list.row.id),
+            evidence: evidence(notice),
+            at: notice.at.unwrap_or_else(|| self.clock.now()),
+        };
+        Ok(self.store.review_add(&tenure.lease, list.row.clinic, &review).await?)
+    }
+
+    async fn remember(
+        &self,
+        tenure: &Tenure<'_>,
+        clinic: ClinicId,
+        notice: &Notice,
+        contact: Option<ContactId>,
+        told: Told,
+    ) -> Result<(), ReconcileError> {
+        let Some(key) = notice.id.clone() else { return Ok(()) };
+        let at = notice.at.unwrap_or_else(|| self.clock.now());
+        let row = NoticeRow { key, contact, told, at };
+        Ok(self.store.notices_add(&tenure.lease, clinic, &[row]).await?)
+    }
+
+    /// Starts a draft about a contact whom the provider told something of.
+    fn about(
+        &self,
+        kind: EventKind,
+        list: &ManagedList,
+        notice: &Notice,
+        contact: ContactId,
+    ) -> Draft {
+        let mut draft = Draft::new(kind, Actor::Provider, TimeSource::Provider, &list.row.slug);
+        draft.channel = Some(list.row.channel);
+        draft.contact = Some(contact);
+        draft.list = Some(list.row.id);
+        draft.evidence = evidence(notice);
+        draft.occurred_at = notice.at;
+        let told = notice.id.clone().unwrap_or_else(|| self.clock.id().to_string());
+        draft.unique = format!("notice/{told}/{kind}");
+        draft
+    }
+}
+
+/// Returns what the ledger is to say of an opt-out that a notice tells: on its channel, or on every
+/// one where the clinic decided so.
+pub(crate) fn opt_out(
+    practice: &Practice,
+    list: &ManagedList,
+    notice: &Notice,
+    now: DateTime<Utc>,
+) -> Draft {
+    let (kind, method, told) = match &notice.word {
+        Word::OptedOut { complained: true, evidence } => {
+            (EventKind::Complained, "told by the provider at once", evidence.clone())
+        }
+        Word::OptedOut { evidence, .. } => {
+            (EventKind::Withdrawn, "told by the provider at once", evidence.clone())
+        }
+        _ if says(notice) == Some(Meaning::OptOut { own_words: true }) => {
+            (EventKind::Withdrawn, "asked in own words, by text", None)
+        }
+        _ => (EventKind::Withdrawn, "replied STOP", None),
+    };
+    let mut draft = Draft::new(kind, Actor::Person, TimeSource::Provider, &list.row.slug);
+    let here = practice.opt_out_scope == OptOutScope::Channel || list.row.channel != Channel::Sms;
+    draft.channel = here.then_some(list.row.channel);
+    draft.list = Some(list.row.id);
+    draft.method = Some(method.to_owned());
+    draft.evidence = told.or_else(|| evidence(notice));
+    draft.occurred_at = notice.at.map(|at| at.max(now.min(at + COARSE)));
+    draft.unique = notice.id.as_ref().map(|id| format!("notice/{id}")).unwrap_or_default();
+    draft
+}
+
+/// Tells what a reply means; none where the notice is none. What the provider took for STOP is one.
+fn says(notice: &Notice) -> Option<Meaning> {
+    let Word::Replied { text, taken_for } = &notice.word else { return None };
+    Some(match (taken_for, meaning(text.expose())) {
+        (Some(Keyword::Stop), _) => Meaning::OptOut { own_words: false },
+        // The provider has answered.
+        (Some(Keyword::Help), Meaning::Help) => Meaning::Other,
+        (_, meaning) => meaning,
+    })
+}
+
+fn evidence(notice: &Notice) -> Option<String> {
+    notice.id.as_ref().map(|id| format!("text message {id}"))
+}

@@ -1,0 +1,160 @@
+//! Notices: what accounts told of single contacts, each once, by webhook or by log.
+
+use std::collections::BTreeSet;
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+use uuid::Uuid;
+
+use super::Store;
+use super::columns::{MaybeAt, args, count, json, millis, text_rows};
+use super::error::Result;
+use super::leases::Lease;
+use super::sql::statements;
+use super::words::Told;
+use crate::domain::{ClinicId, ContactId};
+
+/// One notice, as it is remembered: never what was said.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NoticeRow {
+    /// What makes it the same when it is told twice.
+    pub key: String,
+    /// Whom it is about, where the clinic knows the number.
+    pub contact: Option<ContactId>,
+    /// What kind of thing was told.
+    pub told: Told,
+    /// When it happened.
+    pub at: DateTime<Utc>,
+}
+
+#[derive(Serialize)]
+struct NoticePut {
+    hash: String,
+    contact: Option<Uuid>,
+    word: &'static str,
+    at: i64,
+}
+
+statements! {
+    NOTICES_KNOWN (given: text text) = {
+        "SELECT n.unique_hash FROM given g CROSS JOIN notices n
+         WHERE n.clinic_id = $2 AND n.unique_hash = g.text"
+    }
+    NOTICES_ADD (given: hash text, contact uuid, word text, at bigint) = {
+        "INSERT INTO notices (clinic_id, unique_hash, contact_id, word, at)
+         SELECT $2, hash, contact, word, at FROM given WHERE TRUE
+         ON CONFLICT (clinic_id, unique_hash) DO NOTHING"
+    }
+    NOTICES_UNDELIVERED = {
+        "SELECT COUNT(*) FROM notices WHERE clinic_id = $1 AND contact_id = $2
+            AND word = 'undelivered' AND at > $3"
+    }
+    NOTICES_DELIVERED = {
+        "DELETE FROM notices WHERE clinic_id = $1 AND contact_id = $2 AND word = 'undelivered'
+            AND at <= $3"
+    }
+    NOTICES_FORGET = { "DELETE FROM notices WHERE clinic_id = $1 AND at < $2" }
+    NOTICES_READ_UNTIL = {
+        "SELECT read_until FROM account_notices WHERE clinic_id = $1 AND account = $2"
+    }
+    NOTICES_READ = {
+        "INSERT INTO account_notices (clinic_id, account, read_until) VALUES ($1, $2, $3)
+         ON CONFLICT (clinic_id, account) DO UPDATE SET read_until = excluded.read_until"
+    }
+}
+
+impl Store {
+    /// Returns which of `keys` the clinic was told before.
+    pub async fn notices_known(
+        &self,
+        clinic: ClinicId,
+        keys: &[&str],
+    ) -> Result<BTreeSet<String>> {
+        let hashes: Vec<String> = keys.iter().map(|key| hash(key)).collect();
+        let rows = text_rows(hashes.iter().map(String::as_str))?;
+        let known: Vec<(String,)> = self.db.rows(NOTICES_KNOWN, args![rows, clinic]).await?;
+        let known: BTreeSet<String> = known.into_iter().map(|(hash,)| hash).collect();
+        let of_known = keys.iter().zip(&hashes).filter(|(_, hash)| known.contains(*hash));
+        Ok(of_known.map(|(key, _)| (*key).to_owned()).collect())
+    }
+
+    /// Remembers notices. Fenced.
+    pub async fn notices_add(
+        &self,
+        lease: &Lease,
+        clinic: ClinicId,
+        notices: &[NoticeRow],
+    ) -> Result<()> {
+        for notices in notices.chunks(self.db.chunk()) {
+            let puts: Vec<NoticePut> = notices.iter().map(put).collect();
+            self.execute_under(lease, NOTICES_ADD, args![json(&puts)?, clinic]).await?;
+        }
+        Ok(())
+    }
+
+    /// Counts the messages that did not reach a contact since `since`, and none did after them.
+    pub async fn undelivered_since(
+        &self,
+        clinic: ClinicId,
+        contact: ContactId,
+        since: DateTime<Utc>,
+    ) -> Result<u64> {
+        let found: Option<(i64,)> =
+            self.db.row(NOTICES_UNDELIVERED, args![clinic, contact, since]).await?;
+        Ok(found.map_or(0, |(found,)| count(found)))
+    }
+
+    /// Forgets the failures before a message that reached the contact. Fenced.
+    pub async fn undelivered_forget(
+        &self,
+        lease: &Lease,
+        clinic: ClinicId,
+        contact: ContactId,
+        reached_at: DateTime<Utc>,
+    ) -> Result<()> {
+        let args = args![clinic, contact, reached_at];
+        self.execute_under(lease, NOTICES_DELIVERED, args).await.map(drop)
+    }
+
+    /// Forgets what was told before `before`: longer ago than anything asks for.
+    pub async fn notices_forget(&self, clinic: ClinicId, before: DateTime<Utc>) -> Result<u64> {
+        self.db.execute(NOTICES_FORGET, args![clinic, before]).await
+    }
+
+    /// Returns until when what an account was told has been read.
+    pub async fn notices_read_until(
+        &self,
+        clinic: ClinicId,
+        account: &str,
+    ) -> Result<Option<DateTime<Utc>>> {
+        let until: Option<(MaybeAt,)> =
+            self.db.row(NOTICES_READ_UNTIL, args![clinic, account]).await?;
+        Ok(until.and_then(|(until,)| until.into()))
+    }
+
+    /// Records until when what an account was told has been read. Fenced.
+    pub async fn notices_read(
+        &self,
+        lease: &Lease,
+        clinic: ClinicId,
+        account: &str,
+        until: DateTime<Utc>,
+    ) -> Result<()> {
+        self.execute_under(lease, NOTICES_READ, args![clinic, account, until]).await.map(drop)
+    }
+}
+
+fn put(notice: &NoticeRow) -> NoticePut {
+    NoticePut {
+        hash: hash(&notice.key),
+        contact: notice.contact.map(|id| id.0),
+        word: notice.told.word(),
+        at: millis(notice.at),
+    }
+}
+
+/// A provider's id of a message may be taken from a number: only its hash is kept.
+fn hash(key: &str) -> String {
+    hex::encode(Sha256::digest(key))
+}
