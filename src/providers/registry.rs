@@ -16,7 +16,7 @@ use crate::clock::SharedClock;
 use crate::domain::Channel;
 
 /// The providers there are.
-pub const PROVIDERS: &[Provider] = &[mailchimp::PROVIDER];
+pub const PROVIDERS: &[Provider] = &[mailchimp::PROVIDER, sinch::PROVIDER, twilio::PROVIDER];
 
 /// A provider as configuration and composition know it.
 #[derive(Debug, Clone, Copy)]
