@@ -280,10 +280,11 @@ impl Deployment {
         Ok((id, lists))
     }
 
-    /// Takes every clinic in hand with its accounts, to attend to what is told of them.
-    pub async fn roster(&self) -> anyhow::Result<Roster> {
+    /// Takes every clinic in hand with its accounts, to attend to what is told of them: all of them,
+    /// whichever this command is about, since several may share an account.
+    pub async fn roster(&self) -> Arc<Roster> {
         let mut roster = Roster::default();
-        for clinic in self.clinics() {
+        for clinic in &self.config.clinics {
             if let Err(error) = self.enrol(&mut roster, clinic).await {
                 tracing::warn!(
                     clinic = clinic.slug,
@@ -292,7 +293,7 @@ impl Deployment {
                 );
             }
         }
-        Ok(roster)
+        Arc::new(roster)
     }
 
     async fn enrol(&self, roster: &mut Roster, clinic: &ClinicConfig) -> anyhow::Result<()> {

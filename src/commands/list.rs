@@ -130,7 +130,8 @@ impl Deployment {
             list.audience = pin;
         }
         let scope = Scope { list: Some(slug.to_owned()), full: true };
-        let outcome = self.reconciler().reconcile(&mut practice, &scope).await?;
+        let reconciler = self.reconciler().attending(self.roster().await);
+        let outcome = reconciler.reconcile(&mut practice, &scope).await?;
         let emptied = outcome.lists.iter().all(|list| list.state == ListState::InStep);
         Ok(Ended { emptied, outcome: Some(outcome) })
     }

@@ -14,7 +14,7 @@ mod list;
 mod migrate;
 mod patients;
 mod plan;
-mod reconcile;
+pub mod reconcile;
 mod report;
 pub mod serve;
 #[cfg(feature = "simulator")]
@@ -55,7 +55,8 @@ const EXIT_CODES: &str = "Exit codes:
   2  the command line or the configuration cannot be read, or names what is not configured
   3  changes wait for an admin: a first plan, the brake, or a snapshot too short to be believed;
      after report also: changes are due at the next run
-  4  somebody could not be taken off a list yet; it is tried again";
+  4  somebody could not be taken off a list yet; it is tried again
+  5  another worker had patients or a list in hand, which were left to it";
 
 /// What every command takes.
 #[derive(Debug, Clone, Args)]
@@ -156,6 +157,8 @@ impl Cli {
 pub enum Exit {
     /// Done, in step.
     InStep,
+    /// Another worker had something in hand, which was left to it.
+    Busy,
     /// Changes wait for an admin.
     Waiting,
     /// Somebody could not be taken off yet.
@@ -180,10 +183,12 @@ impl Exit {
         let source = match outcome.source.state {
             SourceState::Short { .. } => Self::Waiting,
             _ if outcome.source.withdrawals_held > 0 => Self::Waiting,
-            SourceState::Read | SourceState::Swept | SourceState::Busy => Self::InStep,
+            SourceState::Busy => Self::Busy,
+            SourceState::Read | SourceState::Swept => Self::InStep,
         };
         let lists = outcome.lists.iter().map(|list| match list.state {
-            ListState::InStep | ListState::Busy => Self::InStep,
+            ListState::InStep => Self::InStep,
+            ListState::Busy => Self::Busy,
             ListState::Waiting | ListState::Braked => Self::Waiting,
             ListState::ParkedRemovals => Self::ParkedRemovals,
             ListState::Interrupted | ListState::Failed => Self::Error,
@@ -200,6 +205,7 @@ impl From<Exit> for ExitCode {
             Exit::Usage => 2,
             Exit::Waiting => 3,
             Exit::ParkedRemovals => 4,
+            Exit::Busy => 5,
         })
     }
 }

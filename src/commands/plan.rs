@@ -49,11 +49,12 @@ pub async fn plan(deployment: &Deployment, options: &Options, json: bool) -> any
             let preview = deployment.reconciler().preview(&practice, list, &mut each).await?;
             deployment.console.finish();
             let Some(preview) = preview else {
-                println!("list `{}`: another worker has it; try again", list.row.slug);
+                eprintln!("list `{}`: another worker has it; try again", list.row.slug);
+                exit = exit.max(Exit::Busy);
                 continue;
             };
             if preview.waits || preview.short.is_some() {
-                exit = Exit::Waiting;
+                exit = exit.max(Exit::Waiting);
             }
             if json {
                 all.push(as_json(&clinic.slug, &preview, &rows, options.show_addresses));

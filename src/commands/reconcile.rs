@@ -5,7 +5,7 @@ use clap::Args;
 use super::console::{print_json, table};
 use super::{Common, Deployment, Exit};
 use crate::domain::Class;
-use crate::reconcile::{ClinicOutcome, ListState, Scope, SourceState};
+use crate::reconcile::{ClinicOutcome, ListState, Reconciler, Scope, SourceState};
 
 /// What to reconcile.
 #[derive(Debug, Clone, Args)]
@@ -31,8 +31,9 @@ pub async fn run(common: &Common, options: Options) -> anyhow::Result<Exit> {
 pub async fn reconcile(deployment: &Deployment, scope: &Scope, json: bool) -> anyhow::Result<Exit> {
     let mut outcomes = Vec::new();
     let mut exit = Exit::InStep;
+    let reconciler = deployment.reconciler().attending(deployment.roster().await);
     for clinic in deployment.clinics() {
-        match one(deployment, clinic, scope).await {
+        match one(deployment, &reconciler, clinic, scope).await {
             Ok(outcome) => {
                 exit = exit.max(Exit::after(&outcome));
                 outcomes.push(outcome);
@@ -43,7 +44,7 @@ pub async fn reconcile(deployment: &Deployment, scope: &Scope, json: bool) -> an
                 exit = Exit::Error;
             }
         }
-        if deployment.reconciler().stop.is_asked() {
+        if reconciler.stop.is_asked() {
             break;
         }
     }
@@ -58,11 +59,12 @@ pub async fn reconcile(deployment: &Deployment, scope: &Scope, json: bool) -> an
 
 async fn one(
     deployment: &Deployment,
+    reconciler: &Reconciler,
     clinic: &crate::config::ClinicConfig,
     scope: &Scope,
 ) -> anyhow::Result<ClinicOutcome> {
     let mut practice = deployment.practice(clinic).await?;
-    Ok(deployment.reconciler().reconcile(&mut practice, scope).await?)
+    Ok(reconciler.reconcile(&mut practice, scope).await?)
 }
 
 /// Prints what a run came to.

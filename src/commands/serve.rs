@@ -48,7 +48,7 @@ pub async fn serve(
     stop: impl Future<Output = std::io::Result<()>> + Send + 'static,
 ) -> anyhow::Result<()> {
     let deployment = Arc::new(deployment);
-    let (announce, roster) = watch::channel(Arc::new(deployment.roster().await?));
+    let (announce, roster) = watch::channel(deployment.roster().await);
     let woken = Arc::new(Notify::new());
     let receiver = Receiver::start(
         deployment.store.clone(),
@@ -107,10 +107,7 @@ fn schedule(deployment: &Deployment) -> anyhow::Result<Option<Schedule>> {
 async fn refresh(deployment: Arc<Deployment>, announce: watch::Sender<Arc<Roster>>) {
     let stop = &deployment.reconciler().stop;
     while !pause(&deployment, ROSTER).await && !stop.is_asked() {
-        match deployment.roster().await {
-            Ok(roster) => drop(announce.send(Arc::new(roster))),
-            Err(error) => tracing::warn!(%error, "accounts and lists could not be read anew"),
-        }
+        drop(announce.send(deployment.roster().await));
         if let Err(error) = deployment.drop_old_bodies().await {
             tracing::warn!(%error, "old deliveries could not be emptied");
         }
@@ -141,7 +138,7 @@ async fn reconcile(
         {
             continue;
         }
-        let reconciler = with_roster(&deployment, &roster.borrow());
+        let reconciler = deployment.reconciler().attending(roster.borrow().clone());
         for clinic in deployment.clinics() {
             if stop.is_asked() {
                 return;
@@ -168,10 +165,6 @@ fn tell(reconciler: &Reconciler, outcome: &crate::reconcile::ClinicOutcome) {
             tracing::warn!(clinic = outcome.clinic, list = list.list, problem, "a list failed");
         }
     }
-}
-
-fn with_roster(deployment: &Deployment, roster: &Arc<Roster>) -> Reconciler {
-    Reconciler { roster: roster.clone(), ..deployment.reconciler().clone() }
 }
 
 /// Waits in small steps; tells whether it was asked to stop meanwhile.

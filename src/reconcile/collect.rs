@@ -25,7 +25,7 @@ impl Reconciler {
         full: bool,
     ) -> Result<SourceOutcome, ReconcileError> {
         let name = format!("source:{}", practice.id);
-        let Some(tenure) = Tenure::take(self, &name).await? else {
+        let Some(tenure) = Tenure::take_in_turn(self, &name).await? else {
             return Ok(SourceOutcome::of(SourceState::Busy));
         };
         let outcome = self.collect_under(&tenure, practice, full).await;
@@ -39,7 +39,7 @@ impl Reconciler {
         practice: &Practice<L>,
     ) -> Result<(), ReconcileError> {
         let name = format!("source:{}", practice.id);
-        let Some(tenure) = Tenure::take(self, &name).await? else { return Ok(()) };
+        let Some(tenure) = Tenure::take_in_turn(self, &name).await? else { return Ok(()) };
         let read = self.read_due(&tenure, practice, false).await;
         tenure.release().await?;
         read.map(|_| ())

@@ -12,7 +12,7 @@ impl Reconciler {
         clinic: ClinicId,
         records: &[PatientRecord],
     ) -> Result<(), ReconcileError> {
-        let Some(tenure) = Tenure::take(self, &format!("source:{clinic}")).await? else {
+        let Some(tenure) = Tenure::take_in_turn(self, &format!("source:{clinic}")).await? else {
             return Err(Refused::Busy.into());
         };
         let stored =

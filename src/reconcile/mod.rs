@@ -174,6 +174,12 @@ pub struct Reconciler {
 }
 
 impl Reconciler {
+    /// Returns the loop of a process that attends to what `roster` is told.
+    #[must_use]
+    pub fn attending(&self, roster: Arc<Roster>) -> Self {
+        Self { roster, ..self.clone() }
+    }
+
     /// Brings one practice in step: makes one attempt at everything that is due.
     ///
     /// A list that fails does not keep the others from their turn.
@@ -226,7 +232,7 @@ impl Reconciler {
     /// What follows for the clinic's side: erasures that are through everywhere, and its own record.
     async fn close(&self, practice: &Practice) -> Result<(), ReconcileError> {
         let name = format!("source:{}", practice.id);
-        let Some(tenure) = Tenure::take(self, &name).await? else { return Ok(()) };
+        let Some(tenure) = Tenure::take_in_turn(self, &name).await? else { return Ok(()) };
         self.write_back(&tenure, practice.id, practice.source.as_ref()).await?;
         self.erase_settled(&tenure, practice).await?;
         tenure.release().await
@@ -238,7 +244,8 @@ impl Reconciler {
         list: &mut ManagedList,
         full: bool,
     ) -> Result<ListOutcome, ReconcileError> {
-        let Some(tenure) = Tenure::take(self, &format!("account:{}", list.account)).await? else {
+        let name = format!("account:{}", list.account);
+        let Some(tenure) = Tenure::take_in_turn(self, &name).await? else {
             return Ok(ListOutcome::busy(&list.row));
         };
         let run = self.store.run_begin(&list.row, "reconcile").await?;

@@ -59,9 +59,9 @@ impl Reconciler {
         list: &mut ManagedList<L>,
         each: &mut (dyn FnMut(PreviewRow) + Send),
     ) -> Result<Option<Preview>, ReconcileError> {
-        let Some(tenure) = Tenure::take(self, &format!("account:{}", list.account)).await? else {
-            return Ok(None);
-        };
+        let name = format!("account:{}", list.account);
+        let Some(tenure) = Tenure::take_in_turn(self, &name).await? else { return Ok(None) };
+        let tenure = tenure.without_attending();
         let preview = self.preview_under(&tenure, practice, list, each).await;
         tenure.release().await?;
         preview.map(Some)

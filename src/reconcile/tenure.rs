@@ -3,6 +3,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -31,12 +32,17 @@ impl Stop {
 pub(super) struct Tenure<'a> {
     reconciler: &'a Reconciler,
     pub(super) lease: Lease,
-    /// When it was last asked whether somebody waits; none while it attends.
+    /// When it was last asked whether somebody waits; none while it attends, or if it
+    /// never does.
     asked_at: Mutex<Option<DateTime<Utc>>>,
 }
 
 /// How often a holder looks whether somebody waits (DESIGN §4).
 const LOOK_EVERY: TimeDelta = TimeDelta::milliseconds(200);
+/// How long a run waits for a lease: whoever only attends gives it back within that.
+const IN_TURN: TimeDelta = TimeDelta::seconds(10);
+/// How often it tries meanwhile.
+const TRY_EVERY: Duration = Duration::from_millis(250);
 
 impl<'a> Tenure<'a> {
     /// Takes the lease, unless another worker holds it.
@@ -49,6 +55,28 @@ impl<'a> Tenure<'a> {
         let lease = reconciler.store.lease_acquire(name, holder, ttl).await?;
         let asked_at = Mutex::new(Some(reconciler.clock.now()));
         Ok(lease.map(|lease| Self { reconciler, lease, asked_at }))
+    }
+
+    /// Takes the lease as soon as a worker that only attends has given it back; none where somebody
+    /// holds it for longer, or it is asked to stop.
+    pub(super) async fn take_in_turn(
+        reconciler: &'a Reconciler,
+        name: &str,
+    ) -> Result<Option<Self>, ReconcileError> {
+        let until = reconciler.clock.now() + IN_TURN;
+        loop {
+            let tenure = Self::take(reconciler, name).await?;
+            if tenure.is_some() || reconciler.stop.is_asked() || reconciler.clock.now() >= until {
+                return Ok(tenure);
+            }
+            reconciler.clock.sleep(TRY_EVERY).await;
+        }
+    }
+
+    /// Attends to nobody: for whoever may change nothing.
+    pub(super) fn without_attending(self) -> Self {
+        *self.asked() = None;
+        self
     }
 
     /// Renews the lease and attends to whoever waits; called between pages and operations.

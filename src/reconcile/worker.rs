@@ -26,7 +26,7 @@ impl Reconciler {
     ) {
         let mut pause = PAUSE;
         while !self.stop.is_asked() {
-            let now = Self { roster: roster.borrow().clone(), ..self.clone() };
+            let now = self.attending(roster.borrow().clone());
             let wait = match now.attend().await {
                 Ok(false) => LOOK,
                 Ok(true) => HELD,

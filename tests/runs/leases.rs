@@ -1,8 +1,11 @@
 //! Who may act: the holder of the lease, and nobody who lost it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use chrono::TimeDelta;
+use listwarden::clock::Clock;
+use listwarden::commands::Exit;
 use listwarden::reconcile::{ListState, SourceState};
 use listwarden::simulator::mailchimp::Status;
 
@@ -46,10 +49,28 @@ on_both_engines! {
         transport.reached().await;
         let second = world.try_run(true).await;
         assert_eq!(state(&second), ListState::Busy);
+        assert_eq!(Exit::after(&second), Exit::Busy, "exit code 5: it is not in step");
         assert_eq!(second.source.state, SourceState::Swept, "the patients are free again");
         transport.let_go();
         assert_eq!(state(&first.await.unwrap()), ListState::InStep);
         world.runs().await;
+        world.end().await;
+    }
+}
+
+on_both_engines! {
+    async fn a_worker_that_is_soon_through_is_waited_for(world: World) {
+        world.listed(&["ann"]).await;
+        let config = world.deployment.clinics().next().unwrap();
+        let practice = world.deployment.practice(config).await.unwrap();
+        let name = format!("account:{}", practice.lists[0].account);
+        for (seconds, ended) in [(5, ListState::InStep), (60, ListState::Busy)] {
+            let lease = Duration::from_secs(seconds);
+            let holder = world.clock.id();
+            let store = &world.deployment.store;
+            assert!(store.lease_acquire(&name, holder, lease).await.unwrap().is_some());
+            assert_eq!(state(&world.try_run(true).await), ended, "{seconds} s");
+        }
         world.end().await;
     }
 }

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a world that a test builds is whole")]
 
+mod attending;
 mod brake;
 mod check;
 mod day_one;

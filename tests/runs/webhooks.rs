@@ -25,16 +25,16 @@ const PUBLIC: &str = "http://hooks.test";
 
 /// A serving process without its clockwork: it attends when it is told to.
 #[derive(Clone)]
-struct Serving {
+pub struct Serving {
     receiver: Arc<Receiver>,
     routes: Router,
-    reconciler: Reconciler,
+    pub reconciler: Reconciler,
 }
 
 impl Serving {
     async fn of(world: &World) -> Self {
         let deployment = world.another_process().await;
-        let roster = Arc::new(deployment.roster().await.unwrap());
+        let roster = deployment.roster().await;
         let (_, told) = watch::channel(roster.clone());
         let receiver = Arc::new(Receiver::start(
             deployment.store.clone(),
@@ -43,7 +43,7 @@ impl Serving {
             told,
             Arc::new(Notify::new()),
         ));
-        let reconciler = Reconciler { roster, ..deployment.reconciler().clone() };
+        let reconciler = deployment.reconciler().attending(roster);
         Self { routes: router(receiver.clone()), receiver, reconciler }
     }
 
@@ -51,7 +51,7 @@ impl Serving {
         self.routes.clone().oneshot(request).await.unwrap().status()
     }
 
-    async fn attends(&self) {
+    pub async fn attends(&self) {
         assert!(!self.reconciler.attend().await.unwrap(), "nobody else holds anything");
     }
 }
@@ -96,7 +96,7 @@ fn request(attempt: &Attempt) -> Request<Body> {
 
 impl World {
     /// Ann confirmed and is in step; webhooks are registered and come to the returned process.
-    async fn ann_and_webhooks(&mut self) -> Serving {
+    pub async fn ann_and_webhooks(&mut self) -> Serving {
         self.consenting("ann").await;
         self.adopts().await;
         self.confirms("ann");
@@ -118,6 +118,10 @@ impl World {
 
     async fn withdrawals_on_record(&self) -> usize {
         self.store_says("SELECT kind FROM ledger WHERE kind = 'withdrawn'").await.len()
+    }
+
+    pub async fn deliveries_waiting(&self) -> usize {
+        self.store_says("SELECT unique_key FROM deliveries WHERE attended_at IS NULL").await.len()
     }
 
     async fn deliveries_on_record(&self) -> usize {

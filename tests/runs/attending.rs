@@ -1,0 +1,76 @@
+//! Attending within the turns of whoever holds an account: in the midst of a sweep, of a long lot,
+//! beside an account that fails.
+
+use std::sync::Arc;
+
+use chrono::TimeDelta;
+use listwarden::commands::{Exit, reconcile};
+use listwarden::reconcile::Scope;
+use listwarden::simulator::mailchimp::Status;
+
+use crate::on_both_engines;
+use crate::transport::{Side, Stopping};
+use crate::webhooks::Serving;
+use crate::world::{Engine, World, address};
+
+impl World {
+    /// Ann is on the newsletter and on `recalls`, whose audience is returned.
+    async fn ann_on_both(&mut self) -> (String, Serving) {
+        let recalls = self.adds_list("recalls").await;
+        let serving = self.ann_and_webhooks().await;
+        self.simulator.contact(&recalls, &address("ann")).confirm().unwrap();
+        self.simulator.deliver_webhooks().await;
+        self.runs().await;
+        serving.attends().await;
+        self.pass(TimeDelta::hours(1));
+        (recalls, serving)
+    }
+
+    fn there_on(&self, audience: &str, name: &str) -> Status {
+        self.simulator.member(audience, &address(name)).unwrap().status
+    }
+}
+
+on_both_engines! {
+    async fn the_command_attends_to_what_another_process_took_in_mid_sweep(mut world: World) {
+        let (recalls, _serving) = world.ann_on_both().await;
+        let transport = Arc::new(Stopping::at(3, Side::Before));
+        let cron = world.process_over(transport.clone()).await;
+        let scope = Scope { list: Some("newsletter".to_owned()), full: true };
+        let running =
+            tokio::spawn(async move { reconcile::reconcile(&cron, &scope, true).await.unwrap() });
+        transport.reached().await;
+        world.unsubscribes("ann");
+        assert_eq!(world.simulator.deliver_webhooks().await, 1);
+        world.pass(TimeDelta::seconds(1));
+        transport.let_go();
+        assert_eq!(running.await.unwrap(), Exit::InStep);
+        assert_eq!(world.there_on(&recalls, "ann"), Status::Unsubscribed, "no turn of its own");
+        assert_eq!(world.told("ann").await.last().unwrap(), "withdrawn");
+        world.end().await;
+    }
+}
+
+on_both_engines! {
+    async fn a_dry_run_attends_to_nobody(mut world: World) {
+        let _serving = world.ann_on_both().await;
+        world.unsubscribes("ann");
+        world.simulator.deliver_webhooks().await;
+        let writes = world.writes();
+        let transport = Arc::new(Stopping::at(1, Side::Before));
+        let process = world.process_over(transport.clone()).await;
+        let looking = tokio::spawn(async move {
+            let reconciler = process.reconciler().attending(process.roster().await);
+            let config = process.clinics().next().unwrap();
+            let mut practice = process.practice_to_read(config).await.unwrap();
+            let mut list = practice.lists.remove(0);
+            reconciler.preview(&practice, &mut list, &mut |_| {}).await.unwrap()
+        });
+        transport.reached().await;
+        world.pass(TimeDelta::seconds(1));
+        transport.let_go();
+        assert!(looking.await.unwrap().is_some());
+        assert_eq!((world.writes(), world.deliveries_waiting().await), (writes, 1));
+        world.end().await;
+    }
+}
