@@ -139,6 +139,7 @@ fn facts(n: u32) -> ContactFacts {
             standing: fold(&[told(EventKind::Confirmed, 3)]),
         }),
         holders: (0..holders).map(holder).collect(),
+        asked: Vec::new(),
         suppressed: None,
     }
 }
@@ -180,6 +181,7 @@ fn policy() -> Policy {
         cleaned: CleanedMembers::Report,
         shared_fields: SharedFields::OldestGrant,
         grandfather_before: None,
+        asking: None,
         invitation_expires: TimeDelta::days(30),
         unadopted_after: TimeDelta::days(30),
         fields: vec![

@@ -32,5 +32,8 @@ pub(super) fn read(name: &str, section: &Section<'_>) -> Option<(String, Account
         section.problem("provider", "does not take the account's settings", &bad.to_string());
     }
     let provider = provider.name.to_owned();
-    Some((name.to_owned(), AccountConfig { provider, key_secret: key_secret?, help, webhook_secrets, settings }))
+    Some((
+        name.to_owned(),
+        AccountConfig { provider, key_secret: key_secret?, help, webhook_secrets, settings },
+    ))
 }

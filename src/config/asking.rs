@@ -16,10 +16,18 @@ pub(super) fn read(section: &Section<'_>, clinic: &OfClinic) -> Asking {
     let text = template.replace("{clinic}", &clinic.title);
     let says = |word: &str| text.split(|c: char| !c.is_alphanumeric()).any(|found| found == word);
     let lacks = [
-        (!text.contains(&clinic.title), "does not name the clinic", "Write {clinic} where its name belongs"),
+        (
+            !text.contains(&clinic.title),
+            "does not name the clinic",
+            "Write {clinic} where its name belongs",
+        ),
         (!says("YES"), "does not say how to agree", "Ask for the reply YES, in capitals"),
         (!says("STOP"), "does not say how to refuse", "Say that STOP refuses, in capitals"),
-        (text.chars().count() > LONGEST, "is too long for a text message", "Use 459 characters at most, with the clinic's name in it"),
+        (
+            text.chars().count() > LONGEST,
+            "is too long for a text message",
+            "Use 459 characters at most, with the clinic's name in it",
+        ),
     ];
     for (_, what, cure) in lacks.into_iter().filter(|(lacking, ..)| *lacking) {
         section.problem("invitation_text", what, cure);

@@ -9,8 +9,8 @@ use super::deployment::{Deployment, base};
 use super::parts::is_slug;
 use super::section::{File, Section};
 use super::url::DatabaseUrl;
-use crate::domain::policy::OptOutScope;
 use super::{ClinicConfig, Problem, SourceKind, SourceSettings, account, list};
+use crate::domain::policy::OptOutScope;
 use crate::patients::nearest::nearest;
 
 /// Reads every clinic's file. A file with mistakes that leave no clinic is left out; the mistakes

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use chrono_tz::Tz;
 
 use super::section::Section;
-use super::{asking, AccountConfig, Attestation, ListConfig, ListRef};
+use super::{AccountConfig, Attestation, ListConfig, ListRef, asking};
 use crate::domain::Channel;
 use crate::domain::policy::{
     Brake, CleanedMembers, FieldMapping, LeaveBy, PatientField, Policy, ReturnBy, Selector,

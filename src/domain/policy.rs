@@ -96,7 +96,8 @@ impl Hours {
         }
         let today = here.date_naive();
         let day = if here.time() < self.from { Some(today) } else { today.succ_opt() };
-        let begins = day.and_then(|day| self.zone.from_local_datetime(&day.and_time(self.from)).earliest());
+        let begins =
+            day.and_then(|day| self.zone.from_local_datetime(&day.and_time(self.from)).earliest());
         // Hours that begin while the clocks go forward begin an hour later.
         Some(begins.map_or(now + TimeDelta::hours(1), |begins| begins.to_utc()))
     }

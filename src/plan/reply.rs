@@ -29,8 +29,20 @@ pub enum Meaning {
 
 /// Whole messages that say no.
 const OUT: &[&str] = &[
-    "stop", "stopall", "stop all", "unsubscribe", "cancel", "end", "quit", "revoke", "optout",
-    "opt out", "remove", "arret", "arrêt", "td",
+    "stop",
+    "stopall",
+    "stop all",
+    "unsubscribe",
+    "cancel",
+    "end",
+    "quit",
+    "revoke",
+    "optout",
+    "opt out",
+    "remove",
+    "arret",
+    "arrêt",
+    "td",
 ];
 /// Whole messages that say yes.
 const YES: &[&str] = &["yes", "y", "yes please", "yes thanks", "yes thank you"];
@@ -38,13 +50,47 @@ const YES: &[&str] = &["yes", "y", "yes please", "yes thanks", "yes thank you"];
 const HELP: &[&str] = &["help", "info", "aide"];
 /// Words within a message that say no.
 const NO_MORE: &[&str] = &[
-    "please stop", "just stop", "stop please", "stop texting", "stop messaging", "stop sending",
-    "stop contacting", "stop it", "stop this", "stop these", "stop the", "stop all", "stop your",
-    "stop now", "stop marketing", "stop sms", "stop texts", "stop messages", "unsubscribe me",
-    "opt out", "opt me out", "remove me", "remove my number", "take me off", "no more", "dont text",
-    "do not text", "dont message", "do not message", "dont contact", "do not contact", "dont send",
-    "do not send", "dont want", "do not want", "leave me alone", "not interested",
-    "wrong number", "cancel my", "unsubscribe please", "please unsubscribe",
+    "please stop",
+    "just stop",
+    "stop please",
+    "stop texting",
+    "stop messaging",
+    "stop sending",
+    "stop contacting",
+    "stop it",
+    "stop this",
+    "stop these",
+    "stop the",
+    "stop all",
+    "stop your",
+    "stop now",
+    "stop marketing",
+    "stop sms",
+    "stop texts",
+    "stop messages",
+    "unsubscribe me",
+    "opt out",
+    "opt me out",
+    "remove me",
+    "remove my number",
+    "take me off",
+    "no more",
+    "dont text",
+    "do not text",
+    "dont message",
+    "do not message",
+    "dont contact",
+    "do not contact",
+    "dont send",
+    "do not send",
+    "dont want",
+    "do not want",
+    "leave me alone",
+    "not interested",
+    "wrong number",
+    "cancel my",
+    "unsubscribe please",
+    "please unsubscribe",
 ];
 /// Words before it that turn it round.
 const TURNED: &[&str] = &["dont", "not", "never"];
@@ -87,8 +133,7 @@ fn says_no(whole: &str) -> bool {
 /// Folds a message to small words with single spaces; apostrophes join what they are in.
 fn words(text: &str) -> String {
     let text = text.to_lowercase().replace(['\'', '’', '`'], "");
-    let spaced: String =
-        text.chars().map(|c| if c.is_alphanumeric() { c } else { ' ' }).collect();
+    let spaced: String = text.chars().map(|c| if c.is_alphanumeric() { c } else { ' ' }).collect();
     spaced.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
@@ -140,8 +185,7 @@ pub fn answer(
     draft.wording.clone_from(&invitation.wording);
     draft.evidence = evidence.map(ToOwned::to_owned);
     draft.occurred_at = at;
-    draft.unique =
-        format!("{}/{}/{}", link.id, draft.kind, invitation.sent_at.timestamp_millis());
+    draft.unique = format!("{}/{}/{}", link.id, draft.kind, invitation.sent_at.timestamp_millis());
     let confirmed = Invitation { confirmed: true, ..invitation.clone() };
     let adoption = Adoption { invitation: Some(confirmed), ..Adoption::default() };
     Answered::Confirmed(Box::new(draft), adoption)
@@ -153,7 +197,8 @@ mod tests {
 
     #[test]
     fn keywords_count_whatever_their_dress() {
-        for text in ["STOP", "stop.", " Stop\n", "\"STOP\"", "Opt-Out", "STOP ALL", "ARRÊT", "end"] {
+        for text in ["STOP", "stop.", " Stop\n", "\"STOP\"", "Opt-Out", "STOP ALL", "ARRÊT", "end"]
+        {
             assert_eq!(meaning(text), Meaning::OptOut { own_words: false }, "{text:?}");
         }
         for text in ["YES", "yes!", "Y", "Yes, please"] {
@@ -182,8 +227,15 @@ mod tests {
     #[test]
     fn what_restores_or_says_nothing_is_neither_yes_nor_no() {
         for text in [
-            "", "START", "UNSTOP", "yes but which clinic is this?", "don't stop texting me",
-            "Can I stop by tomorrow?", "see you at the end of the week", "ok", "1",
+            "",
+            "START",
+            "UNSTOP",
+            "yes but which clinic is this?",
+            "don't stop texting me",
+            "Can I stop by tomorrow?",
+            "see you at the end of the week",
+            "ok",
+            "1",
         ] {
             assert_eq!(meaning(text), Meaning::Other, "{text:?}");
         }

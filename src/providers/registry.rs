@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 
 use super::{
     ListWriter, NoticeReader, ProviderError, TextSender, Transport, WebhookAdmin, WebhookScheme,
-    mailchimp,
+    mailchimp, sinch, twilio,
 };
 use crate::clock::SharedClock;
 use crate::domain::Channel;

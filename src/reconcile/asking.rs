@@ -29,7 +29,9 @@ impl Reconciler {
                 None => going.push(row),
                 Some(until) => {
                     let store = &self.store;
-                    store.operations_put_off(&tenure.lease, list.row.clinic, &[row.id], until).await?;
+                    store
+                        .operations_put_off(&tenure.lease, list.row.clinic, &[row.id], until)
+                        .await?;
                 }
             }
         }

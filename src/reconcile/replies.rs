@@ -9,11 +9,11 @@ use chrono::{DateTime, TimeDelta, Utc};
 use super::roster::ManagedAccount;
 use super::tenure::Tenure;
 use super::{ManagedList, Practice, ReconcileError, Reconciler};
-use crate::plan::absorb::COARSE;
+use crate::domain::policy::OptOutScope;
 use crate::domain::{
     Actor, Address, Channel, ClinicId, ContactId, Draft, EventKind, Personal, Standing, TimeSource,
 };
-use crate::domain::policy::OptOutScope;
+use crate::plan::absorb::COARSE;
 use crate::plan::reply::{Answered, Meaning, answer, meaning};
 use crate::providers::{Keyword, Notice, ProviderError, Word};
 use crate::store::{Adopted, LinkRow, NewReview, NoticeRow, ProvenOptOut, ReviewKind, Told};
@@ -120,7 +120,8 @@ impl Reconciler {
         };
         self.store.opt_outs_record(&tenure.lease, clinic, &[opt_out]).await?;
         let contact = self.store.contact_find(clinic, address).await?.map(|contact| contact.id);
-        if let (Some(contact), Some(Meaning::OptOut { own_words: true })) = (contact, says(notice)) {
+        if let (Some(contact), Some(Meaning::OptOut { own_words: true })) = (contact, says(notice))
+        {
             self.show(tenure, ReviewKind::OwnWords, list, contact, notice).await?;
         }
         self.remember(tenure, clinic, notice, contact, Told::OptedOut).await
@@ -172,8 +173,8 @@ impl Reconciler {
         let clinic = list.row.clinic;
         self.remember(tenure, clinic, notice, Some(*contact), Told::Undelivered).await?;
         let since = self.clock.now() - FAILING;
-        let failing = for_good
-            || self.store.undelivered_since(clinic, *contact, since).await? >= FAILURES;
+        let failing =
+            for_good || self.store.undelivered_since(clinic, *contact, since).await? >= FAILURES;
         if !failing || standing.undeliverable().is_some() {
             return Ok(());
         }

@@ -66,11 +66,7 @@ statements! {
 
 impl Store {
     /// Returns which of `keys` the clinic was told before.
-    pub async fn notices_known(
-        &self,
-        clinic: ClinicId,
-        keys: &[&str],
-    ) -> Result<BTreeSet<String>> {
+    pub async fn notices_known(&self, clinic: ClinicId, keys: &[&str]) -> Result<BTreeSet<String>> {
         let hashes: Vec<String> = keys.iter().map(|key| hash(key)).collect();
         let rows = text_rows(hashes.iter().map(String::as_str))?;
         let known: Vec<(String,)> = self.db.rows(NOTICES_KNOWN, args![rows, clinic]).await?;

@@ -99,9 +99,8 @@ fn l12_a_yes_after_an_archive_or_an_opt_out_restores_nothing() {
 
 #[test]
 fn l12_a_yes_that_was_confirmed_and_then_withdrawn_lists_nobody() {
-    let stopped = confirmed(texted().invited(98), day(99))
-        .address_opts_out(EventKind::Withdrawn, 99)
-        .on(100);
+    let stopped =
+        confirmed(texted().invited(98), day(99)).address_opts_out(EventKind::Withdrawn, 99).on(100);
     stopped.does(Verb::Unsubscribe, Reason::Withdrawn, Counted::No);
 }
 
@@ -150,9 +149,11 @@ fn l17_a_text_in_doubt_counts_as_sent() {
 fn l8_a_message_that_arrives_later_clears_a_failure() {
     let failing = texted().bounces(98);
     failing.keeps(Class::InStep, Reason::Bounced);
-    let reached = crate::world::event(EventKind::Delivered, 99, listwarden::domain::TimeSource::Provider);
+    let reached =
+        crate::world::event(EventKind::Delivered, 99, listwarden::domain::TimeSource::Provider);
     failing.records(None, reached).invites();
-    let before = crate::world::event(EventKind::Delivered, 97, listwarden::domain::TimeSource::Provider);
+    let before =
+        crate::world::event(EventKind::Delivered, 97, listwarden::domain::TimeSource::Provider);
     let failing = texted().bounces(98).records(None, before);
     failing.keeps(Class::InStep, Reason::Bounced);
 }

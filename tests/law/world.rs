@@ -320,8 +320,13 @@ impl World {
     pub fn invited(mut self, at: i64) -> Self {
         let grants = self.facts.holders.iter().flat_map(|holder| &holder.standing.grants);
         let key = grants.last().map_or_else(String::new, |grant| grant.event.to_string());
-        self.link.invitation =
-            Some(Invitation { key, sent_at: day(at), voided: false, confirmed: false, wording: None });
+        self.link.invitation = Some(Invitation {
+            key,
+            sent_at: day(at),
+            voided: false,
+            confirmed: false,
+            wording: None,
+        });
         self.seen(MemberStatus::Pending, at).base(MemberStatus::Pending, By::Us, at)
     }
 

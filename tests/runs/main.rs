@@ -20,6 +20,7 @@ mod returning;
 mod seen_there;
 mod shared;
 mod short;
+mod texts;
 mod transport;
 mod weather;
 mod webhooks;
