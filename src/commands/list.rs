@@ -6,7 +6,7 @@ use clap::{Args, Subcommand};
 use serde_json::json;
 
 use super::console::say;
-use super::{Common, Deployment, Exit, deployment, reconcile};
+use super::{Common, Deployment, Exit, deployment, reconcile, scrub};
 use crate::config::ClinicConfig;
 use crate::reconcile::{ClinicOutcome, ListState, Practice, Scope};
 
@@ -17,6 +17,8 @@ pub enum List {
     Retire(Which),
     /// Empties the audience the list was pinned to; the one configured now begins as a first run.
     Move(Which),
+    /// Says of every address in a file whether it may be sent to on the list now, and why not.
+    Scrub(scrub::Scrub),
 }
 
 /// Which list.
@@ -50,16 +52,12 @@ pub struct Ended {
 /// Runs the subcommand.
 pub async fn run(common: &Common, list: List) -> anyhow::Result<Exit> {
     let (which, moves) = match list {
+        List::Scrub(scrub) => return scrub::run(common, scrub).await,
         List::Retire(which) => (which, false),
         List::Move(which) => (which, true),
     };
     let deployment = Deployment::open(common).await?;
-    deployment.expect_list(Some(&which.list))?;
-    let has_list = |clinic: &&ClinicConfig| clinic.lists.iter().any(|l| l.slug == which.list);
-    let clinics: Vec<&ClinicConfig> = deployment.clinics().filter(has_list).collect();
-    let [clinic] = clinics[..] else {
-        bail!("{} clinics have a list `{}`: say which with --clinic", clinics.len(), which.list);
-    };
+    let clinic = deployment.clinic_of_list(&which.list)?;
     if !which.yes {
         bail!(
             "this takes everybody whom the clinic knows off the audience of `{}`: add --yes to do it",
@@ -88,6 +86,18 @@ pub async fn run(common: &Common, list: List) -> anyhow::Result<Exit> {
 }
 
 impl Deployment {
+    /// Finds the one clinic, among those this command is about, that has the list.
+    pub(super) fn clinic_of_list(&self, slug: &str) -> anyhow::Result<&ClinicConfig> {
+        self.expect_list(Some(slug))?;
+        let mut clinics = self.clinics().filter(|clinic| clinic.list(slug).is_some());
+        match (clinics.next(), clinics.count()) {
+            (Some(clinic), 0) => Ok(clinic),
+            (_, others) => {
+                bail!("{} clinics have a list `{slug}`: say which with --clinic", others + 1)
+            }
+        }
+    }
+
     /// Empties a list and, once nobody whom the clinic knows is on it, ends it. Done again, it goes
     /// on where it was.
     pub async fn list_end(

@@ -16,6 +16,8 @@ mod patients;
 mod plan;
 pub mod reconcile;
 mod report;
+mod review;
+mod scrub;
 pub mod serve;
 #[cfg(feature = "simulator")]
 mod simulator;
@@ -116,6 +118,9 @@ enum Command {
     /// Records consent given in person.
     #[command(subcommand)]
     Consent(consent::Consent),
+    /// Shows what an admin should look at, and takes down what came of it.
+    #[command(subcommand)]
+    Review(review::Review),
     /// Makes, shows and mends the webhooks by which providers tell us at once.
     #[command(subcommand)]
     Webhook(webhook::Webhook),
@@ -145,6 +150,7 @@ impl Cli {
             Command::List(list) => list::run(&common, list).await,
             Command::Patients(patients) => patients::run(&common, patients).await,
             Command::Consent(consent) => consent::run(&common, consent).await,
+            Command::Review(review) => review::run(&common, review).await,
             Command::Webhook(webhook) => webhook::run(&common, webhook).await,
             #[cfg(feature = "simulator")]
             Command::Simulator(options) => simulator::run(options).await,

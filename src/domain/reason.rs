@@ -71,6 +71,10 @@ words! {
         Invited = "invited",
         /// Invited by a text that counts for this list too, and not yet confirmed.
         AskedAlready = "asked_already",
+        /// To be listed, and not on the list yet.
+        NotListedYet = "not_listed_yet",
+        /// No admin has approved the list's first plan.
+        NotApproved = "not_approved",
         /// Confirmed the invitation.
         Confirmed = "confirmed",
         /// Became subscribed without us and without proof.
@@ -130,7 +134,8 @@ impl Reason {
             Self::RemovedThere => 16,
             Self::InvitationUsed => 3,
             Self::InvitationLapsed => 12,
-            Self::Invited | Self::AskedAlready | Self::Confirmed => 10,
+            Self::Invited | Self::AskedAlready | Self::Confirmed | Self::NotListedYet => 10,
+            Self::NotApproved => 20,
             Self::TurnedSubscribed => 18,
             Self::Unproven => 21,
             Self::UnknownMember => 22,
@@ -197,6 +202,8 @@ impl Reason {
             Self::AskedAlready => {
                 "The number was asked for another list of the clinic; the answer counts for this one too."
             }
+            Self::NotListedYet => "The contact is to be listed, and is not on the list yet.",
+            Self::NotApproved => "No admin has approved the first plan of this list.",
             Self::Confirmed => "The contact confirmed the invitation.",
             Self::TurnedSubscribed => {
                 "The member became subscribed at the provider without us and without proof of consent."

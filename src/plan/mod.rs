@@ -24,7 +24,8 @@ pub use brake::Gauge;
 pub use eligibility::{Verdict, Wanted, judge};
 
 use crate::domain::{
-    Class, Contact, ContactFacts, Draft, EventId, Link, ListId, Operation, Policy, Reason,
+    Class, Contact, ContactFacts, Draft, EventId, Link, ListId, MemberStatus, Operation, Policy,
+    Reason, Verb,
 };
 
 /// What the planner must know of the list itself.
@@ -75,6 +76,19 @@ impl Decision {
             reasons: [vec![Reason::InDoubt], step.reasons].concat(),
             due_at: None,
         }
+    }
+
+    /// Tells whether the contact may be sent to now: on the list, wanted, with proof; else why not.
+    pub fn clears(&self, link: &Link) -> Result<(), Reason> {
+        let subscribed =
+            link.observed.as_ref().is_some_and(|o| o.status == MemberStatus::Subscribed);
+        let stays = self.operation.as_ref().is_none_or(|op| op.verb == Verb::Update);
+        let stands = matches!(self.class, Class::InStep | Class::Due) && stays;
+        let wanted = matches!(self.reason(), Reason::Wanted | Reason::FieldsDiffer);
+        if subscribed && stands && wanted {
+            return Ok(());
+        }
+        Err(if wanted { Reason::NotListedYet } else { self.reason() })
     }
 
     /// Tells whether nothing is to be recorded, moved or changed.

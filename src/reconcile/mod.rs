@@ -23,6 +23,7 @@ mod progress;
 mod record;
 mod replies;
 mod roster;
+mod scrub;
 mod settings;
 mod sharing;
 mod tenure;

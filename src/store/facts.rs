@@ -188,6 +188,10 @@ statements! {
         link_columns!(), "given g CROSS JOIN links k", link_joins!(),
         "WHERE k.clinic_id = $2 AND k.list_id = $3 AND k.member_key = g.text"
     }
+    LINKS_BY_CONTACT (given: id uuid) = {
+        link_columns!(), "given g CROSS JOIN links k", link_joins!(),
+        "WHERE k.clinic_id = $2 AND k.contact_id = g.id AND k.list_id = $3"
+    }
     LINKS_BY_HASH (given: text text) = {
         link_columns!(), "given g CROSS JOIN links k", link_joins!(),
         "WHERE k.clinic_id = $2 AND k.list_id = $3 AND k.address_hash = g.text LIMIT 1"
@@ -254,6 +258,17 @@ impl Store {
     ) -> Result<Vec<LinkRow>> {
         let rows = text_rows(keys.iter().map(|key| key.0.as_str()))?;
         let rows = self.db.rows(LINKS_BY_MEMBER, args![rows, list.clinic, list.id]).await?;
+        self.with_facts(rows).await
+    }
+
+    /// Returns the list's links of the contacts, in no order.
+    pub async fn links_by_contact(
+        &self,
+        list: &ListRow,
+        contacts: &[ContactId],
+    ) -> Result<Vec<LinkRow>> {
+        let rows = id_rows(contacts.iter().map(|id| id.0))?;
+        let rows = self.db.rows(LINKS_BY_CONTACT, args![rows, list.clinic, list.id]).await?;
         self.with_facts(rows).await
     }
 
