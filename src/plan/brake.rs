@@ -7,12 +7,16 @@ use crate::domain::policy::Brake;
 pub struct Gauge {
     /// Members listed now.
     pub listed: u64,
-    /// Removals planned that count and that nobody approved.
+    /// Removals planned that count and that nobody approved, by whichever run.
     pub removals: u64,
+    /// Whether some of them are held back already: what joins them is held back with them.
+    pub removals_held: bool,
     /// Removals that counted, carried out within the last 24 hours.
     pub removed: u64,
-    /// Invitations planned that nobody approved.
+    /// Invitations planned that nobody approved, by whichever run.
     pub invitations: u64,
+    /// Whether some of them are held back already.
+    pub invitations_held: bool,
     /// Invitations sent within the last 24 hours.
     pub invited: u64,
 }
@@ -48,9 +52,11 @@ impl Held {
 pub fn hold(gauge: Gauge, brake: &Brake) -> Held {
     let removals = gauge.removed + gauge.removals;
     let invitations = gauge.invited + gauge.invitations;
+    let many = removals > brake.removals(gauge.listed + gauge.removed);
+    let inviting = invitations > u64::from(brake.invitations);
     Held {
-        removals: gauge.removals > 0 && removals > brake.removals(gauge.listed + gauge.removed),
-        invitations: gauge.invitations > 0 && invitations > u64::from(brake.invitations),
+        removals: gauge.removals > 0 && (many || gauge.removals_held),
+        invitations: gauge.invitations > 0 && (inviting || gauge.invitations_held),
     }
 }
 

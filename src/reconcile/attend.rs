@@ -302,7 +302,8 @@ impl Reconciler {
         Ok(())
     }
 
-    /// Ends the run; what could not be sent is waited for as before.
+    /// Ends the run; what could not be sent is waited for as before. What the brake holds goes to the
+    /// list's next plan: an admin decides about all of it together (L23).
     async fn close_urgent(
         &self,
         tenure: &Tenure<'_>,
@@ -316,6 +317,9 @@ impl Reconciler {
         let unsent = of(OpState::Planned) + of(OpState::Superseded);
         if unsent > 0 {
             self.store.links_urgent_again(&tenure.lease, run, &list.row).await?;
+        }
+        if of(OpState::Braked) > 0 {
+            self.store.operations_leave(&tenure.lease, run, &list.row).await?;
         }
         let outcome = match () {
             () if unsent > 0 => "interrupted",

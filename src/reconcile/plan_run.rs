@@ -130,7 +130,8 @@ impl Reconciler {
         (link, Some(PlannedOperation { id: self.clock.id(), op, state }))
     }
 
-    /// Lets go what is few enough; the rest waits for an admin.
+    /// Lets go what is few enough, together with what other runs of the list would still change (a
+    /// turn for a webhook beside a sweep, say); the rest waits for an admin.
     async fn brake<L: ListReader + ?Sized>(
         &self,
         tenure: &Tenure<'_>,
@@ -144,11 +145,16 @@ impl Reconciler {
         let braked = |what: Counted| {
             counted(&counts, |kind| kind.state == OpState::Braked && kind.counted == what)
         };
+        let of_others = |what| store.operations_of_others(run, &list.row, what, now);
+        let (removals, removals_held) = of_others(Counted::Removal).await?;
+        let (invitations, invitations_held) = of_others(Counted::Invitation).await?;
         let gauge = Gauge {
             listed: store.list_counts(&list.row).await?.listed,
-            removals: braked(Counted::Removal),
+            removals: removals + braked(Counted::Removal),
+            removals_held: removals_held > 0,
             removed: store.removals_since(&list.row, since).await?,
-            invitations: braked(Counted::Invitation),
+            invitations: invitations + braked(Counted::Invitation),
+            invitations_held: invitations_held > 0,
             invited: store.invitations_since(&list.row, since).await?,
         };
         let held = brake::hold(gauge, &list.policy.brake);

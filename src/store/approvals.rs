@@ -64,8 +64,6 @@ statements! {
          WHERE clinic_id = $1 AND list_id = $2
             AND state IN ('planned', 'waiting', 'braked', 'submitted')
             AND state IN ('waiting', 'braked')
-            AND NOT EXISTS (SELECT 1 FROM runs r WHERE r.clinic_id = $1
-                AND r.id = operations.run_id AND r.woken_by = 'webhook')
          ORDER BY run_id DESC LIMIT 1"
     }
     APPROVAL_ADD = {

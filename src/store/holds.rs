@@ -45,10 +45,30 @@ statements! {
          WHERE clinic_id = $1 AND run_id = $2 AND list_id = $3 AND counted = $4
             AND state = 'braked' AND ordinal > $5 AND ordinal <= $6"
     }
+    LINKS_STALE_OF_BRAKED = {
+        "UPDATE links SET stale = TRUE, version = links.version + 1
+         WHERE clinic_id = $1 AND id IN (SELECT o.link_id FROM operations o
+            WHERE o.clinic_id = $1 AND o.run_id = $2 AND o.list_id = $3 AND o.state = 'braked')"
+    }
+    OPERATIONS_LEAVE = {
+        "UPDATE operations SET state = 'superseded', payload = NULL, settled_at = $4
+         WHERE clinic_id = $1 AND run_id = $2 AND list_id = $3 AND state = 'braked'"
+    }
     OPERATIONS_COUNTS = {
         "SELECT verb, counted, state, COUNT(*) AS count FROM operations
          WHERE clinic_id = $1 AND run_id = $2 AND list_id = $3
          GROUP BY verb, counted, state ORDER BY verb, counted, state"
+    }
+    OPERATIONS_OF_OTHERS = {
+        "SELECT COUNT(DISTINCT link_id), COUNT(CASE WHEN state IN ('waiting', 'braked') THEN 1 END)
+         FROM operations
+         WHERE clinic_id = $1 AND list_id = $2 AND run_id <> $3 AND counted = $4
+            AND state IN ('planned', 'waiting', 'braked', 'submitted')
+            AND NOT EXISTS (SELECT 1 FROM approvals a WHERE a.clinic_id = $1
+                AND a.run_id = operations.run_id AND a.approved AND a.valid_until > $5)
+            AND NOT EXISTS (SELECT 1 FROM operations o WHERE o.clinic_id = $1
+                AND o.link_id = operations.link_id AND o.run_id = $3
+                AND o.state IN ('planned', 'waiting', 'braked', 'submitted'))"
     }
     OPERATIONS_SINCE = {
         "SELECT COUNT(*) FROM operations
@@ -84,6 +104,16 @@ impl Store {
         self.execute_in_stretches(lease, OPERATIONS_UNHOLD, &args, end).await
     }
 
+    /// Leaves what the brake holds of the run to the list's next plan, where it is counted with all
+    /// else. Fenced.
+    pub async fn operations_leave(&self, lease: &Lease, run: RunId, list: &ListRow) -> Result<()> {
+        let mut tx = self.begin_under(lease).await?;
+        tx.execute(LINKS_STALE_OF_BRAKED, args![list.clinic, run, list.id]).await?;
+        let now = self.clock.now();
+        tx.execute(OPERATIONS_LEAVE, args![list.clinic, run, list.id, now]).await?;
+        tx.commit().await
+    }
+
     /// Counts the run's operations on the list by kind and state.
     pub async fn operations_counts(
         &self,
@@ -91,6 +121,20 @@ impl Store {
         list: &ListRow,
     ) -> Result<Vec<OperationCount>> {
         self.db.rows(OPERATIONS_COUNTS, args![list.clinic, run, list.id]).await
+    }
+
+    /// Counts the links that other runs would still change on the list, as the brake counts them,
+    /// and how many of those are held back; not what an admin approved, nor what `run` plans itself.
+    pub async fn operations_of_others(
+        &self,
+        run: RunId,
+        list: &ListRow,
+        counted: Counted,
+        now: DateTime<Utc>,
+    ) -> Result<(u64, u64)> {
+        let args = args![list.clinic, list.id, run, counted.word(), now];
+        let found: Option<(i64, i64)> = self.db.row(OPERATIONS_OF_OTHERS, args).await?;
+        Ok(found.map_or((0, 0), |(open, held)| (count(open), count(held))))
     }
 
     /// Counts removals made on the list since then, as the brake counts them.

@@ -5,13 +5,14 @@ use std::sync::Arc;
 
 use chrono::TimeDelta;
 use listwarden::commands::{Exit, reconcile};
-use listwarden::reconcile::Scope;
+use listwarden::domain::{PatientRecord, PatientStatus};
+use listwarden::reconcile::{ListState, Scope};
 use listwarden::simulator::mailchimp::Status;
 
 use crate::on_both_engines;
 use crate::transport::{Side, Stopping};
 use crate::webhooks::Serving;
-use crate::world::{Engine, World, address};
+use crate::world::{Engine, World, address, state};
 
 impl World {
     /// Ann is on the newsletter and on `recalls`, whose audience is returned.
@@ -24,6 +25,29 @@ impl World {
         serving.attends().await;
         self.pass(TimeDelta::hours(1));
         (recalls, serving)
+    }
+
+    /// `p0` … on the list, and webhooks.
+    async fn many_and_webhooks(&mut self, count: usize) -> Serving {
+        self.many_listed("p", count).await;
+        self.registers().await
+    }
+
+    /// The clinic once knew `name0` …, who are on no list.
+    async fn knew(&self, name: &str, count: usize) {
+        let former = |number: usize| {
+            let record = self.somebody(&format!("{name}{number}"));
+            PatientRecord { status: PatientStatus::Archived, ..record }
+        };
+        let records: Vec<_> = (0..count).map(former).collect();
+        self.enter_all(&records).await;
+        self.runs().await;
+    }
+
+    fn staff_imports(&self, name: &str, numbers: std::ops::Range<usize>) {
+        for number in numbers {
+            self.staff_import(&format!("{name}{number}"));
+        }
     }
 
     fn there_on(&self, audience: &str, name: &str) -> Status {
@@ -71,6 +95,48 @@ on_both_engines! {
         transport.let_go();
         assert!(looking.await.unwrap().is_some());
         assert_eq!((world.writes(), world.deliveries_waiting().await), (writes, 1));
+        world.end().await;
+    }
+}
+
+on_both_engines! {
+    async fn l23_what_staff_bring_back_in_bulk_waits_for_an_admin(mut world: World) {
+        let serving = world.many_and_webhooks(20).await;
+        world.knew("x", 8).await;
+        world.staff_imports("x", 0..8);
+        world.simulator.deliver_webhooks().await;
+        serving.attends().await;
+        assert_eq!(world.count_there(Status::Archived), 0, "eight of twenty at once");
+        let braked = world.try_run(true).await;
+        assert_eq!(state(&braked), ListState::Braked);
+        world.approves(braked.lists[0].run.unwrap()).await;
+        world.runs().await;
+        assert_eq!(world.count_there(Status::Archived), 8);
+        world.end().await;
+    }
+}
+
+on_both_engines! {
+    async fn l23_what_joins_a_braked_set_is_held_with_it(mut world: World) {
+        let serving = world.many_and_webhooks(20).await;
+        world.knew("x", 3).await;
+        world.archives("p", 0..6).await;
+        assert_eq!(state(&world.try_run(true).await), ListState::Braked);
+        for number in 0..3 {
+            world.staff_imports("x", number..number + 1);
+            world.simulator.deliver_webhooks().await;
+            serving.attends().await;
+        }
+        assert_eq!(world.count_there(Status::Archived), 0, "not one by one either");
+        world.unsubscribes("p7");
+        world.simulator.deliver_webhooks().await;
+        serving.attends().await;
+        assert_eq!(world.withdrawals_on_record().await, 1, "a person's no never waits");
+        let braked = world.try_run(true).await;
+        assert_eq!(state(&braked), ListState::Braked);
+        world.approves(braked.lists[0].run.unwrap()).await;
+        world.runs().await;
+        assert_eq!(world.count_there(Status::Archived), 9, "all of them together");
         world.end().await;
     }
 }

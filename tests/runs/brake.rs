@@ -22,13 +22,13 @@ impl World {
         self.pass(TimeDelta::hours(25));
     }
 
-    async fn archives(&self, name: &str, numbers: std::ops::Range<usize>) {
+    pub async fn archives(&self, name: &str, numbers: std::ops::Range<usize>) {
         for number in numbers {
             self.clinic.archive(&format!("{name}{number}"), self.now()).await.unwrap();
         }
     }
 
-    fn count_there(&self, status: Status) -> usize {
+    pub fn count_there(&self, status: Status) -> usize {
         self.simulator.statuses(&self.audience).unwrap().get(&status).copied().unwrap_or_default()
     }
 }

@@ -102,6 +102,11 @@ impl World {
         self.confirms("ann");
         self.runs().await;
         self.pass(TimeDelta::hours(1));
+        self.registers().await
+    }
+
+    /// Registers webhooks, which come to the returned process.
+    pub async fn registers(&self) -> Serving {
         let serving = Serving::of(self).await;
         self.simulator.connect_webhooks(Arc::new(serving.clone()));
         webhook::register(&self.deployment, None).await.unwrap();
@@ -116,7 +121,7 @@ impl World {
         catcher.0.lock().unwrap().remove(0)
     }
 
-    async fn withdrawals_on_record(&self) -> usize {
+    pub async fn withdrawals_on_record(&self) -> usize {
         self.store_says("SELECT kind FROM ledger WHERE kind = 'withdrawn'").await.len()
     }
 
