@@ -101,7 +101,7 @@ impl Clock for SystemClock {
 
 /// A clock moved by hand and a random source made from one seed: for tests and rehearsals.
 ///
-/// `sleep` moves the clock instead of waiting.
+/// `sleep` moves the clock instead of waiting, until the clock is let [run](ManualClock::run).
 #[derive(Debug)]
 pub struct ManualClock {
     state: std::sync::Mutex<ManualState>,
@@ -110,6 +110,8 @@ pub struct ManualClock {
 #[derive(Debug)]
 struct ManualState {
     now: DateTime<Utc>,
+    /// Since when it runs by itself.
+    since: Option<std::time::Instant>,
     chance: rand::rngs::StdRng,
 }
 
@@ -119,7 +121,13 @@ impl ManualClock {
     pub fn new(now: DateTime<Utc>, seed: u64) -> Self {
         use rand::SeedableRng;
         let chance = rand::rngs::StdRng::seed_from_u64(seed);
-        Self { state: std::sync::Mutex::new(ManualState { now: now.trunc_subsecs(3), chance }) }
+        Self {
+            state: std::sync::Mutex::new(ManualState {
+                now: now.trunc_subsecs(3),
+                since: None,
+                chance,
+            }),
+        }
     }
 
     /// Moves the clock forward.
@@ -132,6 +140,16 @@ impl ManualClock {
         self.lock().now = now.trunc_subsecs(3);
     }
 
+    /// Lets the clock run by itself from now on, as fast as the machine's own.
+    #[expect(clippy::disallowed_methods, reason = "a clock that runs must read one that does")]
+    pub fn run(&self) {
+        self.lock().since.get_or_insert_with(std::time::Instant::now);
+    }
+
+    fn runs(&self) -> bool {
+        self.lock().since.is_some()
+    }
+
     fn lock(&self) -> std::sync::MutexGuard<'_, ManualState> {
         self.state.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
@@ -140,15 +158,23 @@ impl ManualClock {
 #[async_trait]
 impl Clock for ManualClock {
     fn now(&self) -> DateTime<Utc> {
-        self.lock().now
+        let state = self.lock();
+        let run = state.since.map(|since| since.elapsed()).unwrap_or_default();
+        (state.now + run).trunc_subsecs(3)
     }
 
     async fn sleep(&self, duration: Duration) {
+        if self.runs() {
+            return SystemClock.sleep(duration).await;
+        }
         self.advance(duration);
         tokio::task::yield_now().await;
     }
 
-    async fn deadline(&self, _limit: Duration) {
+    async fn deadline(&self, limit: Duration) {
+        if self.runs() {
+            return SystemClock.deadline(limit).await;
+        }
         futures::future::pending::<()>().await;
     }
 

@@ -103,6 +103,12 @@ impl Maker {
         self.maybe_member(&address, head, family, consented, dropped && shared == 1);
     }
 
+    /// Every twentieth patient gave a mobile number.
+    fn mobile(number: usize) -> Option<Address> {
+        let own = (number % 20 == 7).then(|| format!("+4479111{:05}", number / 20));
+        own.and_then(|number| Address::mobile(&number, None).ok())
+    }
+
     fn patient(
         &mut self,
         given: &str,
@@ -112,6 +118,7 @@ impl Maker {
     ) -> PatientRecord {
         let number = self.town.patients.len();
         let updated_at = self.long_ago(900);
+        let mobile = Self::mobile(number);
         let mut tags = BTreeSet::new();
         tags.insert(if self.one_in(3) { "massage" } else { "physio" }.to_owned());
         PatientRecord {
@@ -119,7 +126,6 @@ impl Maker {
             given_name: Personal::new(given),
             family_name: Personal::new(family),
             email: Address::email(address).ok(),
-            mobile: None,
             birth_date: self.birthday(age),
             status: self.status(),
             restricted: self.one_in(200),
@@ -130,7 +136,8 @@ impl Maker {
                 _ => None,
             },
             email_consent: self.consent(updated_at),
-            sms_consent: Consent::default(),
+            sms_consent: mobile.as_ref().map(|_| texted_since(updated_at)).unwrap_or_default(),
+            mobile,
             updated_at,
         }
     }
@@ -245,6 +252,18 @@ impl Maker {
 
     fn one_in(&mut self, n: u32) -> bool {
         self.chance.random_range(0..n) == 0
+    }
+}
+
+/// Consent to texts, taken down on a form when the record was made.
+fn texted_since(at: DateTime<Utc>) -> Consent {
+    Consent {
+        answer: Answer::Granted,
+        at: Some(at),
+        method: Some("registration form".to_owned()),
+        wording: Some("text wording v1".to_owned()),
+        actor: Some("reception".to_owned()),
+        ..Consent::default()
     }
 }
 

@@ -148,7 +148,7 @@ fn l12_an_invitation_lapses_after_thirty_days_and_is_not_repeated() {
     let decision = open.keeps(Class::Pending, Reason::Invited);
     assert_eq!(decision.due_at, Some(day(TODAY_MINUS_30 + 31)));
     let lapsed = ann().invited(TODAY_MINUS_30);
-    lapsed.removes(Verb::Archive, Reason::InvitationLapsed);
+    lapsed.does(Verb::Archive, Reason::InvitationLapsed, Counted::No);
     lapsed.settles().keeps(Class::InStep, Reason::InvitationUsed);
     let patient = ann().invited(TODAY_MINUS_30);
     let patient = patient.policy(|p| p.invitation_expires = TimeDelta::days(31));

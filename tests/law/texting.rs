@@ -107,7 +107,7 @@ fn l12_a_yes_that_was_confirmed_and_then_withdrawn_lists_nobody() {
 #[test]
 fn l12_an_unanswered_text_lapses_after_its_window_and_is_not_sent_again() {
     let lapsed = texted().invited(96).on(100);
-    lapsed.removes(Verb::Archive, Reason::InvitationLapsed);
+    lapsed.does(Verb::Archive, Reason::InvitationLapsed, Counted::No);
     let settled = lapsed.settles();
     settled.keeps(Class::InStep, Reason::InvitationUsed);
 }

@@ -5,7 +5,7 @@ use std::pin::Pin;
 
 use anyhow::Context;
 
-use super::stage::Stage;
+use super::stage::{SENDER, Stage};
 use crate::clock::Clock;
 use crate::domain::{Address, Answer, Channel, Consent, PatientRecord, PatientStatus};
 use crate::simulator::mailchimp::{ImportRow, Status};
@@ -28,7 +28,7 @@ pub(super) struct Day {
 pub(super) const DAYS: &[Day] = &[
     Day {
         after_days: 3,
-        what: "most invited people confirm; some leave; the clinic archives patients, one moves to a new address, one asks to be erased.",
+        what: "most invited people confirm, by a click or by the reply YES; some leave, one of them in words of her own; the clinic archives patients, one moves to a new address, one asks to be erased.",
         happen: |life| Box::pin(life.first_days()),
     },
     Day {
@@ -81,6 +81,7 @@ impl<'a> Life<'a> {
 
     async fn first_days(&mut self) -> anyhow::Result<()> {
         let confirmed = self.confirm_invitations()?;
+        let replied = self.reply_to_texts()?;
         let mut listed = self.listed_singles().into_iter();
         let mut next = || listed.next().context("the made-up clinic is too small for the demo");
         let now = self.stage.clock.now();
@@ -105,7 +106,7 @@ impl<'a> Life<'a> {
             .change_address(&moved.source_id, Channel::Email, Some(new.clone()), now)
             .await?;
         println!(
-            "{confirmed} invitations confirmed, 9 unsubscribed, 1 complained, 1 bounced; 3 archived, 1 erased, 1 moved"
+            "{confirmed} invitations confirmed, {replied} by text; 1 replied STOP, 1 \"please stop texting me\"; 9 unsubscribed, 1 complained, 1 bounced; 3 archived, 1 erased, 1 moved"
         );
 
         self.cast = Cast {
@@ -155,7 +156,24 @@ impl<'a> Life<'a> {
         Ok(confirmed)
     }
 
-    fn contact(
+    /// Most people who were asked by text reply YES; one says no by a keyword, one in plain words,
+    /// some do not answer.
+    fn reply_to_texts(&self) -> anyhow::Result<usize> {
+        let mut yes = 0;
+        for (number, text) in self.stage.texting.outbox().iter().enumerate() {
+            let reply = match number % 5 {
+                0 => continue,
+                1 if number == 1 => "STOP",
+                2 if number == 2 => "please stop texting me",
+                _ => "Yes!",
+            };
+            yes += usize::from(reply == "Yes!");
+            self.stage.texting.person(&text.to).texts(SENDER, reply)?;
+        }
+        Ok(yes)
+    }
+
+    pub(super) fn contact(
         &self,
         record: &PatientRecord,
     ) -> anyhow::Result<crate::simulator::mailchimp::Contact> {
@@ -164,7 +182,7 @@ impl<'a> Life<'a> {
     }
 
     /// Active patients who are subscribed and share their address with nobody.
-    fn listed_singles(&self) -> Vec<PatientRecord> {
+    pub(super) fn listed_singles(&self) -> Vec<PatientRecord> {
         let patients = &self.stage.town.patients;
         let alone = |record: &&PatientRecord| {
             patients.iter().filter(|other| other.email == record.email).count() == 1

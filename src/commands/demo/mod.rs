@@ -1,7 +1,8 @@
-//! `demo`: the whole job, on a made-up clinic and a simulated Mailchimp, over real HTTP and a real
-//! database. Days pass at the turn of a hand; everything else is the real program.
+//! `demo`: the whole job, on a made-up clinic, a simulated Mailchimp and a simulated Twilio, over real
+//! HTTP and a real database. Days pass at the turn of a hand; everything else is the real program.
 
 mod life;
+mod live;
 mod stage;
 
 use clap::Args;
@@ -24,32 +25,36 @@ pub struct Options {
     /// Keep configuration, database and clinic, and say where.
     #[arg(long)]
     pub keep: bool,
+    /// Leave everything up at the end, and say what to try with curl. Ctrl-C stops it.
+    #[arg(long)]
+    pub serve: bool,
 }
 
 /// Shows it. Ends with exit 0 only if the lists are clean.
 pub async fn run(_common: &Common, options: Options) -> anyhow::Result<Exit> {
     let stage = Stage::set(&options).await?;
-    let shown = show(&stage).await;
+    let shown = show(&stage, options.serve).await;
     stage.strike(options.keep).await?;
     shown
 }
 
-async fn show(stage: &Stage) -> anyhow::Result<Exit> {
+async fn show(stage: &Stage, serve: bool) -> anyhow::Result<Exit> {
     let deployment = &stage.deployment;
     say("The clinic installs Listwarden. What would it do to the list?");
     command("plan --limit 6");
     let glance = PlanOptions { list: None, show_addresses: false, limit: 6 };
     plan::plan(deployment, &glance, false).await?;
 
-    say("The first run records every opt-out and changes nothing at Mailchimp: its plan waits.");
+    say("The first run records every opt-out and changes nothing at a provider: its plans wait.");
     command("reconcile");
     expect(reconcile::reconcile(deployment, &Scope::default(), false).await?, Exit::Waiting)?;
 
-    say("An admin looks at the plan and approves it; the next run carries it out.");
-    let plan = stage.waiting_plan().await?;
-    command(&format!("approve {plan}"));
+    say("An admin looks at the plans and approves them; the next run carries them out.");
     let until = deployment.clock().now() + deployment.config.run.approval_lasts;
-    approve::approve_plan(deployment, plan, until, "the practice manager", false).await?;
+    for plan in stage.waiting_plans().await? {
+        command(&format!("approve {plan}"));
+        approve::approve_plan(deployment, plan, until, "the practice manager", false).await?;
+    }
     command("reconcile");
     expect(reconcile::reconcile(deployment, &Scope::default(), false).await?, Exit::InStep)?;
 
@@ -62,6 +67,8 @@ async fn show(stage: &Stage) -> anyhow::Result<Exit> {
         let scope = Scope { list: None, full: true };
         expect(reconcile::reconcile(deployment, &scope, false).await?, Exit::InStep)?;
     }
+
+    live::show(stage, &life, serve).await?;
 
     say("Where does everybody stand?");
     command("report");

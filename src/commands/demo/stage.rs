@@ -3,11 +3,12 @@
 use std::fs;
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use anyhow::Context;
 use chrono::{DateTime, Utc};
+use tokio::net::TcpListener;
 
 use super::Options;
 use crate::clock::{Clock, ManualClock, SystemClock};
@@ -17,12 +18,19 @@ use crate::domain::RunId;
 use crate::patients::Reference;
 use crate::providers::transport::HttpTransport;
 use crate::rehearsal::town::Town;
-use crate::simulator::mailchimp::{Running, Simulator};
+use crate::simulator::mailchimp::{Running, SeedMember, Simulator};
+use crate::simulator::twilio;
 
 /// When the demo begins.
 const BEGIN: &str = "2026-03-02T09:00:00Z";
-/// The key of the simulated account.
+/// The key of the simulated Mailchimp account.
 const API_KEY: &str = "0123456789abcdef0123456789abcdef-us6";
+/// The auth token of the simulated Twilio account.
+const AUTH_TOKEN: &str = "0123456789abcdef0123456789abcdef";
+/// The number that texts come from.
+pub(super) const SENDER: &str = "+447700900001";
+/// Members of a second audience whom the clinic does not know: enough to be swept for a while.
+const VISITORS: usize = 4_000;
 
 /// Everything the demo plays on.
 pub(super) struct Stage {
@@ -30,9 +38,13 @@ pub(super) struct Stage {
     pub(super) clinic: Reference,
     pub(super) simulator: Simulator,
     pub(super) audience: String,
+    pub(super) texting: twilio::Simulator,
     pub(super) town: Town,
     pub(super) clock: Arc<ManualClock>,
-    server: Running,
+    /// Where providers send what they have to tell, until somebody serves there.
+    pub(super) port: Mutex<Option<TcpListener>>,
+    pub(super) server: Running,
+    pub(super) texting_server: twilio::Running,
     folder: PathBuf,
 }
 
@@ -51,12 +63,28 @@ impl Stage {
         let audience = simulator.open_audience(account, "Riverside newsletter")?;
         simulator.set_double_optin(&audience, true)?;
         simulator.seed_members(&audience, town.members.clone())?;
+        let visitors = simulator.open_audience(account, "Riverside open days")?;
+        simulator.set_double_optin(&visitors, true)?;
+        let visitor = |number| SeedMember::subscribed(format!("visitor{number}@elsewhere.test"));
+        simulator.seed_members(&visitors, (0..VISITORS).map(visitor))?;
         let server = simulator.serve_locally().await?;
-        write_configuration(&folder, &server.url(), &audience)?;
+        let texting = twilio::Simulator::new(clock.clone());
+        let sid = texting.open_account("Riverside Clinic", AUTH_TOKEN);
+        texting.add_number(&sid, SENDER)?;
+        let texting_server = texting.serve_locally().await?;
+        let port = TcpListener::bind("127.0.0.1:0").await?;
+        let named = [
+            ("{port}", port.local_addr()?.to_string()),
+            ("{url}", server.url()),
+            ("{audience}", audience.clone()),
+            ("{visitors}", visitors),
+            ("{texting}", texting_server.url()),
+            ("{sid}", sid),
+            ("{sender}", SENDER.to_owned()),
+        ];
+        write_configuration(&folder, &named)?;
 
-        let config = Config::load(&folder.join("listwarden.toml"), &Environment::default())?;
-        let transport = Arc::new(HttpTransport::new()?);
-        let deployment = Deployment::of(config, clock.clone(), transport).await?;
+        let deployment = open(&folder, clock.clone()).await?;
         deployment.store.migrate().await?;
         let riverside = deployment.clinics().next().context("the demo has one clinic")?;
         let clinic =
@@ -68,7 +96,30 @@ impl Stage {
             town.patients.len(),
             town.members.len()
         );
-        Ok(Self { deployment, clinic, simulator, audience, town, clock, server, folder })
+        let port = Mutex::new(Some(port));
+        Ok(Self {
+            deployment,
+            clinic,
+            simulator,
+            audience,
+            texting,
+            town,
+            clock,
+            port,
+            server,
+            texting_server,
+            folder,
+        })
+    }
+
+    /// Another process of the same deployment.
+    pub(super) async fn another_process(&self) -> anyhow::Result<Deployment> {
+        open(&self.folder, self.clock.clone()).await
+    }
+
+    /// Where the configuration is.
+    pub(super) fn configuration(&self) -> PathBuf {
+        self.folder.join("listwarden.toml")
     }
 
     /// Lets days pass.
@@ -76,17 +127,23 @@ impl Stage {
         self.clock.advance(Duration::from_secs(days * 24 * 3600));
     }
 
-    /// Returns the plan that waits for an admin.
-    pub(super) async fn waiting_plan(&self) -> anyhow::Result<RunId> {
+    /// Returns the plans that wait for an admin, one of each list.
+    pub(super) async fn waiting_plans(&self) -> anyhow::Result<Vec<RunId>> {
         let riverside = self.deployment.clinics().next().context("the demo has one clinic")?;
-        let (_, lists) = self.deployment.known_lists(riverside).await?;
-        let list = lists.first().context("the demo has one list")?;
-        self.deployment.store.plan_open(&list.row).await?.context("no plan waits")
+        let (id, lists) = self.deployment.known_lists(riverside).await?;
+        let runs = self.deployment.store.runs(id, 10).await?;
+        let mut plans = Vec::new();
+        for list in lists {
+            let mut of_list = runs.iter().filter(|run| run.list == Some(list.row.id));
+            plans.push(of_list.next().context("no plan waits")?.id);
+        }
+        Ok(plans)
     }
 
     /// Stops the provider and clears the stage, unless it is kept.
     pub(super) async fn strike(self, keep: bool) -> anyhow::Result<()> {
         self.server.stop().await?;
+        self.texting_server.stop().await?;
         if keep {
             println!("\nKept in {}", self.folder.display());
             return Ok(());
@@ -97,19 +154,26 @@ impl Stage {
     }
 }
 
-fn write_configuration(folder: &Path, url: &str, audience: &str) -> anyhow::Result<()> {
+async fn open(folder: &Path, clock: Arc<ManualClock>) -> anyhow::Result<Deployment> {
+    let config = Config::load(&folder.join("listwarden.toml"), &Environment::default())?;
+    Deployment::of(config, clock, Arc::new(HttpTransport::new()?)).await
+}
+
+/// Writes the files with what they name in the places of `named`.
+fn write_configuration(folder: &Path, named: &[(&str, String)]) -> anyhow::Result<()> {
     fs::create_dir_all(folder.join("clinics"))?;
     fs::create_dir_all(folder.join("secrets/riverside"))?;
     for private in ["secrets", "secrets/riverside"] {
         fs::set_permissions(folder.join(private), fs::Permissions::from_mode(0o700))?;
     }
-    fs::write(folder.join("listwarden.toml"), DEPLOYMENT)?;
-    fs::write(
-        folder.join("clinics/riverside.toml"),
-        CLINIC.replace("{url}", url).replace("{audience}", audience),
-    )?;
+    let filled = |template: &str| {
+        named.iter().fold(template.to_owned(), |text, (place, name)| text.replace(place, name))
+    };
+    fs::write(folder.join("listwarden.toml"), filled(DEPLOYMENT))?;
+    fs::write(folder.join("clinics/riverside.toml"), filled(CLINIC))?;
     secret(&folder.join("secrets/master_key"), &"5a".repeat(32))?;
-    secret(&folder.join("secrets/riverside/mailchimp"), API_KEY)
+    secret(&folder.join("secrets/riverside/mailchimp"), API_KEY)?;
+    secret(&folder.join("secrets/riverside/twilio"), AUTH_TOKEN)
 }
 
 fn secret(path: &Path, text: &str) -> anyhow::Result<()> {
@@ -121,6 +185,10 @@ fn secret(path: &Path, text: &str) -> anyhow::Result<()> {
 const DEPLOYMENT: &str = r#"
 [store]
 url = "sqlite://listwarden.db"
+
+[serve]
+listen = "{port}"
+public_url = "http://{port}"
 "#;
 
 const CLINIC: &str = r#"
@@ -148,4 +216,25 @@ unknown = "report"
 unproven = "archive_and_invite"
 on_return = "restore"
 fields = { FNAME = "given_name", LNAME = "family_name" }
+
+[lists.open-days]
+account = "main"
+audience = "{visitors}"
+selector = { any = ["open-days"] }
+unknown = "keep"
+unproven = "hold"
+
+[accounts.sms]
+provider = "twilio"
+api_key = "twilio"
+account_sid = "{sid}"
+sender = "{sender}"
+base_url = "{texting}"
+messaging_url = "{texting}"
+
+[lists.texts]
+account = "sms"
+audience = "{sender}"
+unknown = "report"
+unproven = "hold"
 "#;

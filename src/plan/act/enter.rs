@@ -84,12 +84,10 @@ impl Table<'_> {
         let lapses = self.opened_at() + self.policy.invitation_expires;
         let voided = self.link.invitation.as_ref().is_some_and(|invitation| invitation.voided);
         if voided || lapses <= self.now {
-            return self.leave(
-                Verb::Archive,
-                Reason::InvitationLapsed,
-                Counted::Removal,
-                Class::HeldWithoutBasis,
-            );
+            // Whoever did not answer in time was never let in: that is no removal (L23).
+            let counted = if voided { Counted::Removal } else { Counted::No };
+            let reason = Reason::InvitationLapsed;
+            return self.leave(Verb::Archive, reason, counted, Class::HeldWithoutBasis);
         }
         let mut step = self.fields(wanted).unwrap_or_else(|| keep(Class::Pending, Reason::Invited));
         step.base = self.agreed();
