@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::pin::Pin;
 
+use chrono::{DateTime, Utc};
 use http::{HeaderMap, Method};
 
 use super::roster::ManagedAccount;
@@ -163,9 +164,9 @@ impl Reconciler {
             for address in addresses {
                 tenure.prolong().await?;
                 let observed = self.read_address(&list, address).await?;
-                let store = &self.store;
+                let (store, seen_at) = (&self.store, observed.observed.seen_at);
                 let seen = store.members_observe(&tenure.lease, &list.row, &[observed]).await?;
-                store.links_urgent(&tenure.lease, &list.row, &seen).await?;
+                store.links_urgent(&tenure.lease, &list.row, &seen, seen_at).await?;
             }
         }
         Ok(())
@@ -190,7 +191,7 @@ impl Reconciler {
         };
         Ok(match member {
             Some(member) => self.observed(list, member, now),
-            None => self.absent(&list.row, address),
+            None => self.absent(&list.row, address, now),
         })
     }
 
@@ -222,7 +223,7 @@ impl Reconciler {
     }
 
     /// What is stored of an address that is not on the list.
-    fn absent(&self, list: &ListRow, address: &Address) -> ObservedMember {
+    fn absent(&self, list: &ListRow, address: &Address, seen_at: DateTime<Utc>) -> ObservedMember {
         ObservedMember {
             observed: Observed {
                 status: MemberStatus::Absent,
@@ -233,7 +234,7 @@ impl Reconciler {
                 entry: Entry::Unknown,
                 complained: false,
                 digest: 0,
-                seen_at: self.clock.now(),
+                seen_at,
             },
             hashes: self.store.address_hashes(list.clinic, address),
             address: None,

@@ -8,6 +8,7 @@ use tokio::sync::mpsc;
 
 use super::tenure::Tenure;
 use super::{ManagedList, ReconcileError, Reconciler};
+use crate::clock::Clock;
 use crate::domain::{ClinicId, LinkId, MemberKey, Observed};
 use crate::plan::{brake, payload};
 use crate::providers::{ListReader, Member, MemberPage, PageCursor, Scope as Pages};
@@ -143,15 +144,16 @@ impl Reconciler {
         let (arriving, mut arrived) = mpsc::channel(WAITING_PAGES);
         let store = async {
             let mut total = 0;
-            while let Some(MemberPage { members, total: stated, .. }) = arrived.recv().await {
+            while let Some((asked_at, page)) = arrived.recv().await {
+                let MemberPage { members, total: stated, .. } = page;
                 total = stated;
                 tenure.renew().await?;
-                marks.set(&self.store_members(tenure, list, members).await?);
+                marks.set(&self.store_members(tenure, list, members, asked_at).await?);
                 self.progress.at(&list.row.slug, "members read", marks.count(), Some(total));
             }
             Ok(total)
         };
-        let fetch = fetch_pages(list.port.as_ref(), &scope, arriving);
+        let fetch = fetch_pages(list.port.as_ref(), &scope, self.clock.as_ref(), arriving);
         futures::future::try_join(fetch, store).await.map(|((), total)| total)
     }
 
@@ -160,10 +162,10 @@ impl Reconciler {
         tenure: &Tenure<'_>,
         list: &ManagedList<L>,
         members: Vec<Member>,
+        asked_at: DateTime<Utc>,
     ) -> Result<Vec<i64>, ReconcileError> {
-        let now = self.clock.now();
         let rows: Vec<ObservedMember> =
-            members.into_iter().map(|member| self.observed(list, member, now)).collect();
+            members.into_iter().map(|member| self.observed(list, member, asked_at)).collect();
         Ok(self.store.members_observe(&tenure.lease, &list.row, &rows).await?)
     }
 
@@ -171,7 +173,7 @@ impl Reconciler {
         &self,
         list: &ManagedList<L>,
         member: Member,
-        now: DateTime<Utc>,
+        asked_at: DateTime<Utc>,
     ) -> ObservedMember {
         let clinic: ClinicId = list.row.clinic;
         let hashes = member
@@ -189,7 +191,7 @@ impl Reconciler {
             entry: member.entry,
             complained: member.complained,
             digest,
-            seen_at: now,
+            seen_at: asked_at,
         };
         ObservedMember { observed, hashes, address: member.address }
     }
@@ -222,6 +224,7 @@ impl Reconciler {
             return Ok(());
         }
         let keys: Vec<MemberKey> = unseen.iter().map(|(_, key)| key.clone()).collect();
+        let asked_at = self.clock.now();
         let members = list.port.members(&keys).await?;
         let mut gone = Vec::new();
         let mut found = Vec::new();
@@ -231,8 +234,8 @@ impl Reconciler {
                 None => gone.push(link),
             }
         }
-        self.store_members(tenure, list, found).await?;
-        Ok(self.store.links_absent(&tenure.lease, &list.row, &gone, self.clock.now()).await?)
+        self.store_members(tenure, list, found, asked_at).await?;
+        Ok(self.store.links_absent(&tenure.lease, &list.row, &gone, asked_at).await?)
     }
 
     /// Reads members again whose last change is in doubt, before anything is decided (L17).
@@ -249,42 +252,49 @@ impl Reconciler {
             tenure.renew().await?;
             let mut known = Vec::new();
             for row in page {
+                let asked_at = self.clock.now();
                 let key = row.link.observed.as_ref().and_then(|observed| observed.member.clone());
                 match (key, row.facts.contact.and_then(|contact| contact.address)) {
                     (Some(key), _) => known.push((row.link.id, key)),
                     (None, Some(address)) => match list.port.member_by_address(&address).await? {
                         Some(member) => {
-                            self.store_members(tenure, list, vec![member]).await?;
+                            self.store_members(tenure, list, vec![member], asked_at).await?;
                         }
-                        None => self.absent_now(tenure, list, &[row.link.id]).await?,
+                        None => self.absent_at(tenure, list, row.link.id, asked_at).await?,
                     },
-                    (None, None) => self.absent_now(tenure, list, &[row.link.id]).await?,
+                    (None, None) => self.absent_at(tenure, list, row.link.id, asked_at).await?,
                 }
             }
             self.confirm_absent(tenure, list, known).await?;
         }
     }
 
-    async fn absent_now<L: ListReader + ?Sized>(
+    async fn absent_at<L: ListReader + ?Sized>(
         &self,
         tenure: &Tenure<'_>,
         list: &ManagedList<L>,
-        links: &[LinkId],
+        link: LinkId,
+        asked_at: DateTime<Utc>,
     ) -> Result<(), ReconcileError> {
-        Ok(self.store.links_absent(&tenure.lease, &list.row, links, self.clock.now()).await?)
+        Ok(self.store.links_absent(&tenure.lease, &list.row, &[link], asked_at).await?)
     }
 }
 
-/// Reads pages, as many at a time as the provider allows, and hands them over as they come.
+/// Reads pages, as many at a time as the provider allows, and hands them over as they come, with the
+/// time each was asked for.
 ///
 /// Where they come faster than they are stored, as many wait as may be under way, and no more are
 /// asked for: memory does not grow with the list.
 async fn fetch_pages<L: ListReader + ?Sized>(
     port: &L,
     scope: &Pages,
-    arriving: mpsc::Sender<MemberPage>,
+    clock: &dyn Clock,
+    arriving: mpsc::Sender<(DateTime<Utc>, MemberPage)>,
 ) -> Result<(), ReconcileError> {
-    let read = |cursor: Option<PageCursor>| async move { port.page(scope, cursor.as_ref()).await };
+    let read = |cursor: Option<PageCursor>| async move {
+        let asked_at = clock.now();
+        port.page(scope, cursor.as_ref()).await.map(|page| (asked_at, page))
+    };
     let mut waiting = VecDeque::from([None]);
     let mut under_way = FuturesUnordered::new();
     loop {
@@ -293,9 +303,9 @@ async fn fetch_pages<L: ListReader + ?Sized>(
             under_way.push(read(cursor));
         }
         let Some(page) = under_way.next().await else { return Ok(()) };
-        let mut page = page?;
+        let (asked_at, mut page) = page?;
         waiting.extend(page.next.drain(..).map(Some));
-        if arriving.send(page).await.is_err() {
+        if arriving.send((asked_at, page)).await.is_err() {
             return Ok(());
         }
     }

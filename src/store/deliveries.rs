@@ -144,7 +144,8 @@ statements! {
                 AND l.retired_at IS NULL)"
     }
     LINKS_URGENT_BY_ORDINAL (given: ordinal bigint) = {
-        "UPDATE links SET urgent = TRUE, stale = TRUE, version = links.version + 1
+        "UPDATE links SET urgent = TRUE, stale = TRUE, version = links.version + 1,
+            seen_at = CASE WHEN links.seen_at > $4 THEN links.seen_at ELSE $4 END
          FROM given g
          WHERE links.clinic_id = $2 AND links.list_id = $3 AND links.ordinal = g.ordinal"
     }
@@ -323,17 +324,19 @@ impl Store {
         Ok(rows.into_iter().map(|(clinic,)| clinic).collect())
     }
 
-    /// Has the links of a list planned before all others. Fenced.
+    /// Has the links of a list planned before all others; they were asked for at `seen_at`, whether
+    /// or not anything had changed. Fenced.
     pub async fn links_urgent(
         &self,
         lease: &Lease,
         list: &ListRow,
         ordinals: &[i64],
+        seen_at: DateTime<Utc>,
     ) -> Result<()> {
         for ordinals in ordinals.chunks(self.db.chunk()) {
             let rows: Vec<_> =
                 ordinals.iter().map(|ordinal| OrdinalGiven { ordinal: *ordinal }).collect();
-            let args = args![json(&rows)?, list.clinic, list.id];
+            let args = args![json(&rows)?, list.clinic, list.id, seen_at];
             self.execute_under(lease, LINKS_URGENT_BY_ORDINAL, args).await?;
         }
         Ok(())

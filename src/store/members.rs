@@ -107,7 +107,8 @@ statements! {
         "UPDATE links SET status = 'absent', seen_at = $4, stale = TRUE,
             version = links.version + 1
          FROM given g
-         WHERE links.clinic_id = $2 AND links.list_id = $3 AND links.id = g.id"
+         WHERE links.clinic_id = $2 AND links.list_id = $3 AND links.id = g.id
+            AND (COALESCE(links.seen_at, 0) <= $4 OR links.seen_at > $5)"
     }
     LIST_COUNTS = {
         "SELECT COUNT(CASE WHEN status NOT IN ('archived', 'absent', 'forgotten') THEN 1 END),
@@ -120,7 +121,8 @@ statements! {
 impl Store {
     /// Stores what a provider said of members, and returns the ordinals of their links. Fenced.
     ///
-    /// Matched by the provider's key, else by address hash. Only rows that differ are written, and
+    /// Matched by the provider's key, else by address hash. What was asked for later stays: an
+    /// answer that was long on its way replaces nothing newer. Only rows that differ are written, and
     /// planned again. A member absent there and unknown here leaves no row and no ordinal.
     pub async fn members_observe(
         &self,
@@ -143,7 +145,7 @@ impl Store {
         list: &ListRow,
         members: &[ObservedMember],
     ) -> Result<Vec<i64>> {
-        let mut matching = matching_load(tx, list, members).await?;
+        let mut matching = matching_load(tx, self.clock.now(), list, members).await?;
         for member in members {
             matching.observe(member);
         }
@@ -174,17 +176,18 @@ impl Store {
         self.db.rows(LINKS_PRESENT, args).await
     }
 
-    /// Records that the members are not on the list any more. Fenced.
+    /// Records that the members were not on the list any more when the provider was asked, unless
+    /// they were seen since. Fenced.
     pub async fn links_absent(
         &self,
         lease: &Lease,
         list: &ListRow,
         links: &[LinkId],
-        now: DateTime<Utc>,
+        asked_at: DateTime<Utc>,
     ) -> Result<()> {
         for links in links.chunks(self.db.chunk()) {
             let rows = id_rows(links.iter().map(|id| id.0))?;
-            let args = args![rows, list.clinic, list.id, now];
+            let args = args![rows, list.clinic, list.id, asked_at, self.clock.now()];
             self.execute_under(lease, LINKS_ABSENT, args).await?;
         }
         Ok(())
@@ -205,6 +208,7 @@ impl Store {
 /// others are looked for by address.
 async fn matching_load(
     tx: &mut Tx,
+    now: DateTime<Utc>,
     list: &ListRow,
     members: &[ObservedMember],
 ) -> Result<Matching> {
@@ -218,7 +222,7 @@ async fn matching_load(
     });
     let hashes: Vec<_> = others.flat_map(by_hash).collect();
     if hashes.is_empty() {
-        return Ok(Matching::new(known, BTreeMap::new(), BTreeMap::new()));
+        return Ok(Matching::new(now, known, BTreeMap::new(), BTreeMap::new()));
     }
     known.extend(known_load(tx, list, &hashes).await?);
     let rows = json(&hashes)?;
@@ -241,7 +245,7 @@ async fn matching_load(
         }
     }
     let contacts = contacts.into_iter().map(|(hash, id, _)| (hash, id)).collect();
-    Ok(Matching::new(known, contacts, suppressed))
+    Ok(Matching::new(now, known, contacts, suppressed))
 }
 
 async fn known_load(tx: &mut Tx, list: &ListRow, lookups: &[Lookup<'_>]) -> Result<Vec<Known>> {
