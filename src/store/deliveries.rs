@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use super::Store;
 use super::columns::{At, args, from_json, id_rows, json, millis};
-use super::db::Tx;
+use super::db::{Tx, again};
 use super::endpoints::Endpoint;
 use super::error::{Result, StoreError};
 use super::leases::Lease;
@@ -204,6 +204,19 @@ impl Store {
                 at: millis(now),
             });
         }
+        // Rows in one order, so that two takers cannot wait for each other; what still does is done
+        // again.
+        puts.sort_by_key(|put| (put.clinic, put.endpoint, put.key));
+        again!(self, self.take_in_one(&ids, deliveries, &puts, now).await)
+    }
+
+    async fn take_in_one(
+        &self,
+        ids: &[Uuid],
+        deliveries: &[NewDelivery],
+        puts: &[DeliveryPut<'_>],
+        now: DateTime<Utc>,
+    ) -> Result<u64> {
         let mut tx = self.db.begin().await?;
         let new: Vec<(Uuid,)> = tx.rows(DELIVERIES_ADD, args![json(&puts)?]).await?;
         let new: BTreeSet<Uuid> = new.into_iter().map(|(id,)| id).collect();
@@ -248,6 +261,7 @@ impl Store {
             .collect();
         self.append_in(tx, clinic, &events).await?;
         let rows = id_rows(contacts.iter().map(|contact| contact.0))?;
+        super::following::links_lock(tx, clinic, &rows).await?;
         tx.execute(LINKS_URGENT, args![rows, clinic]).await.map(drop)
     }
 

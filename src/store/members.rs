@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::Store;
 use super::columns::{args, count, from_json, id_rows, json};
-use super::db::Tx;
+use super::db::{Tx, again};
 use super::error::Result;
 use super::leases::Lease;
 use super::links::ordinals_reserve;
@@ -132,9 +132,12 @@ impl Store {
     ) -> Result<Vec<i64>> {
         let mut ordinals = Vec::with_capacity(members.len());
         for members in members.chunks(self.db.chunk()) {
-            let mut tx = self.begin_under(lease).await?;
-            ordinals.extend(self.observe_chunk(&mut tx, list, members).await?);
-            tx.commit().await?;
+            ordinals.extend(again!(self, {
+                let mut tx = self.begin_under(lease).await?;
+                let seen = self.observe_chunk(&mut tx, list, members).await?;
+                tx.commit().await?;
+                Ok(seen)
+            })?);
         }
         Ok(ordinals)
     }

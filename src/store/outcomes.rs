@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use super::Store;
 use super::columns::{args, id_rows, json, millis};
-use super::db::Tx;
+use super::db::{Tx, again};
 use super::error::Result;
 use super::leases::Lease;
 use super::parked::{PARKED_AFTER, PARKED_CLEAR, Park, ParkAfter};
@@ -136,9 +136,11 @@ impl Store {
     ) -> Result<()> {
         // Each touches its operation, its link and at times a parked row.
         for recorded in recorded.chunks(self.db.chunk() / 3) {
-            let mut tx = self.begin_under(lease).await?;
-            self.record_chunk(&mut tx, clinic, recorded).await?;
-            tx.commit().await?;
+            again!(self, {
+                let mut tx = self.begin_under(lease).await?;
+                self.record_chunk(&mut tx, clinic, recorded).await?;
+                tx.commit().await
+            })?;
         }
         Ok(())
     }
