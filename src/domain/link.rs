@@ -152,9 +152,18 @@ pub struct Intent {
     pub at: DateTime<Utc>,
     /// What an invitation rests on, so that one in doubt that went out counts as sent (L3).
     pub invitation: Option<String>,
+    /// Whether its outcome is still waited for: then nothing that is seen settles it.
+    #[serde(default)]
+    pub under_way: bool,
 }
 
 impl Intent {
+    /// Tells whether what the provider was asked for at `seen_at` settles what is in doubt.
+    #[must_use]
+    pub fn is_settled_by(&self, seen_at: DateTime<Utc>) -> bool {
+        !self.under_way && seen_at >= self.at
+    }
+
     /// Tells whether `status` is what this operation leads to, whole or half done.
     ///
     /// Archiving a pending member goes by way of `unsubscribed`.

@@ -126,7 +126,7 @@ impl Seen<'_> {
     ///
     /// An invitation in doubt that is found confirmed counts as sent.
     fn settle_intent(&self) -> Adoption {
-        let seen_since = |intent: &&Intent| self.observed.seen_at >= intent.at;
+        let seen_since = |intent: &&Intent| intent.is_settled_by(self.observed.seen_at);
         let Some(intent) = self.link.intent.as_ref().filter(seen_since) else {
             return Adoption::default();
         };

@@ -139,7 +139,7 @@ fn without_suppression(facts: &ContactFacts) -> ContactFacts {
 /// Tells whether an operation in doubt has not been followed by a reading yet (L17).
 fn awaits_reading(link: &Link) -> bool {
     let seen_since = |intent: &crate::domain::Intent| {
-        link.observed.as_ref().is_some_and(|observed| observed.seen_at >= intent.at)
+        link.observed.as_ref().is_some_and(|observed| intent.is_settled_by(observed.seen_at))
     };
     link.intent.as_ref().is_some_and(|intent| !seen_since(intent))
 }

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::pin::Pin;
 
+use chrono::{DateTime, Utc};
 use http::{HeaderMap, Method};
 
 use super::roster::ManagedAccount;
@@ -188,36 +189,42 @@ impl Reconciler {
             let Some(list) = self.as_it_is(list).await? else { continue };
             for address in addresses {
                 tenure.prolong().await?;
-                let observed = self.read_address(&list, address).await?;
-                let store = &self.store;
+                let Some(observed) = self.read_address(&list, address).await? else { continue };
+                let (store, seen_at) = (&self.store, observed.observed.seen_at);
                 let seen = store.members_observe(&tenure.lease, &list.row, &[observed]).await?;
-                store.links_urgent(&tenure.lease, &list.row, &seen).await?;
+                store.links_urgent(&tenure.lease, &list.row, &seen, seen_at).await?;
             }
         }
         Ok(())
     }
 
     /// Reads whom an address is about: the member that has it, else the one that we know had it,
-    /// by its key. Only if there is neither is the address absent.
+    /// by its key. Only if there is neither is the address absent; none where the list would not
+    /// show what we know of it either way.
     async fn read_address(
         &self,
         list: &ManagedList,
         address: &Address,
-    ) -> Result<ObservedMember, ReconcileError> {
+    ) -> Result<Option<ObservedMember>, ReconcileError> {
         let now = self.clock.now();
         if let Some(member) = list.port.member_by_address(address).await? {
-            return Ok(self.observed(list, member, now));
+            return Ok(Some(self.observed(list, member, now)));
         }
         let link = self.link_at(&list.row, address).await?;
-        let key = link.and_then(|link| link.link.observed?.member);
+        let known = link.and_then(|link| link.link.observed);
+        let shows = list.port.capabilities().shows;
+        if known.as_ref().is_some_and(|known| !shows.contains(&known.status)) {
+            return Ok(None);
+        }
+        let key = known.and_then(|known| known.member);
         let member = match &key {
             Some(key) => list.port.members(std::slice::from_ref(key)).await?.pop().flatten(),
             None => None,
         };
-        Ok(match member {
+        Ok(Some(match member {
             Some(member) => self.observed(list, member, now),
-            None => self.absent(&list.row, address),
-        })
+            None => self.absent(&list.row, address, now),
+        }))
     }
 
     /// Finds the link of whoever had an address: a contact, or a stranger.
@@ -248,7 +255,7 @@ impl Reconciler {
     }
 
     /// What is stored of an address that is not on the list.
-    fn absent(&self, list: &ListRow, address: &Address) -> ObservedMember {
+    fn absent(&self, list: &ListRow, address: &Address, seen_at: DateTime<Utc>) -> ObservedMember {
         ObservedMember {
             observed: Observed {
                 status: MemberStatus::Absent,
@@ -259,7 +266,7 @@ impl Reconciler {
                 entry: Entry::Unknown,
                 complained: false,
                 digest: 0,
-                seen_at: self.clock.now(),
+                seen_at,
             },
             hashes: self.store.address_hashes(list.clinic, address),
             address: None,

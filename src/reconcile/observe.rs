@@ -8,6 +8,7 @@ use tokio::sync::mpsc;
 
 use super::tenure::Tenure;
 use super::{ManagedList, ReconcileError, Reconciler};
+use crate::clock::Clock;
 use crate::domain::{ClinicId, Link, LinkId, MemberKey, MemberStatus, Observed};
 use crate::plan::{brake, payload};
 use crate::providers::{ListReader, Member, MemberPage, PageCursor, Scope as Pages};
@@ -143,15 +144,16 @@ impl Reconciler {
         let (arriving, mut arrived) = mpsc::channel(WAITING_PAGES);
         let store = async {
             let mut total = 0;
-            while let Some(MemberPage { members, total: stated, .. }) = arrived.recv().await {
+            while let Some((asked_at, page)) = arrived.recv().await {
+                let MemberPage { members, total: stated, .. } = page;
                 total = stated;
                 tenure.renew().await?;
-                marks.set(&self.store_members(tenure, list, members).await?);
+                marks.set(&self.store_members(tenure, list, members, asked_at).await?);
                 self.progress.at(&list.row.slug, "members read", marks.count(), Some(total));
             }
             Ok(total)
         };
-        let fetch = fetch_pages(list.port.as_ref(), &scope, arriving);
+        let fetch = fetch_pages(list.port.as_ref(), &scope, self.clock.as_ref(), arriving);
         futures::future::try_join(fetch, store).await.map(|((), total)| total)
     }
 
@@ -160,10 +162,10 @@ impl Reconciler {
         tenure: &Tenure<'_>,
         list: &ManagedList<L>,
         members: Vec<Member>,
+        asked_at: DateTime<Utc>,
     ) -> Result<Vec<i64>, ReconcileError> {
-        let now = self.clock.now();
         let rows: Vec<ObservedMember> =
-            members.into_iter().map(|member| self.observed(list, member, now)).collect();
+            members.into_iter().map(|member| self.observed(list, member, asked_at)).collect();
         Ok(self.store.members_observe(&tenure.lease, &list.row, &rows).await?)
     }
 
@@ -171,7 +173,7 @@ impl Reconciler {
         &self,
         list: &ManagedList<L>,
         member: Member,
-        now: DateTime<Utc>,
+        asked_at: DateTime<Utc>,
     ) -> ObservedMember {
         let clinic: ClinicId = list.row.clinic;
         let hashes = member
@@ -189,7 +191,7 @@ impl Reconciler {
             entry: member.entry,
             complained: member.complained,
             digest,
-            seen_at: now,
+            seen_at: asked_at,
         };
         ObservedMember { observed, hashes, address: member.address }
     }
@@ -225,6 +227,7 @@ impl Reconciler {
             return Ok(());
         }
         let keys: Vec<MemberKey> = unseen.iter().map(|(_, key)| key.clone()).collect();
+        let asked_at = self.clock.now();
         let members = list.port.members(&keys).await?;
         let mut gone = Vec::new();
         let mut found = Vec::new();
@@ -234,8 +237,8 @@ impl Reconciler {
                 None => gone.push(link),
             }
         }
-        self.store_members(tenure, list, found).await?;
-        self.taken_as(tenure, list, &gone, MemberStatus::Absent).await
+        self.store_members(tenure, list, found, asked_at).await?;
+        self.taken_as(tenure, list, &gone, MemberStatus::Absent, asked_at).await
     }
 
     /// Reads members again whose last change is in doubt, before anything is decided (L17).
@@ -250,6 +253,7 @@ impl Reconciler {
             let Some(last) = page.last() else { return Ok(()) };
             after = last.ordinal;
             tenure.renew().await?;
+            let asked_at = self.clock.now();
             let found = self.read_by_key(list, &page).await?;
             let mut there = Vec::new();
             for (row, found) in page.into_iter().zip(found) {
@@ -263,11 +267,11 @@ impl Reconciler {
                     Some(member) => there.push(member),
                     None => {
                         let status = unshown(list, &row.link);
-                        self.taken_as(tenure, list, &[row.link.id], status).await?;
+                        self.taken_as(tenure, list, &[row.link.id], status, asked_at).await?;
                     }
                 }
             }
-            self.store_members(tenure, list, there).await?;
+            self.store_members(tenure, list, there, asked_at).await?;
         }
     }
 
@@ -289,9 +293,10 @@ impl Reconciler {
         list: &ManagedList<L>,
         links: &[LinkId],
         status: MemberStatus,
+        asked_at: DateTime<Utc>,
     ) -> Result<(), ReconcileError> {
-        let now = self.clock.now();
-        Ok(self.store.links_taken_as(&tenure.lease, &list.row, links, status, now).await?)
+        let store = &self.store;
+        Ok(store.links_taken_as(&tenure.lease, &list.row, links, status, asked_at).await?)
     }
 }
 
@@ -303,16 +308,21 @@ fn unshown<L: ListReader + ?Sized>(list: &ManagedList<L>, link: &Link) -> Member
     led_to.filter(|status| !shows.contains(status)).unwrap_or(MemberStatus::Absent)
 }
 
-/// Reads pages, as many at a time as the provider allows, and hands them over as they come.
+/// Reads pages, as many at a time as the provider allows, and hands them over as they come, with the
+/// time each was asked for.
 ///
 /// Where they come faster than they are stored, as many wait as may be under way, and no more are
 /// asked for: memory does not grow with the list.
 async fn fetch_pages<L: ListReader + ?Sized>(
     port: &L,
     scope: &Pages,
-    arriving: mpsc::Sender<MemberPage>,
+    clock: &dyn Clock,
+    arriving: mpsc::Sender<(DateTime<Utc>, MemberPage)>,
 ) -> Result<(), ReconcileError> {
-    let read = |cursor: Option<PageCursor>| async move { port.page(scope, cursor.as_ref()).await };
+    let read = |cursor: Option<PageCursor>| async move {
+        let asked_at = clock.now();
+        port.page(scope, cursor.as_ref()).await.map(|page| (asked_at, page))
+    };
     let mut waiting = VecDeque::from([None]);
     let mut under_way = FuturesUnordered::new();
     loop {
@@ -321,9 +331,9 @@ async fn fetch_pages<L: ListReader + ?Sized>(
             under_way.push(read(cursor));
         }
         let Some(page) = under_way.next().await else { return Ok(()) };
-        let mut page = page?;
+        let (asked_at, mut page) = page?;
         waiting.extend(page.next.drain(..).map(Some));
-        if arriving.send(page).await.is_err() {
+        if arriving.send((asked_at, page)).await.is_err() {
             return Ok(());
         }
     }

@@ -267,7 +267,8 @@ impl Reconciler {
         };
         let adopted = Adopted { invitation: adoption.invitation, ..Adopted::of(row.link.id) };
         self.store.links_adopt(&tenure.lease, clinic, &[adopted]).await?;
-        Ok(self.store.links_urgent(&tenure.lease, &list.row, &[row.ordinal]).await?)
+        let seen_at = row.link.observed.as_ref().map_or(now, |observed| observed.seen_at);
+        Ok(self.store.links_urgent(&tenure.lease, &list.row, &[row.ordinal], seen_at).await?)
     }
 
     async fn show(

@@ -76,6 +76,31 @@ macro_rules! bound {
     };
 }
 
+/// How often a transaction that lost against another one is made again.
+pub(super) const AGAIN: u32 = 8;
+/// The first pause before that.
+pub(super) const PAUSE: Duration = Duration::from_millis(10);
+
+/// Does a whole transaction again when it lost against another one: deadlocked, out of order, or
+/// second to add the same row. Nothing of it was kept then.
+macro_rules! again {
+    ($store:expr, $work:expr) => {{
+        let mut lost = 0;
+        loop {
+            let done: $crate::store::error::Result<_> = async { $work }.await;
+            match done {
+                Err(error) if error.is_conflict() && lost < $crate::store::db::AGAIN => {
+                    lost += 1;
+                    let clock = &$store.clock;
+                    clock.sleep(clock.jittered($crate::store::db::PAUSE * lost)).await;
+                }
+                done => break done,
+            }
+        }
+    }};
+}
+pub(super) use again;
+
 impl Sql {
     fn failed(&self, error: sqlx::Error) -> StoreError {
         StoreError::Statement { statement: self.name, fault: error.into() }

@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use super::Store;
 use super::columns::{At, args, from_json, id_rows, json, millis};
-use super::db::Tx;
+use super::db::{Tx, again};
 use super::endpoints::Endpoint;
 use super::error::{Result, StoreError};
 use super::leases::Lease;
@@ -144,7 +144,8 @@ statements! {
                 AND l.retired_at IS NULL)"
     }
     LINKS_URGENT_BY_ORDINAL (given: ordinal bigint) = {
-        "UPDATE links SET urgent = TRUE, stale = TRUE, version = links.version + 1
+        "UPDATE links SET urgent = TRUE, stale = TRUE, version = links.version + 1,
+            seen_at = CASE WHEN links.seen_at > $4 THEN links.seen_at ELSE $4 END
          FROM given g
          WHERE links.clinic_id = $2 AND links.list_id = $3 AND links.ordinal = g.ordinal"
     }
@@ -203,6 +204,19 @@ impl Store {
                 at: millis(now),
             });
         }
+        // Rows in one order, so that two takers cannot wait for each other; what still does is done
+        // again.
+        puts.sort_by_key(|put| (put.clinic, put.endpoint, put.key));
+        again!(self, self.take_in_one(&ids, deliveries, &puts, now).await)
+    }
+
+    async fn take_in_one(
+        &self,
+        ids: &[Uuid],
+        deliveries: &[NewDelivery],
+        puts: &[DeliveryPut<'_>],
+        now: DateTime<Utc>,
+    ) -> Result<u64> {
         let mut tx = self.db.begin().await?;
         let new: Vec<(Uuid,)> = tx.rows(DELIVERIES_ADD, args![json(&puts)?]).await?;
         let new: BTreeSet<Uuid> = new.into_iter().map(|(id,)| id).collect();
@@ -263,6 +277,7 @@ impl Store {
             .collect();
         self.append_in(tx, clinic, &events).await?;
         let rows = id_rows(contacts.iter().map(|contact| contact.0))?;
+        super::following::links_lock(tx, clinic, &rows).await?;
         tx.execute(LINKS_URGENT, args![rows, clinic]).await.map(drop)
     }
 
@@ -339,17 +354,19 @@ impl Store {
         Ok(rows.into_iter().map(|(clinic,)| clinic).collect())
     }
 
-    /// Has the links of a list planned before all others. Fenced.
+    /// Has the links of a list planned before all others; they were asked for at `seen_at`, whether
+    /// or not anything had changed. Fenced.
     pub async fn links_urgent(
         &self,
         lease: &Lease,
         list: &ListRow,
         ordinals: &[i64],
+        seen_at: DateTime<Utc>,
     ) -> Result<()> {
         for ordinals in ordinals.chunks(self.db.chunk()) {
             let rows: Vec<_> =
                 ordinals.iter().map(|ordinal| OrdinalGiven { ordinal: *ordinal }).collect();
-            let args = args![json(&rows)?, list.clinic, list.id];
+            let args = args![json(&rows)?, list.clinic, list.id, seen_at];
             self.execute_under(lease, LINKS_URGENT_BY_ORDINAL, args).await?;
         }
         Ok(())

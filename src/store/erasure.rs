@@ -7,7 +7,7 @@ use super::Store;
 use super::columns::{args, from_json, id_rows, json};
 use super::db::Tx;
 use super::error::{Result, StoreError};
-use super::following::LINKS_STALE_OF_CONTACTS;
+use super::following::links_stale_of_contacts;
 use super::leases::Lease;
 use super::sql::statements;
 use super::suppressions::suppressions_add;
@@ -218,7 +218,7 @@ impl Store {
         tx.execute(PATIENT_DETAIL_DELETE, args![clinic, patient]).await?;
         tx.execute(PATIENT_HOLDS_NOTHING, args![clinic, patient]).await?;
         let rows = id_rows(contacts.iter().map(|(contact,)| contact.0))?;
-        tx.execute(LINKS_STALE_OF_CONTACTS, args![rows, clinic]).await?;
+        links_stale_of_contacts(&mut tx, clinic, rows).await?;
         tx.commit().await
     }
 }

@@ -89,12 +89,18 @@ impl StoreError {
             _ => false,
         }
     }
+
+    /// Tells whether a transaction lost against another one, and may be made again as a whole.
+    pub(super) const fn is_conflict(&self) -> bool {
+        matches!(self, Self::Statement { fault, .. } if fault.conflict)
+    }
 }
 
 /// What a database said, without the values it said it about.
 pub struct Fault {
     text: String,
     transient: bool,
+    conflict: bool,
 }
 
 impl fmt::Display for Fault {
@@ -114,6 +120,7 @@ impl std::error::Error for Fault {}
 impl From<sqlx::Error> for Fault {
     fn from(error: sqlx::Error) -> Self {
         let transient = is_transient(&error);
+        let conflict = is_conflict(&error);
         let text = match error {
             sqlx::Error::Database(error) => refusal(error.as_ref()),
             sqlx::Error::Io(error) => format!("connection lost: {}", error.kind()),
@@ -124,7 +131,7 @@ impl From<sqlx::Error> for Fault {
             sqlx::Error::PoolClosed | sqlx::Error::WorkerCrashed => "closed".to_owned(),
             _ => "the driver failed".to_owned(),
         };
-        Self { text, transient }
+        Self { text, transient, conflict }
     }
 }
 
@@ -150,4 +157,11 @@ fn is_transient(error: &sqlx::Error) -> bool {
         }
         _ => false,
     }
+}
+
+/// Serialization failure, deadlock; or PostgreSQL found a row that another transaction added after
+/// this one had looked for it.
+fn is_conflict(error: &sqlx::Error) -> bool {
+    let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
+    matches!(code.as_deref(), Some("40001" | "40P01" | "23505"))
 }

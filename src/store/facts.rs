@@ -100,6 +100,7 @@ struct LinkColumns {
     intent_invitation: Option<String>,
     #[sqlx(try_from = "MaybeAt")]
     intent_at: Option<DateTime<Utc>>,
+    under_way: bool,
     #[sqlx(try_from = "MaybeAt")]
     removed_there: Option<DateTime<Utc>>,
     #[sqlx(try_from = "MaybeAt")]
@@ -140,7 +141,10 @@ macro_rules! link_columns {
             k.opted_in_at, k.entry, k.complained, k.digest, k.seen_at, k.base_status, k.base_by,
             k.base_at, k.invitation_key, k.invitation_at, k.invitation_voided,
             k.invitation_confirmed, k.invitation_wording, k.intent_verb,
-            k.intent_from, k.intent_invitation, k.intent_at, k.removed_there, k.moved_there,
+            k.intent_from, k.intent_invitation, k.intent_at,
+            k.intent_verb IS NOT NULL AND EXISTS (SELECT 1 FROM operations o
+                WHERE o.clinic_id = k.clinic_id AND o.link_id = k.id AND o.state = 'submitted')
+                AS under_way, k.removed_there, k.moved_there,
             k.moved_told, k.class, k.reason, k.due_at, k.stale, k.version, p.verb AS parked_verb, p.reason AS parked_reason,
             p.tries, p.next_try, p.since
          FROM "
@@ -177,11 +181,15 @@ statements! {
     LINKS_PAGE_URGENT = {
         link_columns!(), "links k", link_joins!(),
         "WHERE k.clinic_id = $1 AND k.list_id = $2 AND k.ordinal > $3 AND k.urgent
+            AND NOT EXISTS (SELECT 1 FROM operations o
+                WHERE o.clinic_id = $1 AND o.link_id = k.id AND o.state = 'submitted')
          ORDER BY k.ordinal LIMIT $4"
     }
     LINKS_IN_DOUBT = {
         link_columns!(), "links k", link_joins!(),
         "WHERE k.clinic_id = $1 AND k.list_id = $2 AND k.ordinal > $3 AND k.intent_verb IS NOT NULL
+            AND NOT EXISTS (SELECT 1 FROM operations o
+                WHERE o.clinic_id = $1 AND o.link_id = k.id AND o.state = 'submitted')
          ORDER BY k.ordinal LIMIT $4"
     }
     LINKS_BY_MEMBER (given: text text) = {
@@ -482,6 +490,7 @@ impl LinkColumns {
             from: self.intent_from?,
             at: self.intent_at?,
             invitation: self.intent_invitation.clone(),
+            under_way: self.under_way,
         })
     }
 

@@ -31,6 +31,10 @@ statements! {
         "UPDATE links SET stale = TRUE, version = links.version + 1
          WHERE links.clinic_id = $2 AND links.contact_id IN (SELECT g.id FROM given g)"
     }
+    LINKS_LOCK (given: id uuid) ["" | " FOR NO KEY UPDATE OF k"] = {
+        "SELECT k.id FROM given g CROSS JOIN links k
+         WHERE k.clinic_id = $2 AND k.contact_id = g.id ORDER BY k.list_id, k.ordinal"
+    }
     // `= TRUE` keeps SQLite from finding strangers by their lack of a contact: all of them, each time.
     LINKS_OF_STRANGERS (given: contact uuid, channel text, hash text) = {
         "SELECT k.id, k.list_id, g.contact
@@ -92,6 +96,23 @@ impl Store {
             self.links_exchange(tx, clinic, moved.link, moved.blank, moved.contact, moved.old)
                 .await?;
         }
-        tx.execute(LINKS_STALE_OF_CONTACTS, args![touched_rows, clinic]).await.map(drop)
+        links_stale_of_contacts(tx, clinic, touched_rows).await
     }
+}
+
+/// Locks all links of the contacts, which `rows` has as JSON, in the order that runs write them:
+/// by list and ordinal. Contacts go before links, so that no two transactions wait for each other.
+pub(super) async fn links_lock(tx: &mut Tx, clinic: ClinicId, rows: &str) -> Result<()> {
+    let _: Vec<(LinkId,)> = tx.rows(LINKS_LOCK, args![rows, clinic]).await?;
+    Ok(())
+}
+
+/// Has the links of the contacts planned again.
+pub(super) async fn links_stale_of_contacts(
+    tx: &mut Tx,
+    clinic: ClinicId,
+    rows: String,
+) -> Result<()> {
+    links_lock(tx, clinic, &rows).await?;
+    tx.execute(LINKS_STALE_OF_CONTACTS, args![rows, clinic]).await.map(drop)
 }

@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 
 use super::Store;
 use super::columns::{Count, args, count};
+use super::db::again;
 use super::error::Result;
 use super::leases::Lease;
 use super::lists::ListRow;
@@ -107,11 +108,13 @@ impl Store {
     /// Leaves what the brake holds of the run to the list's next plan, where it is counted with all
     /// else. Fenced.
     pub async fn operations_leave(&self, lease: &Lease, run: RunId, list: &ListRow) -> Result<()> {
-        let mut tx = self.begin_under(lease).await?;
-        tx.execute(LINKS_STALE_OF_BRAKED, args![list.clinic, run, list.id]).await?;
         let now = self.clock.now();
-        tx.execute(OPERATIONS_LEAVE, args![list.clinic, run, list.id, now]).await?;
-        tx.commit().await
+        again!(self, {
+            let mut tx = self.begin_under(lease).await?;
+            tx.execute(LINKS_STALE_OF_BRAKED, args![list.clinic, run, list.id]).await?;
+            tx.execute(OPERATIONS_LEAVE, args![list.clinic, run, list.id, now]).await?;
+            tx.commit().await
+        })
     }
 
     /// Counts the run's operations on the list by kind and state.

@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::Store;
 use super::columns::{Arg, args};
-use super::db::Tx;
+use super::db::{Tx, again};
 use super::error::{Result, StoreError};
 use super::sql::{Sql, statements};
 
@@ -89,10 +89,12 @@ impl Store {
         statement: &Sql,
         args: Vec<Arg>,
     ) -> Result<u64> {
-        let mut tx = self.begin_under(lease).await?;
-        let changed = tx.execute(statement, args).await?;
-        tx.commit().await?;
-        Ok(changed)
+        again!(self, {
+            let mut tx = self.begin_under(lease).await?;
+            let changed = tx.execute(statement, args.clone()).await?;
+            tx.commit().await?;
+            Ok(changed)
+        })
     }
 
     /// Runs a statement over the ordinals up to `end`, a stretch at a time, each in a transaction

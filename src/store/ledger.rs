@@ -12,7 +12,7 @@ use uuid::Uuid;
 use super::Store;
 use super::chain::{Chained, Head, LEDGER_HEAD, commitment};
 use super::columns::{args, count, from_json, json, millis, text_rows};
-use super::db::Tx;
+use super::db::{Tx, again};
 use super::error::{Result, StoreError};
 use super::feedback::{FEEDBACK_ADD, FeedbackPut};
 use super::leases::Lease;
@@ -103,12 +103,15 @@ impl Store {
         let mut total = Appended::default();
         // An event touches about eight rows: line, detail, patients, standings, links, feedback.
         for events in events.chunks(self.db.chunk() / 8) {
-            let mut tx = match lease {
-                Some(lease) => self.begin_under(lease).await?,
-                None => self.db.begin().await?,
-            };
-            let done = self.append_in(&mut tx, clinic, events).await?;
-            tx.commit().await?;
+            let done = again!(self, {
+                let mut tx = match lease {
+                    Some(lease) => self.begin_under(lease).await?,
+                    None => self.db.begin().await?,
+                };
+                let done = self.append_in(&mut tx, clinic, events).await?;
+                tx.commit().await?;
+                Ok(done)
+            })?;
             total.new += done.new;
             total.duplicate += done.duplicate;
         }

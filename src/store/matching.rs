@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use chrono::{DateTime, Utc};
 use serde::Serialize;
 use uuid::Uuid;
 
@@ -82,10 +83,12 @@ pub(super) struct Matching {
     suppressed: BTreeMap<String, OptOutKind>,
     exchanges: Vec<(LinkId, LinkId, ContactId)>,
     observed: Vec<usize>,
+    now: i64,
 }
 
 impl Matching {
     pub(super) fn new(
+        now: DateTime<Utc>,
         known: Vec<Known>,
         contacts: BTreeMap<String, ContactId>,
         suppressed: BTreeMap<String, OptOutKind>,
@@ -98,6 +101,7 @@ impl Matching {
             suppressed,
             exchanges: Vec::new(),
             observed: Vec::new(),
+            now: millis(now),
         };
         // A link that was found by its key and by a hash counts once, and links go by ordinal.
         let known: BTreeMap<i64, Known> =
@@ -130,11 +134,21 @@ impl Matching {
             None if member.observed.status.is_present() => self.add(stranger(member)),
             None => return,
         };
+        self.observed.push(at);
+        if self.is_older(at, &member.observed) {
+            return;
+        }
         self.see(at, &member.observed);
         if member.observed.status.is_present() {
             self.name(at, member);
         }
-        self.observed.push(at);
+    }
+
+    /// Tells whether the link shows what was asked for later than this. A time to come, left by a
+    /// clock that was ahead, outdates nothing.
+    fn is_older(&self, at: usize, observed: &Observed) -> bool {
+        let known = self.links[at].now.seen_at;
+        known.is_some_and(|known| known > millis(observed.seen_at) && known <= self.now)
     }
 
     /// Finds the member's link: by key, else by hash where that link is free for it.

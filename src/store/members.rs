@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::Store;
 use super::columns::{args, count, from_json, id_rows, json};
-use super::db::Tx;
+use super::db::{Tx, again};
 use super::error::Result;
 use super::leases::Lease;
 use super::links::ordinals_reserve;
@@ -106,10 +106,11 @@ statements! {
          ORDER BY ordinal LIMIT $4"
     }
     LINKS_TAKEN_AS (given: id uuid) = {
-        "UPDATE links SET status = $5, seen_at = $4, stale = TRUE,
+        "UPDATE links SET status = $6, seen_at = $4, stale = TRUE,
             version = links.version + 1
          FROM given g
-         WHERE links.clinic_id = $2 AND links.list_id = $3 AND links.id = g.id"
+         WHERE links.clinic_id = $2 AND links.list_id = $3 AND links.id = g.id
+            AND (COALESCE(links.seen_at, 0) <= $4 OR links.seen_at > $5)"
     }
     LIST_COUNTS = {
         "SELECT COUNT(CASE WHEN status NOT IN ('archived', 'absent', 'forgotten') THEN 1 END),
@@ -122,7 +123,8 @@ statements! {
 impl Store {
     /// Stores what a provider said of members, and returns the ordinals of their links. Fenced.
     ///
-    /// Matched by the provider's key, else by address hash. Only rows that differ are written, and
+    /// Matched by the provider's key, else by address hash. What was asked for later stays: an
+    /// answer that was long on its way replaces nothing newer. Only rows that differ are written, and
     /// planned again. A member absent there and unknown here leaves no row and no ordinal.
     pub async fn members_observe(
         &self,
@@ -132,9 +134,12 @@ impl Store {
     ) -> Result<Vec<i64>> {
         let mut ordinals = Vec::with_capacity(members.len());
         for members in members.chunks(self.db.chunk()) {
-            let mut tx = self.begin_under(lease).await?;
-            ordinals.extend(self.observe_chunk(&mut tx, list, members).await?);
-            tx.commit().await?;
+            ordinals.extend(again!(self, {
+                let mut tx = self.begin_under(lease).await?;
+                let seen = self.observe_chunk(&mut tx, list, members).await?;
+                tx.commit().await?;
+                Ok(seen)
+            })?);
         }
         Ok(ordinals)
     }
@@ -145,7 +150,7 @@ impl Store {
         list: &ListRow,
         members: &[ObservedMember],
     ) -> Result<Vec<i64>> {
-        let mut matching = matching_load(tx, list, members).await?;
+        let mut matching = matching_load(tx, self.clock.now(), list, members).await?;
         for member in members {
             matching.observe(member);
         }
@@ -176,19 +181,21 @@ impl Store {
         self.db.rows(LINKS_PRESENT, args).await
     }
 
-    /// Records what the members are taken as that the list does not show: absent, or what the last
-    /// change made them where the provider keeps no such status. Fenced.
+    /// Records what the members are taken as that the list did not show when it was asked: absent,
+    /// or what the last change made them where the provider keeps no such status; unless they were
+    /// seen since. Fenced.
     pub async fn links_taken_as(
         &self,
         lease: &Lease,
         list: &ListRow,
         links: &[LinkId],
         status: MemberStatus,
-        now: DateTime<Utc>,
+        asked_at: DateTime<Utc>,
     ) -> Result<()> {
         for links in links.chunks(self.db.chunk()) {
             let rows = id_rows(links.iter().map(|id| id.0))?;
-            let args = args![rows, list.clinic, list.id, now, status];
+            let now = self.clock.now();
+            let args = args![rows, list.clinic, list.id, asked_at, now, status];
             self.execute_under(lease, LINKS_TAKEN_AS, args).await?;
         }
         Ok(())
@@ -209,6 +216,7 @@ impl Store {
 /// others are looked for by address.
 async fn matching_load(
     tx: &mut Tx,
+    now: DateTime<Utc>,
     list: &ListRow,
     members: &[ObservedMember],
 ) -> Result<Matching> {
@@ -222,7 +230,7 @@ async fn matching_load(
     });
     let hashes: Vec<_> = others.flat_map(by_hash).collect();
     if hashes.is_empty() {
-        return Ok(Matching::new(known, BTreeMap::new(), BTreeMap::new()));
+        return Ok(Matching::new(now, known, BTreeMap::new(), BTreeMap::new()));
     }
     known.extend(known_load(tx, list, &hashes).await?);
     let rows = json(&hashes)?;
@@ -245,7 +253,7 @@ async fn matching_load(
         }
     }
     let contacts = contacts.into_iter().map(|(hash, id, _)| (hash, id)).collect();
-    Ok(Matching::new(known, contacts, suppressed))
+    Ok(Matching::new(now, known, contacts, suppressed))
 }
 
 async fn known_load(tx: &mut Tx, list: &ListRow, lookups: &[Lookup<'_>]) -> Result<Vec<Known>> {

@@ -5,6 +5,7 @@ use uuid::Uuid;
 
 use super::Store;
 use super::columns::{args, from_json, json};
+use super::db::again;
 use super::error::Result;
 use super::leases::Lease;
 use super::lists::ListRow;
@@ -178,12 +179,14 @@ impl Store {
                 .iter()
                 .map(|(ordinal, planned)| operation_put(*ordinal, planned))
                 .collect::<Result<Vec<_>>>()?;
-            let mut tx = self.begin_under(lease).await?;
-            let args = args![json(&links)?, list.clinic, run, now];
-            tx.execute(OPERATIONS_REPLACE, args).await?;
-            let args = args![json(&puts)?, list.clinic, run, list.id, now];
-            tx.execute(OPERATIONS_ADD, args).await?;
-            tx.commit().await?;
+            again!(self, {
+                let mut tx = self.begin_under(lease).await?;
+                let args = args![json(&links)?, list.clinic, run, now];
+                tx.execute(OPERATIONS_REPLACE, args).await?;
+                let args = args![json(&puts)?, list.clinic, run, list.id, now];
+                tx.execute(OPERATIONS_ADD, args).await?;
+                tx.commit().await
+            })?;
         }
         Ok(())
     }
@@ -206,10 +209,13 @@ impl Store {
         let links = args![list.clinic, list.id, run, limit];
         let operations = args![list.clinic, list.id, run, self.clock.now(), limit];
         loop {
-            let mut tx = self.begin_under(lease).await?;
-            tx.execute(LINKS_SUPERSEDE, links.clone()).await?;
-            let done = tx.execute(OPERATIONS_SUPERSEDE, operations.clone()).await?;
-            tx.commit().await?;
+            let done = again!(self, {
+                let mut tx = self.begin_under(lease).await?;
+                tx.execute(LINKS_SUPERSEDE, links.clone()).await?;
+                let done = tx.execute(OPERATIONS_SUPERSEDE, operations.clone()).await?;
+                tx.commit().await?;
+                Ok(done)
+            })?;
             if done == 0 {
                 return Ok(());
             }

@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use super::Store;
 use super::columns::{args, id_rows, json, millis};
-use super::db::Tx;
+use super::db::{Tx, again};
 use super::error::Result;
 use super::leases::Lease;
 use super::parked::{PARKED_AFTER, PARKED_CLEAR, Park, ParkAfter};
@@ -92,6 +92,8 @@ statements! {
             JOIN links o ON o.clinic_id = $2 AND o.list_id = k.list_id
                 AND o.member_key = g.member_key AND o.id <> k.id)"
     }
+    // What was seen while the change was under way is older or newer than it, nobody knows: the link
+    // stays in doubt, and is as if not seen since.
     LINKS_RECORDED (given: link uuid, base_status text, base_by text, base_at bigint,
         status text, member_key text, invitation_key text, invitation_at bigint,
         invitation_voided boolean, invitation_wording text, clear_intent boolean,
@@ -103,7 +105,8 @@ statements! {
             member_key = COALESCE(g.member_key, links.member_key),
             entry = CASE WHEN g.status IS NULL THEN links.entry
                 ELSE COALESCE(links.entry, 'api') END,
-            seen_at = CASE WHEN g.status IS NULL THEN links.seen_at ELSE $3 END,
+            seen_at = CASE WHEN links.seen_at > links.intent_at THEN links.intent_at - 1
+                WHEN g.status IS NULL THEN links.seen_at ELSE $3 END,
             digest = COALESCE(g.digest, links.digest),
             invitation_key = COALESCE(g.invitation_key, links.invitation_key),
             invitation_at = COALESCE(g.invitation_at, links.invitation_at),
@@ -112,9 +115,15 @@ statements! {
                 THEN links.invitation_wording ELSE g.invitation_wording END,
             invitation_confirmed = CASE WHEN g.invitation_key IS NULL
                 THEN links.invitation_confirmed ELSE FALSE END,
-            intent_verb = CASE WHEN g.clear_intent THEN NULL ELSE links.intent_verb END,
-            intent_from = CASE WHEN g.clear_intent THEN NULL ELSE links.intent_from END,
-            intent_at = CASE WHEN g.clear_intent THEN NULL ELSE links.intent_at END,
+            intent_verb = CASE WHEN g.clear_intent
+                AND NOT COALESCE(links.seen_at > links.intent_at, FALSE)
+                THEN NULL ELSE links.intent_verb END,
+            intent_from = CASE WHEN g.clear_intent
+                AND NOT COALESCE(links.seen_at > links.intent_at, FALSE)
+                THEN NULL ELSE links.intent_from END,
+            intent_at = CASE WHEN g.clear_intent
+                AND NOT COALESCE(links.seen_at > links.intent_at, FALSE)
+                THEN NULL ELSE links.intent_at END,
             stale = TRUE, version = links.version + 1
          FROM given g WHERE links.clinic_id = $2 AND links.id = g.link"
     }
@@ -131,9 +140,11 @@ impl Store {
     ) -> Result<()> {
         // Each touches its operation, its link and at times a parked row.
         for recorded in recorded.chunks(self.db.chunk() / 3) {
-            let mut tx = self.begin_under(lease).await?;
-            self.record_chunk(&mut tx, clinic, recorded).await?;
-            tx.commit().await?;
+            again!(self, {
+                let mut tx = self.begin_under(lease).await?;
+                self.record_chunk(&mut tx, clinic, recorded).await?;
+                tx.commit().await
+            })?;
         }
         Ok(())
     }

@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::Store;
 use super::columns::{args, count, from_json, id_rows, json, text_rows};
-use super::db::Tx;
+use super::db::{Tx, again};
 use super::error::Result;
 use super::holders::Holding;
 use super::leases::Lease;
@@ -164,9 +164,12 @@ impl Store {
         let mut total = Upserted::default();
         // A patient brings up to two contacts with their holders and links.
         for records in records.chunks(self.db.chunk() / 8) {
-            let mut tx = self.begin_under(lease).await?;
-            let done = self.upsert_chunk(&mut tx, clinic, origin, records, sweep).await?;
-            tx.commit().await?;
+            let done = again!(self, {
+                let mut tx = self.begin_under(lease).await?;
+                let done = self.upsert_chunk(&mut tx, clinic, origin, records, sweep).await?;
+                tx.commit().await?;
+                Ok(done)
+            })?;
             total.new += done.new;
             total.changed += done.changed;
             total.unchanged += done.unchanged;
@@ -244,10 +247,13 @@ impl Store {
                 .iter()
                 .map(|(id, applied)| Ok(AppliedPut { id: id.0, applied: json(applied)? }))
                 .collect::<Result<Vec<_>>>()?;
-            let mut tx = self.begin_under(lease).await?;
-            tx.execute(PATIENTS_APPLIED, args![json(&rows)?, clinic]).await?;
-            links_stale_of_patients(&mut tx, clinic, applied.iter().map(|(id, _)| *id)).await?;
-            tx.commit().await?;
+            again!(self, {
+                let mut tx = self.begin_under(lease).await?;
+                tx.execute(PATIENTS_APPLIED, args![json(&rows)?, clinic]).await?;
+                let patients = applied.iter().map(|(id, _)| *id);
+                links_stale_of_patients(&mut tx, clinic, patients).await?;
+                tx.commit().await
+            })?;
         }
         Ok(())
     }

@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::columns::{args, from_json, id_rows, json};
 use super::db::Tx;
 use super::error::Result;
-use super::following::LINKS_STALE_OF_CONTACTS;
+use super::following::links_stale_of_contacts;
 use super::holders::{HOLDERS_OF_CONTACTS, HOLDERS_OF_PATIENTS};
 use super::sql::statements;
 use crate::domain::{Channel, ClinicId, ContactId, Event, EventKind, PatientId, Standing};
@@ -139,7 +139,7 @@ pub(super) async fn standings_fold(
     standings_store(tx, clinic, &of_contacts, &of_patients).await?;
     let touched: BTreeSet<_> = events.iter().flat_map(|event| holdings.touches(event)).collect();
     let rows = id_rows(touched.into_iter().map(|id| id.0))?;
-    tx.execute(LINKS_STALE_OF_CONTACTS, args![rows, clinic]).await.map(drop)
+    links_stale_of_contacts(tx, clinic, rows).await
 }
 
 const fn channels(event: &Event) -> &[Channel] {

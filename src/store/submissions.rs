@@ -5,6 +5,7 @@ use uuid::Uuid;
 
 use super::Store;
 use super::columns::{args, id_rows};
+use super::db::again;
 use super::error::Result;
 use super::leases::Lease;
 use super::sql::statements;
@@ -77,14 +78,16 @@ impl Store {
         let mut submitted = Vec::with_capacity(ids.len());
         for ids in ids.chunks(self.db.chunk() / 2) {
             let rows = id_rows(ids.iter().copied())?;
-            let mut tx = self.begin_under(lease).await?;
-            let going: Vec<(Uuid,)> =
-                tx.rows(OPERATIONS_SUBMITTED, args![rows, clinic, now]).await?;
-            let going: Vec<Uuid> = going.into_iter().map(|(id,)| id).collect();
-            let rows = id_rows(going.iter().copied())?;
-            tx.execute(LINKS_INTENT, args![rows, clinic, now]).await?;
-            tx.commit().await?;
-            submitted.extend(going);
+            submitted.extend(again!(self, {
+                let mut tx = self.begin_under(lease).await?;
+                let going: Vec<(Uuid,)> =
+                    tx.rows(OPERATIONS_SUBMITTED, args![rows.clone(), clinic, now]).await?;
+                let going: Vec<Uuid> = going.into_iter().map(|(id,)| id).collect();
+                let rows = id_rows(going.iter().copied())?;
+                tx.execute(LINKS_INTENT, args![rows, clinic, now]).await?;
+                tx.commit().await?;
+                Ok(going)
+            })?);
         }
         Ok(submitted)
     }
@@ -150,10 +153,12 @@ impl Store {
         let now = self.clock.now();
         for ids in ids.chunks(self.db.chunk() / 2) {
             let rows = id_rows(ids.iter().copied())?;
-            let mut tx = self.begin_under(lease).await?;
-            tx.execute(LINKS_UNSENT, args![rows.clone(), clinic]).await?;
-            tx.execute(OPERATIONS_UNSENT, args![rows, clinic, now]).await?;
-            tx.commit().await?;
+            again!(self, {
+                let mut tx = self.begin_under(lease).await?;
+                tx.execute(LINKS_UNSENT, args![rows.clone(), clinic]).await?;
+                tx.execute(OPERATIONS_UNSENT, args![rows.clone(), clinic, now]).await?;
+                tx.commit().await
+            })?;
         }
         Ok(())
     }

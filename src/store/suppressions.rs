@@ -6,9 +6,9 @@ use uuid::Uuid;
 
 use super::Store;
 use super::columns::{args, from_json, id_rows, json, text_rows};
-use super::db::Tx;
+use super::db::{Tx, again};
 use super::error::Result;
-use super::following::LINKS_STALE_OF_CONTACTS;
+use super::following::links_stale_of_contacts;
 use super::ledger::ledger_lock;
 use super::sql::statements;
 use crate::domain::{ClinicId, ContactId, EventId, OptOut, OptOutKind, Standing, TimeSource};
@@ -58,22 +58,24 @@ impl Store {
         clock: TimeSource,
     ) -> Result<()> {
         let opt_out = OptOut { event: EventId(self.clock.id()), kind, at, clock, by_person: true };
-        let mut tx = self.db.begin().await?;
-        // The head's lock keeps a ledger line from changing the same standing meanwhile.
-        ledger_lock(&mut tx, clinic).await?;
-        suppressions_add(&mut tx, clinic, hashes, std::slice::from_ref(&opt_out)).await?;
-        let rows = text_rows(hashes.iter().map(|hash| hash.hash.as_str()))?;
-        let known: Vec<(ContactId, String)> =
-            tx.rows(SUPPRESSED_CONTACTS, args![rows.clone(), clinic]).await?;
-        for (contact, standing) in &known {
-            let mut standing: Standing = from_json("standing", standing)?;
-            standing_suppress(&mut standing, opt_out.clone());
-            tx.execute(CONTACT_STANDING, args![clinic, *contact, json(&standing)?]).await?;
-        }
-        let contacts = id_rows(known.iter().map(|(contact, _)| contact.0))?;
-        tx.execute(LINKS_STALE_OF_CONTACTS, args![contacts, clinic]).await?;
-        tx.execute(SUPPRESSED_STRANGERS, args![rows, clinic, kind]).await?;
-        tx.commit().await
+        again!(self, {
+            let mut tx = self.db.begin().await?;
+            // The head's lock keeps a ledger line from changing the same standing meanwhile.
+            ledger_lock(&mut tx, clinic).await?;
+            suppressions_add(&mut tx, clinic, hashes, std::slice::from_ref(&opt_out)).await?;
+            let rows = text_rows(hashes.iter().map(|hash| hash.hash.as_str()))?;
+            let known: Vec<(ContactId, String)> =
+                tx.rows(SUPPRESSED_CONTACTS, args![rows.clone(), clinic]).await?;
+            for (contact, standing) in &known {
+                let mut standing: Standing = from_json("standing", standing)?;
+                standing_suppress(&mut standing, opt_out.clone());
+                tx.execute(CONTACT_STANDING, args![clinic, *contact, json(&standing)?]).await?;
+            }
+            let contacts = id_rows(known.iter().map(|(contact, _)| contact.0))?;
+            links_stale_of_contacts(&mut tx, clinic, contacts).await?;
+            tx.execute(SUPPRESSED_STRANGERS, args![rows, clinic, kind]).await?;
+            tx.commit().await
+        })
     }
 }
 

@@ -119,9 +119,9 @@ fn every_invitation(world: &World) -> Vec<Option<Invitation>> {
 }
 
 fn every_intent(from: MemberStatus) -> Vec<Option<Intent>> {
-    let sent = Verb::ALL
-        .iter()
-        .map(|verb| Some(Intent { verb: *verb, from, at: day(90), invitation: None }));
+    let sent = Verb::ALL.iter().map(|verb| {
+        Some(Intent { verb: *verb, from, at: day(90), invitation: None, under_way: false })
+    });
     [None].into_iter().chain(sent).collect()
 }
 

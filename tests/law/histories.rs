@@ -272,6 +272,7 @@ fn crash(
         from: operation.from,
         at: after.now,
         invitation: operation.invitation.clone(),
+        under_way: false,
     });
     after.now += TimeDelta::minutes(1);
     match becomes(seen, operation.verb) {

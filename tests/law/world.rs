@@ -312,7 +312,8 @@ impl World {
     }
 
     pub fn intends(mut self, verb: Verb, from: MemberStatus, at: i64) -> Self {
-        self.link.intent = Some(Intent { verb, from, at: day(at), invitation: None });
+        self.link.intent =
+            Some(Intent { verb, from, at: day(at), invitation: None, under_way: false });
         self
     }
 

@@ -34,6 +34,28 @@ stories! {
         assert_eq!(world.stale().await.len(), 1);
     }
 
+    async fn an_answer_long_on_its_way_replaces_nothing_that_was_asked_for_later(world: World) {
+        world.reads(&[record("1", "ann@mail.test")]).await;
+        world.clock.set(at(60));
+        let asked = |minutes, status| {
+            let mut member = world.member("k1", "ann@mail.test", status);
+            member.observed.seen_at = at(minutes);
+            member
+        };
+        let first = world.observes(&[asked(20, MemberStatus::Unsubscribed)]).await;
+        let late = world.observes(&[asked(10, MemberStatus::Subscribed)]).await;
+        assert_eq!(late, first, "it is seen all the same");
+        let status = || async { world.link_of("ann@mail.test").await.link.observed.unwrap().status };
+        assert_eq!(status().await, MemberStatus::Unsubscribed);
+        let gone = [world.link_of("ann@mail.test").await.link.id];
+        world.store.links_taken_as(&world.lease, &world.list, &gone, MemberStatus::Absent, at(19)).await.unwrap();
+        assert_eq!(status().await, MemberStatus::Unsubscribed);
+        // A clock that was ahead outdates nothing.
+        world.observes(&[asked(90, MemberStatus::Pending)]).await;
+        world.observes(&[asked(21, MemberStatus::Subscribed)]).await;
+        assert_eq!(status().await, MemberStatus::Subscribed);
+    }
+
     async fn of_a_stranger_only_the_hash_is_kept(world: World) {
         let stranger = world.member("k9", "stranger@mail.test", MemberStatus::Subscribed);
         world.observes(&[stranger]).await;

@@ -5,7 +5,7 @@ use listwarden::domain::operation::{Counted, Payload};
 use listwarden::domain::{
     Base, By, Invitation, MemberKey, MemberStatus, Operation, Personal, Reason, RunId, Verb,
 };
-use listwarden::store::{OpState, Park, PlannedOperation, Recorded};
+use listwarden::store::{OpState, Park, PlannedOperation, Recorded, Which};
 
 use crate::world::{World, at, record};
 
@@ -43,6 +43,29 @@ stories! {
         assert_eq!(store.invitations_since(&world.list, at(-60)).await.unwrap(), 1);
         assert_eq!(store.invitations_since(&world.list, at(60)).await.unwrap(), 0);
         assert_eq!(store.removals_since(&world.list, at(-60)).await.unwrap(), 0);
+    }
+
+    async fn l17_what_is_seen_while_a_change_is_under_way_settles_nothing(world: World) {
+        let run = planned_run(world, OpState::Planned).await;
+        let (store, lease, list) = (&world.store, &world.lease, &world.list);
+        let page = store.operations_page(run, list, 0, 1, OpState::Planned).await.unwrap();
+        store.operations_submitted(lease, world.clinic, &[page[0].id]).await.unwrap();
+        world.clock.set(at(1));
+        let seen = world.member("k0", "p0@mail.test", MemberStatus::Unsubscribed);
+        let ordinals = world.observes(&[seen]).await;
+        store.links_urgent(lease, list, &ordinals, at(1)).await.unwrap();
+        assert!(world.link_of("p0@mail.test").await.link.intent.unwrap().under_way);
+        let urgent = || store.links_page(list, 0, 10, Which::Urgent);
+        assert!(urgent().await.unwrap().is_empty(), "nothing else is sent meanwhile");
+        assert!(store.links_in_doubt(list, 0, 10).await.unwrap().is_empty());
+        world.clock.set(at(2));
+        store.operations_recorded(lease, world.clinic, &[acknowledged(&page[0])]).await.unwrap();
+        let in_doubt = store.links_in_doubt(list, 0, 10).await.unwrap();
+        assert_eq!(in_doubt.len(), 1, "it is read again");
+        let link = &in_doubt[0].link;
+        let (intent, seen_at) = (link.intent.as_ref().unwrap(), link.observed.as_ref().unwrap().seen_at);
+        assert!(!intent.under_way && !intent.is_settled_by(seen_at));
+        assert_eq!(urgent().await.unwrap().len(), 1);
     }
 
     async fn l23_a_braked_plan_goes_on_after_its_approval_and_no_further(world: World) {

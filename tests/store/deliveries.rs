@@ -1,0 +1,104 @@
+use listwarden::domain::{
+    Actor, Channel, Draft, EventKind, MemberStatus, Origin, Reason, TimeSource,
+};
+use listwarden::store::{NewDelivery, NewEndpoint, PlannedLink, ProvenOptOut, Store, Which};
+
+use crate::world::{World, at, record};
+
+/// Rounds of the race, and addresses in each.
+const ROUNDS: usize = 25;
+const MANY: usize = 12;
+
+stories! {
+    async fn receivers_and_a_run_wait_for_each_other_and_lose_nothing(world: World) {
+        let new = NewEndpoint {
+            clinic: world.clinic,
+            account: "main".to_owned(),
+            audience: None,
+            origin: Origin::Contact,
+        };
+        let endpoint = world.store.endpoint_add(&new).await.unwrap().id;
+        let other = world.another_process(world.keys.clone()).await;
+        for round in 0..ROUNDS {
+            let names: Vec<String> =
+                (0..MANY).map(|number| format!("p{round}-{number}@mail.test")).collect();
+            // Half are patients already; of the others receivers and the run learn at once.
+            let known: Vec<_> = names.iter().step_by(2).map(|name| record(name, name)).collect();
+            world.reads(&known).await;
+            let told = |backwards: bool, from: &str| {
+                let mut told: Vec<_> = names
+                    .iter()
+                    .map(|name| delivery(world, endpoint, &format!("{from}/{name}"), name))
+                    .collect();
+                if backwards {
+                    told.reverse();
+                }
+                told
+            };
+            let (one, two) = (told(false, "user"), told(true, "admin"));
+            let (first, second, ()) = tokio::join!(
+                world.store.deliveries_take(&one),
+                other.deliveries_take(&two),
+                run(world, &names),
+            );
+            assert_eq!(first.unwrap() + second.unwrap(), 2 * MANY as u64, "round {round}");
+        }
+        let links = world.links().await;
+        let out = |row: &&listwarden::store::LinkRow| {
+            row.facts.contact.as_ref().is_some_and(|c| !c.standing.opt_outs.is_empty())
+        };
+        assert_eq!(links.iter().filter(out).count(), ROUNDS * MANY);
+    }
+}
+
+/// What a run writes meanwhile: patients, members and plans, in its own order.
+async fn run(world: &World, names: &[String]) {
+    let records: Vec<_> = names.iter().rev().map(|name| record(name, name)).collect();
+    let members: Vec<_> = names
+        .iter()
+        .rev()
+        .map(|name| world.member(&format!("k{name}"), name, MemberStatus::Subscribed))
+        .collect();
+    let store: &Store = &world.store;
+    let (lease, list) = (&world.lease, &world.list);
+    tokio::join!(async { world.reads(&records).await }, async {
+        world.observes(&members).await;
+        let links = store.links_page(list, -1, 5_000, Which::All).await.unwrap();
+        let planned: Vec<_> = links.iter().map(planned).collect();
+        store.links_planned(lease, world.clinic, &planned).await.unwrap();
+    });
+}
+
+fn planned(row: &listwarden::store::LinkRow) -> PlannedLink {
+    PlannedLink {
+        link: row.link.id,
+        version: row.version,
+        class: listwarden::domain::Class::InStep,
+        reason: Reason::Wanted,
+        due_at: None,
+        stale: false,
+    }
+}
+
+fn delivery(world: &World, endpoint: uuid::Uuid, key: &str, address: &str) -> NewDelivery {
+    let mut draft =
+        Draft::new(EventKind::Withdrawn, Actor::Person, TimeSource::Provider, "newsletter");
+    draft.channel = Some(Channel::Email);
+    draft.occurred_at = Some(at(-1));
+    draft.unique = format!("delivery/{key}");
+    let hashes = world.hashes(address);
+    NewDelivery {
+        clinic: world.clinic,
+        endpoint,
+        key: key.to_owned(),
+        body: Vec::new(),
+        media_type: "text/plain".to_owned(),
+        proven: true,
+        opt_outs: vec![ProvenOptOut {
+            clinic: world.clinic,
+            channel: Channel::Email,
+            hashes,
+            draft,
+        }],
+    }
+}
