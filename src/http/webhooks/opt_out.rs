@@ -2,15 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 
-use crate::domain::{Actor, Draft, EventKind, TimeSource};
+use crate::plan::opt_out;
 use crate::providers::{Notice, Word};
 use crate::reconcile::{ManagedAccount, Roster};
 use crate::store::{ProvenOptOut, Store};
-
-/// Providers give whole seconds: an opt-out may have happened at the end of one (L2).
-const COARSE: TimeDelta = TimeDelta::milliseconds(999);
 
 /// Returns the opt-outs that notices prove, once for each clinic concerned (L15, L27).
 pub(super) fn proven(
@@ -33,13 +30,10 @@ pub(super) fn proven(
             if !told.insert(practice.id) {
                 continue;
             }
-            let kind = if *complained { EventKind::Complained } else { EventKind::Withdrawn };
-            let mut draft = Draft::new(kind, Actor::Person, TimeSource::Provider, &list.row.slug);
-            draft.channel = Some(account.channel);
-            draft.list = Some(list.row.id);
+            let list = (list.row.id, list.row.slug.as_str());
+            let mut draft = opt_out(list, account.channel, *complained, notice.at, now);
             draft.method = Some("told by the provider at once".to_owned());
             draft.evidence.clone_from(evidence);
-            draft.occurred_at = notice.at.map(|at| at.max(now.min(at + COARSE)));
             draft.unique = match &notice.id {
                 Some(id) => format!("notice/{}/{id}", account.name),
                 None => format!("delivery/{key}/{number}"),
@@ -48,6 +42,8 @@ pub(super) fn proven(
                 clinic: practice.id,
                 channel: account.channel,
                 hashes: store.address_hashes(practice.id, address),
+                // What the provider gives an id, is that act.
+                at: notice.at.filter(|_| notice.id.is_none()),
                 draft,
             });
         }
