@@ -70,6 +70,8 @@ pub async fn run(common: &Common, webhook: Webhook) -> anyhow::Result<Exit> {
         Webhook::Remove(which) => {
             let mut said = Vec::new();
             for list in lists(&deployment, which.list.as_deref()).await? {
+                let orphans = list.looked_at(&deployment).await?.orphans;
+                said.extend(list.remove_orphans(&orphans).await?);
                 for endpoint in list.endpoints(&deployment).await? {
                     list.retire(&deployment, &endpoint, TimeDelta::zero()).await?;
                     said.push(format!("{}: {} removed", list.name, endpoint.origin));
@@ -95,6 +97,15 @@ fn tell(json: bool, what: &str, said: &[String]) -> anyhow::Result<Exit> {
     let lines = if said.is_empty() { "Nothing to do.".to_owned() } else { said.join("\n") };
     say(json, &json!({ what: said }), lines)?;
     Ok(Exit::InStep)
+}
+
+/// What was found of a list's webhooks.
+#[derive(Default)]
+struct Looked {
+    /// Our endpoints, each with its hook at the provider.
+    known: Vec<(Endpoint, Option<Hook>)>,
+    /// Hooks that send to us and that no endpoint answers for.
+    orphans: Vec<Hook>,
 }
 
 /// One list whose provider makes webhooks by its API.
@@ -151,33 +162,44 @@ impl HookedList {
         Ok(endpoints)
     }
 
-    /// Returns our endpoints with the hooks that the provider has for them.
-    async fn looked_at(
-        &self,
-        deployment: &Deployment,
-    ) -> anyhow::Result<Vec<(Endpoint, Option<Hook>)>> {
+    /// Returns our endpoints with the hooks that the provider has for them, and the orphans.
+    async fn looked_at(&self, deployment: &Deployment) -> anyhow::Result<Looked> {
         let endpoints = self.endpoints(deployment).await?;
-        if endpoints.is_empty() {
-            return Ok(Vec::new());
+        let mut looked = Looked::default();
+        if endpoints.is_empty() && deployment.config.serve.public_url.is_none() {
+            return Ok(looked);
         }
         let hooks = self.admin.hooks().await?;
         let mut hooks: BTreeMap<String, Hook> =
             hooks.into_iter().map(|hook| (hook.id.clone(), hook)).collect();
-        let with_hook = |endpoint: Endpoint| {
+        for endpoint in endpoints {
             let hook = endpoint.hook.as_ref().and_then(|id| hooks.remove(id));
-            (endpoint, hook)
-        };
-        Ok(endpoints.into_iter().map(with_hook).collect())
+            looked.known.push((endpoint, hook));
+        }
+        for hook in hooks.into_values() {
+            if is_orphan(deployment, &hook).await? {
+                looked.orphans.push(hook);
+            }
+        }
+        Ok(looked)
     }
 
     async fn register(&self, deployment: &Deployment) -> anyhow::Result<Vec<String>> {
-        let known = self.looked_at(deployment).await?;
+        let Looked { mut known, orphans } = self.looked_at(deployment).await?;
+        // Those with a hook first; what else is there has lost it.
+        known.sort_by_key(|(_, hook)| hook.is_none());
         let mut said = Vec::new();
         for origin in self.admin.origins() {
-            let own = known.iter().find(|(endpoint, _)| endpoint.origin == *origin);
+            let mut of_origin = known.iter().filter(|(endpoint, _)| endpoint.origin == *origin);
+            let own = of_origin.next();
             let done = match own {
                 Some((endpoint, Some(hook))) if is_sound(deployment, endpoint, hook)? => {
                     "is as it should be"
+                }
+                // The secret is shown when a hook is made, and then no more.
+                Some((endpoint, Some(hook))) if !signs_as_it_must(endpoint, hook) => {
+                    self.replace(deployment, std::slice::from_ref(endpoint)).await?;
+                    "did not sign any more, and is replaced"
                 }
                 Some((endpoint, Some(hook))) => {
                     let url = url(deployment, endpoint)?;
@@ -194,9 +216,21 @@ impl HookedList {
                     "is made"
                 }
             };
+            for (endpoint, _) in of_origin.filter(|(_, hook)| hook.is_none()) {
+                deployment.store.endpoint_removed(endpoint, deployment.clock().now()).await?;
+            }
             said.push(format!("{}: the webhook for acts of {origin} {done}", self.name));
         }
+        said.extend(self.remove_orphans(&orphans).await?);
         Ok(said)
+    }
+
+    async fn remove_orphans(&self, orphans: &[Hook]) -> anyhow::Result<Vec<String>> {
+        for hook in orphans {
+            self.admin.remove(&hook.id).await?;
+        }
+        let removed = format!("{}: a webhook that was never finished is removed", self.name);
+        Ok(vec![removed; orphans.len()])
     }
 
     /// Makes an endpoint and its hook; the provider looks at the URL meanwhile.
@@ -256,7 +290,7 @@ impl HookedList {
     }
 }
 
-/// Looks at the webhooks of one list: whether each is as it should be.
+/// Looks at the webhooks of one list: whether each is as it should be, which an orphan is not.
 pub(super) async fn look(
     deployment: &Deployment,
     clinic: &ClinicConfig,
@@ -265,18 +299,35 @@ pub(super) async fn look(
 ) -> anyhow::Result<Vec<bool>> {
     let id = deployment.store.clinic_ensure(&clinic.slug).await?;
     let list = HookedList::new(clinic, list, id, admin);
-    let mut looked = Vec::new();
-    for (endpoint, hook) in list.looked_at(deployment).await? {
+    let Looked { known, orphans } = list.looked_at(deployment).await?;
+    let mut looked = vec![false; orphans.len()];
+    for (endpoint, hook) in known {
         let sound = hook.map(|hook| is_sound(deployment, &endpoint, &hook)).transpose()?;
         looked.push(sound.unwrap_or(false));
     }
     Ok(looked)
 }
 
+/// Tells a hook that sends to us and that no endpoint of any clinic answers for: whoever made it
+/// was stopped before it was stored, and its secret is lost.
+async fn is_orphan(deployment: &Deployment, hook: &Hook) -> anyhow::Result<bool> {
+    let public = deployment.config.serve.public_url.as_deref();
+    let ours = public.map(|public| format!("{public}/webhooks/"));
+    let Some(token) = ours.and_then(|ours| hook.url.strip_prefix(ours.as_str())) else {
+        return Ok(false);
+    };
+    let endpoint = deployment.store.endpoint_by_token(token).await?;
+    Ok(endpoint.is_none_or(|endpoint| endpoint.hook.as_ref() != Some(&hook.id)))
+}
+
+fn signs_as_it_must(endpoint: &Endpoint, hook: &Hook) -> bool {
+    !endpoint.signed || hook.signs != Some(false)
+}
+
 /// Tells whether a hook is at the provider as we made it.
 fn is_sound(deployment: &Deployment, endpoint: &Endpoint, hook: &Hook) -> anyhow::Result<bool> {
-    let signs = !endpoint.signed || hook.signs != Some(false);
-    Ok(hook.tells == Some(endpoint.origin) && hook.url == url(deployment, endpoint)? && signs)
+    let as_asked = hook.tells == Some(endpoint.origin) && signs_as_it_must(endpoint, hook);
+    Ok(as_asked && hook.url == url(deployment, endpoint)?)
 }
 
 fn public_url(deployment: &Deployment) -> anyhow::Result<&str> {
@@ -299,7 +350,14 @@ async fn list(common: &Common, deployment: &Deployment, show: &Show) -> anyhow::
     let mut lines = Vec::new();
     let mut exit = Exit::InStep;
     for list in lists(deployment, show.list.as_deref()).await? {
-        for (endpoint, hook) in list.looked_at(deployment).await? {
+        let Looked { known, orphans } = list.looked_at(deployment).await?;
+        for hook in orphans {
+            exit = Exit::Error;
+            let state = "never finished: run `listwarden webhook register`, which removes it";
+            lines.push(format!("{}  {state}", list.name));
+            rows.push(json!({ "list": list.name, "hook": hook.id, "state": state }));
+        }
+        for (endpoint, hook) in known {
             let state = match &hook {
                 None => "gone at the provider: run `listwarden webhook register`",
                 Some(hook) if is_sound(deployment, &endpoint, hook)? => "as it should be",
