@@ -6,6 +6,7 @@ use std::sync::Arc;
 use anyhow::Context;
 use secrecy::ExposeSecret;
 
+use super::accounts::Accounts;
 use super::{Common, Console};
 use crate::clock::{Clock, SharedClock, SystemClock};
 use crate::config::{AccountConfig, ClinicConfig, Config, Environment, ListConfig, SourceKind};
@@ -59,6 +60,7 @@ pub struct Deployment {
     pub console: Arc<Console>,
     reconciler: Reconciler,
     transport: Arc<dyn Transport>,
+    opened: Arc<Accounts>,
     clinic: Option<String>,
 }
 
@@ -109,7 +111,15 @@ impl Deployment {
             roster: Arc::default(),
         };
         let console = Arc::new(Console::default());
-        Ok(Self { config, store, console, reconciler, transport, clinic: None })
+        Ok(Self {
+            config,
+            store,
+            console,
+            reconciler,
+            transport,
+            opened: Arc::default(),
+            clinic: None,
+        })
     }
 
     /// Returns the loop.
@@ -211,7 +221,8 @@ impl Deployment {
                 .get(&list.account)
                 .with_context(|| format!("list `{}`: no account `{}`", list.slug, list.account))?;
             let port = held_as(port(account.as_ref(), list, &list.audience));
-            lists.push(self.managed(clinic, list, id, port).await?);
+            let managed = self.managed(clinic, list, id, port).await?;
+            lists.push(ManagedList { sender: account.sender().map(str::to_owned), ..managed });
         }
         lists.retain(|list| list.row.retired_at.is_none());
         let source = self.source(clinic).await?;
@@ -237,6 +248,7 @@ impl Deployment {
             row,
             policy,
             audience: list.audience.clone(),
+            sender: None,
             sharers: self.sharers(list).await?,
             port,
         })
@@ -361,7 +373,7 @@ impl Deployment {
             transport: self.transport.clone(),
             clock: self.reconciler.clock.clone(),
         };
-        Ok((provider.connect)(opening)?)
+        Ok(self.opened.open(provider, opening)?)
     }
 }
 

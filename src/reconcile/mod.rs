@@ -93,6 +93,8 @@ pub struct ManagedList<L: ?Sized = dyn ListWriter> {
     pub account: String,
     /// The provider's id of the list, by the configuration.
     pub audience: String,
+    /// The sender of its texts, where it has one.
+    pub sender: Option<String>,
     /// The lists that share the audience (L27).
     pub sharers: Vec<KnownList>,
     /// The provider.
@@ -108,6 +110,7 @@ impl<L: ?Sized> Clone for ManagedList<L> {
             policy_digest: self.policy_digest.clone(),
             account: self.account.clone(),
             audience: self.audience.clone(),
+            sender: self.sender.clone(),
             sharers: self.sharers.clone(),
             port: self.port.clone(),
         }
