@@ -22,7 +22,6 @@ use axum::routing::get;
 use chrono::{DateTime, TimeDelta, Utc};
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use http::{HeaderMap, StatusCode};
-use secrecy::ExposeSecret;
 use sha2::{Digest, Sha256};
 use tokio::sync::{Notify, Semaphore, watch};
 
@@ -47,8 +46,8 @@ const MOST_AT_ONCE: usize = 256;
 /// Hex digits of a token; anything else is no path of ours, and not looked up.
 const TOKEN: usize = 48;
 
-/// Endpoints by their tokens, and when each was read.
-type Remembered = BTreeMap<String, (DateTime<Utc>, Arc<Endpoint>)>;
+/// Endpoints by the hashes of their tokens, which are secrets, and when each was read.
+type Remembered = BTreeMap<[u8; 32], (DateTime<Utc>, Arc<Endpoint>)>;
 
 /// Takes deliveries.
 pub struct Receiver {
@@ -86,7 +85,7 @@ pub struct Counts {
 impl Receiver {
     /// Starts taking deliveries; `wake` is called when some were kept.
     ///
-    /// `public_url` is how providers reach us, without the path: signatures cover it.
+    /// `public_url` is how providers reach us, up to our own path: signatures cover it.
     #[must_use]
     pub fn start(
         store: Store,
@@ -111,6 +110,11 @@ impl Receiver {
     #[must_use]
     pub const fn counts(&self) -> &Counts {
         &self.counts
+    }
+
+    /// Tells whether deliveries can still be written.
+    pub fn is_alive(&self) -> bool {
+        self.intake.is_alive()
     }
 
     pub(super) const fn store(&self) -> &Store {
@@ -183,8 +187,8 @@ impl Receiver {
         if token.len() != TOKEN || !token.bytes().all(|byte| byte.is_ascii_hexdigit()) {
             return Ok(None);
         }
-        let now = self.clock.now();
-        if let Some((read_at, endpoint)) = self.remembered().get(token)
+        let (now, hash) = (self.clock.now(), Sha256::digest(token).into());
+        if let Some((read_at, endpoint)) = self.remembered().get(&hash)
             && now - *read_at < REMEMBERED
         {
             return Ok(Some(endpoint.clone()));
@@ -195,11 +199,8 @@ impl Receiver {
             remembered.clear();
         }
         match &found {
-            Some(endpoint) => {
-                let token = endpoint.token.expose_secret().to_owned();
-                remembered.insert(token, (now, endpoint.clone()));
-            }
-            None => drop(remembered.remove(token)),
+            Some(endpoint) => drop(remembered.insert(hash, (now, endpoint.clone()))),
+            None => drop(remembered.remove(&hash)),
         }
         Ok(found)
     }
