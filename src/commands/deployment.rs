@@ -9,7 +9,9 @@ use secrecy::ExposeSecret;
 use super::accounts::Accounts;
 use super::{Common, Console};
 use crate::clock::{Clock, SharedClock, SystemClock};
-use crate::config::{AccountConfig, ClinicConfig, Config, Environment, ListConfig, SourceKind};
+use crate::config::{
+    AccountConfig, ClinicConfig, Config, ConfigErrors, Environment, ListConfig, SourceKind,
+};
 use crate::domain::ClinicId;
 use crate::keys::Keyring;
 use crate::patients::{PatientSource, Reference, SqlOptions, SqlSource};
@@ -119,6 +121,20 @@ impl Deployment {
             transport,
             opened: Arc::default(),
             clinic: None,
+        })
+    }
+
+    /// Reads the configuration again, for the clinics in it; store, keys and transport stay.
+    pub fn reread(&self, environment: &Environment) -> Result<Self, ConfigErrors> {
+        let config = Config::load(&self.config.path, environment)?;
+        Ok(Self {
+            config,
+            store: self.store.clone(),
+            console: self.console.clone(),
+            reconciler: self.reconciler.clone(),
+            transport: self.transport.clone(),
+            opened: self.opened.clone(),
+            clinic: self.clinic.clone(),
         })
     }
 
@@ -308,8 +324,10 @@ impl Deployment {
     }
 
     async fn enrol(&self, roster: &mut Roster, clinic: &ClinicConfig) -> anyhow::Result<()> {
+        // Held from here on, so that lists and account are of one client.
+        let accounts = self.accounts(clinic)?;
         let practice = self.practice(clinic).await?;
-        for (name, port) in self.accounts(clinic)? {
+        for (name, port) in accounts {
             let config = &clinic.accounts[&name];
             let provider = providers::provider(&config.provider)
                 .with_context(|| format!("there is no provider `{}`", config.provider))?;

@@ -13,6 +13,7 @@ use tokio::task::JoinSet;
 
 use super::{Common, Deployment, Exit};
 use crate::clock::timeout;
+use crate::config::Environment;
 use crate::http::{self, Receiver};
 use crate::reconcile::{Reconciler, Roster, Scope};
 use crate::scheduler::Schedule;
@@ -63,14 +64,15 @@ pub async fn serve(
     );
     let asked = deployment.reconciler().stop.clone();
     let mut tasks = JoinSet::new();
-    tasks.spawn(refresh(deployment.clone(), announce));
+    let (configured, current) = watch::channel(deployment.clone());
+    tasks.spawn(refresh(configured, announce));
     tasks.spawn(attend(deployment.clone(), roster.clone(), woken));
     let due = Arc::new(Notify::new());
     if let Some(schedule) = schedule(&deployment)? {
         let clock = deployment.reconciler().clock.clone();
         tasks.spawn(schedule.run(clock, due.clone(), asked.clone()));
     }
-    tasks.spawn(reconcile(deployment.clone(), roster, due));
+    tasks.spawn(reconcile(current, roster, due));
 
     let receiver = Arc::new(receiver);
     let (over, stopping) = tokio::sync::oneshot::channel();
@@ -133,10 +135,18 @@ fn schedule(deployment: &Deployment) -> anyhow::Result<Option<Schedule>> {
     Ok(cron.map(|cron| Schedule::new(cron, serve.time_zone, jitter)))
 }
 
-/// Reads accounts and lists anew from time to time.
-async fn refresh(deployment: Arc<Deployment>, announce: watch::Sender<Arc<Roster>>) {
-    let stop = &deployment.reconciler().stop;
-    while !pause(&deployment, ROSTER).await && !stop.is_asked() {
+/// Reads configuration, accounts and lists anew from time to time. A configuration that cannot be
+/// read is told, and the one before it stays.
+async fn refresh(configured: watch::Sender<Arc<Deployment>>, announce: watch::Sender<Arc<Roster>>) {
+    let mut deployment = configured.borrow().clone();
+    while !pause(&deployment, ROSTER).await {
+        match deployment.reread(&Environment::of_process()) {
+            Ok(reread) => deployment = Arc::new(reread),
+            Err(error) => {
+                tracing::error!(%error, "the configuration is wrong now; serve goes on with the one before");
+            }
+        }
+        configured.send(deployment.clone()).ok();
         drop(announce.send(deployment.roster().await));
         if let Err(error) = deployment.drop_old_bodies().await {
             tracing::warn!(%error, "old deliveries could not be emptied");
@@ -156,12 +166,13 @@ async fn attend(
 /// Reconciles every clinic each time the schedule says so; one after the other, so that no list has
 /// two turns at once.
 async fn reconcile(
-    deployment: Arc<Deployment>,
+    current: watch::Receiver<Arc<Deployment>>,
     roster: watch::Receiver<Arc<Roster>>,
     due: Arc<Notify>,
 ) {
-    let stop = deployment.reconciler().stop.clone();
+    let stop = current.borrow().reconciler().stop.clone();
     while !stop.is_asked() {
+        let deployment = current.borrow().clone();
         let woken = std::pin::pin!(due.notified());
         let slept = std::pin::pin!(deployment.clock().sleep(Duration::from_secs(1)));
         if matches!(select(woken, slept).await, Either::Right(_)) {
