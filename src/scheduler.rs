@@ -10,7 +10,6 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 use croner::Cron;
-use croner::parser::{CronParser, Seconds};
 use tokio::sync::Notify;
 
 use crate::clock::{Clock, SharedClock};
@@ -28,13 +27,11 @@ pub struct Schedule {
 }
 
 impl Schedule {
-    /// Reads a cron expression of five fields, or of six with seconds first; none where it is none.
-    ///
-    /// Each instant is put off by up to `jitter`, so that deployments do not all call at once.
+    /// Wakes when `cron` says so. Each instant is put off by up to `jitter`, so that deployments do
+    /// not all call at once.
     #[must_use]
-    pub fn parse(cron: &str, time_zone: Tz, jitter: Duration) -> Option<Self> {
-        let parser = CronParser::builder().seconds(Seconds::Optional).build();
-        parser.parse(cron).ok().map(|cron| Self { cron, time_zone, jitter })
+    pub const fn new(cron: Cron, time_zone: Tz, jitter: Duration) -> Self {
+        Self { cron, time_zone, jitter }
     }
 
     /// Returns the next instant after `now`, by the wall clock of the time zone: an hour that the
@@ -76,7 +73,8 @@ mod tests {
     use super::*;
 
     fn next(cron: &str, now: &str) -> String {
-        let schedule = Schedule::parse(cron, Tz::Europe__London, Duration::ZERO).unwrap();
+        let cron = crate::config::cron(cron).unwrap();
+        let schedule = Schedule::new(cron, Tz::Europe__London, Duration::ZERO);
         schedule.next(now.parse().unwrap()).unwrap().to_rfc3339()
     }
 
@@ -90,7 +88,7 @@ mod tests {
     #[test]
     fn what_is_no_cron_expression_is_refused() {
         for text in ["", "often", "* * *", "99 * * * *", "0 */15 * * * * *  *"] {
-            assert!(Schedule::parse(text, Tz::UTC, Duration::ZERO).is_none(), "{text}");
+            assert!(crate::config::cron(text).is_none(), "{text}");
         }
     }
 }

@@ -6,9 +6,12 @@ use std::sync::Arc;
 use anyhow::Context;
 use secrecy::{ExposeSecret, SecretString};
 
+use super::accounts::Accounts;
 use super::{Common, Console};
 use crate::clock::{Clock, SharedClock, SystemClock};
-use crate::config::{AccountConfig, ClinicConfig, Config, Environment, ListConfig, SourceKind};
+use crate::config::{
+    AccountConfig, ClinicConfig, Config, ConfigErrors, Environment, ListConfig, SourceKind,
+};
 use crate::domain::ClinicId;
 use crate::keys::Keyring;
 use crate::patients::{PatientSource, Reference, SqlOptions, SqlSource};
@@ -59,6 +62,7 @@ pub struct Deployment {
     pub console: Arc<Console>,
     reconciler: Reconciler,
     transport: Arc<dyn Transport>,
+    opened: Arc<Accounts>,
     clinic: Option<String>,
 }
 
@@ -109,7 +113,29 @@ impl Deployment {
             roster: Arc::default(),
         };
         let console = Arc::new(Console::default());
-        Ok(Self { config, store, console, reconciler, transport, clinic: None })
+        Ok(Self {
+            config,
+            store,
+            console,
+            reconciler,
+            transport,
+            opened: Arc::default(),
+            clinic: None,
+        })
+    }
+
+    /// Reads the configuration again, for the clinics in it; store, keys and transport stay.
+    pub fn reread(&self, environment: &Environment) -> Result<Self, ConfigErrors> {
+        let config = Config::load(&self.config.path, environment)?;
+        Ok(Self {
+            config,
+            store: self.store.clone(),
+            console: self.console.clone(),
+            reconciler: self.reconciler.clone(),
+            transport: self.transport.clone(),
+            opened: self.opened.clone(),
+            clinic: self.clinic.clone(),
+        })
     }
 
     /// Returns the loop.
@@ -211,7 +237,8 @@ impl Deployment {
                 .get(&list.account)
                 .with_context(|| format!("list `{}`: no account `{}`", list.slug, list.account))?;
             let port = held_as(port(account.as_ref(), list, &list.audience));
-            lists.push(self.managed(clinic, list, id, port).await?);
+            let managed = self.managed(clinic, list, id, port).await?;
+            lists.push(ManagedList { sender: account.sender().map(str::to_owned), ..managed });
         }
         lists.retain(|list| list.row.retired_at.is_none());
         let source = self.source(clinic).await?;
@@ -238,6 +265,7 @@ impl Deployment {
             row,
             policy,
             audience: list.audience.clone(),
+            sender: None,
             sharers: self.sharers(list).await?,
             port,
         })
@@ -297,8 +325,10 @@ impl Deployment {
     }
 
     async fn enrol(&self, roster: &mut Roster, clinic: &ClinicConfig) -> anyhow::Result<()> {
+        // Held from here on, so that lists and account are of one client.
+        let accounts = self.accounts(clinic)?;
         let practice = self.practice(clinic).await?;
-        for (name, port) in self.accounts(clinic)? {
+        for (name, port) in accounts {
             let config = &clinic.accounts[&name];
             let provider = providers::provider(&config.provider)
                 .with_context(|| format!("there is no provider `{}`", config.provider))?;
@@ -373,7 +403,7 @@ impl Deployment {
             transport: self.transport.clone(),
             clock: self.reconciler.clock.clone(),
         };
-        Ok((provider.connect)(opening)?)
+        Ok(self.opened.open(provider, opening)?)
     }
 }
 

@@ -167,7 +167,7 @@ async fn webhooks(
             Well(format!("its {} webhooks are as they should be", looked.len()))
         }
         Ok(_) => Mend(
-            "a webhook is gone or was changed at the provider: run `listwarden webhook register`".to_owned(),
+            "a webhook is gone, was changed at the provider, or was never finished: run `listwarden webhook register`".to_owned(),
         ),
         Err(error) => Mend(format!("{error:#}")),
     })

@@ -118,6 +118,7 @@ pub fn print(outcome: &ClinicOutcome) {
 }
 
 /// Returns a class as people say it.
+#[must_use]
 pub fn spoken(class: Class) -> String {
     class.word().replace('_', " ")
 }

@@ -6,11 +6,14 @@ use std::time::Duration;
 
 use anyhow::Context;
 use clap::Args;
+use futures::future::{Either, select};
 use tokio::net::TcpListener;
 use tokio::sync::{Notify, watch};
+use tokio::task::JoinSet;
 
 use super::{Common, Deployment, Exit};
 use crate::clock::timeout;
+use crate::config::Environment;
 use crate::http::{self, Receiver};
 use crate::reconcile::{Reconciler, Roster, Scope};
 use crate::scheduler::Schedule;
@@ -25,6 +28,8 @@ pub struct Options {
 
 /// What was begun is finished within this, or left to the next start: it is in the store.
 const GRACE: Duration = Duration::from_secs(10);
+/// How often it is looked whether deliveries can still be written.
+const LOOK: Duration = Duration::from_millis(500);
 /// How old the list of accounts and lists may get: a list that was pinned meanwhile shows then.
 const ROSTER: Duration = Duration::from_mins(1);
 
@@ -58,34 +63,37 @@ pub async fn serve(
         woken.clone(),
     );
     let asked = deployment.reconciler().stop.clone();
-    let mut tasks = tokio::task::JoinSet::new();
-    tasks.spawn(refresh(deployment.clone(), announce));
+    let mut tasks = JoinSet::new();
+    let (configured, current) = watch::channel(deployment.clone());
+    tasks.spawn(refresh(configured, announce));
     tasks.spawn(attend(deployment.clone(), roster.clone(), woken));
     let due = Arc::new(Notify::new());
     if let Some(schedule) = schedule(&deployment)? {
         let clock = deployment.reconciler().clock.clone();
         tasks.spawn(schedule.run(clock, due.clone(), asked.clone()));
     }
-    tasks.spawn(reconcile(deployment.clone(), roster, due));
+    tasks.spawn(reconcile(current, roster, due));
 
-    let ask = asked.clone();
-    let until = async move {
-        drop(stop.await);
-        ask.ask();
-    };
-    let stopping = asked.clone();
-    let served = axum::serve(listener, http::router(Arc::new(receiver)));
+    let receiver = Arc::new(receiver);
+    let (over, stopping) = tokio::sync::oneshot::channel();
+    let until = async move { drop(stopping.await) };
+    let served = axum::serve(listener, http::router(receiver.clone()));
     let served = served.with_graceful_shutdown(until).into_future();
+    let mut died = None;
     // A client that neither goes on nor hangs up must not keep us.
     let patience = async {
-        while !stopping.is_asked() {
-            deployment.clock().sleep(Duration::from_millis(200)).await;
+        let ended = select(Box::pin(stop), Box::pin(death(&mut tasks, &receiver, &deployment)));
+        if let Either::Right((error, _)) = ended.await {
+            tracing::error!(%error, "serve ends; whoever started it starts it again");
+            died = Some(error);
         }
+        asked.ask();
+        over.send(()).ok();
         deployment.clock().sleep(GRACE).await;
     };
-    match futures::future::select(Box::pin(served), Box::pin(patience)).await {
-        futures::future::Either::Left((served, _)) => served?,
-        futures::future::Either::Right(((), _)) => {
+    match select(Box::pin(served), Box::pin(patience)).await {
+        Either::Left((served, _)) => served?,
+        Either::Right(((), _)) => {
             tracing::warn!("some connections were still open when the time was over");
         }
     }
@@ -93,20 +101,52 @@ pub async fn serve(
     if timeout(deployment.clock(), GRACE, finished).await.is_err() {
         tracing::warn!("stopped in the midst of a run; the next one goes on from there");
     }
-    Ok(())
+    died.map_or(Ok(()), Err)
+}
+
+/// Resolves when a part of the process has ended, which none does before it is asked to.
+async fn death(
+    tasks: &mut JoinSet<()>,
+    receiver: &Receiver,
+    deployment: &Deployment,
+) -> anyhow::Error {
+    loop {
+        let looked = deployment.clock().sleep(LOOK);
+        match select(Box::pin(tasks.join_next()), looked).await {
+            Either::Left((ended, _)) => return cause(ended),
+            Either::Right(_) if receiver.is_alive() => {}
+            Either::Right(_) => return anyhow::anyhow!("the task that writes deliveries has died"),
+        }
+    }
+}
+
+/// Says how a background task ended; never what it panicked with.
+fn cause(ended: Option<Result<(), tokio::task::JoinError>>) -> anyhow::Error {
+    match ended {
+        Some(Err(error)) if error.is_panic() => anyhow::anyhow!("a background task panicked"),
+        _ => anyhow::anyhow!("a background task ended before it was asked to"),
+    }
 }
 
 fn schedule(deployment: &Deployment) -> anyhow::Result<Option<Schedule>> {
     let serve = &deployment.config.serve;
     let jitter = serve.jitter.to_std()?;
-    let cron = serve.schedule.as_deref();
-    Ok(cron.and_then(|cron| Schedule::parse(cron, serve.time_zone, jitter)))
+    let cron = serve.schedule.clone();
+    Ok(cron.map(|cron| Schedule::new(cron, serve.time_zone, jitter)))
 }
 
-/// Reads accounts and lists anew from time to time.
-async fn refresh(deployment: Arc<Deployment>, announce: watch::Sender<Arc<Roster>>) {
-    let stop = &deployment.reconciler().stop;
-    while !pause(&deployment, ROSTER).await && !stop.is_asked() {
+/// Reads configuration, accounts and lists anew from time to time. A configuration that cannot be
+/// read is told, and the one before it stays.
+async fn refresh(configured: watch::Sender<Arc<Deployment>>, announce: watch::Sender<Arc<Roster>>) {
+    let mut deployment = configured.borrow().clone();
+    while !pause(&deployment, ROSTER).await {
+        match deployment.reread(&Environment::of_process()) {
+            Ok(reread) => deployment = Arc::new(reread),
+            Err(error) => {
+                tracing::error!(%error, "the configuration is wrong now; serve goes on with the one before");
+            }
+        }
+        configured.send(deployment.clone()).ok();
         drop(announce.send(deployment.roster().await));
         if let Err(error) = deployment.drop_old_bodies().await {
             tracing::warn!(%error, "old deliveries could not be emptied");
@@ -126,16 +166,16 @@ async fn attend(
 /// Reconciles every clinic each time the schedule says so; one after the other, so that no list has
 /// two turns at once.
 async fn reconcile(
-    deployment: Arc<Deployment>,
+    current: watch::Receiver<Arc<Deployment>>,
     roster: watch::Receiver<Arc<Roster>>,
     due: Arc<Notify>,
 ) {
-    let stop = deployment.reconciler().stop.clone();
+    let stop = current.borrow().reconciler().stop.clone();
     while !stop.is_asked() {
+        let deployment = current.borrow().clone();
         let woken = std::pin::pin!(due.notified());
         let slept = std::pin::pin!(deployment.clock().sleep(Duration::from_secs(1)));
-        if matches!(futures::future::select(woken, slept).await, futures::future::Either::Right(_))
-        {
+        if matches!(select(woken, slept).await, Either::Right(_)) {
             continue;
         }
         let reconciler = deployment.reconciler().attending(roster.borrow().clone());
@@ -179,4 +219,19 @@ async fn pause(deployment: &Deployment, whole: Duration) -> bool {
         waited += step;
     }
     false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_task_that_ends_by_itself_is_told_and_never_what_it_panicked_with() {
+        let mut tasks = JoinSet::new();
+        tasks.spawn(async { panic!("ann@post.test") });
+        assert_eq!(cause(tasks.join_next().await).to_string(), "a background task panicked");
+        tasks.spawn(async {});
+        let ended = "a background task ended before it was asked to";
+        assert_eq!(cause(tasks.join_next().await).to_string(), ended);
+    }
 }

@@ -31,6 +31,7 @@ use crate::domain::policy::OptOutScope;
 pub use digest::policy_digest;
 pub use problem::{ConfigErrors, Problem};
 pub use secrets::{SecretError, Secrets};
+pub use serve::cron;
 pub use shared::ListRef;
 pub use url::DatabaseUrl;
 
@@ -76,14 +77,15 @@ pub struct RunSettings {
 }
 
 /// How `listwarden serve` serves.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct ServeSettings {
     /// The address and port to listen on.
     pub listen: std::net::SocketAddr,
-    /// How providers reach us, without a path; signatures may cover it.
+    /// How providers reach us, with the path that the proxy before us takes off; signatures may
+    /// cover it.
     pub public_url: Option<String>,
     /// When to reconcile every clinic: a cron expression of six fields, seconds first.
-    pub schedule: Option<String>,
+    pub schedule: Option<croner::Cron>,
     /// The time zone of the schedule.
     pub time_zone: Tz,
     /// The longest a scheduled run is put off by chance, so that deployments do not all call at once.

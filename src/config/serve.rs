@@ -1,6 +1,7 @@
 //! How `listwarden serve` serves: the section `[serve]`.
 
 use chrono_tz::Tz;
+use croner::Cron;
 use croner::parser::{CronParser, Seconds};
 
 use super::ServeSettings;
@@ -32,10 +33,11 @@ fn listen(section: &Section<'_>) -> std::net::SocketAddr {
 
 /// Providers are given this URL, and some sign it.
 fn public_url(section: &Section<'_>) -> Option<String> {
-    const CURE: &str = "Write how providers reach this deployment, such as \"https://hooks.clinic.example\", without a query";
+    const CURE: &str = "Write how providers reach this deployment, such as \"https://hooks.clinic.example\", without a query, a fragment or a user. A path such as /listwarden is fine where the proxy takes it off again";
     let text = section.text("public_url")?;
     let sound = url::Url::parse(&text).ok().filter(|url| {
-        matches!(url.scheme(), "http" | "https") && url.query().is_none() && url.has_host()
+        let plain = url.query().is_none() && url.fragment().is_none() && url.username().is_empty();
+        matches!(url.scheme(), "http" | "https") && url.has_host() && plain
     });
     if sound.is_none() {
         section.problem("public_url", "is no URL that providers can send to", CURE);
@@ -43,19 +45,20 @@ fn public_url(section: &Section<'_>) -> Option<String> {
     sound.map(|_| text.trim_end_matches('/').to_owned())
 }
 
-fn schedule(section: &Section<'_>) -> Option<String> {
+fn schedule(section: &Section<'_>) -> Option<Cron> {
     const CURE: &str = "Write a cron expression, such as \"0 */15 * * * *\": second, minute, hour, day, month, day of the week";
     let text = section.text("schedule")?;
-    let known = is_cron(&text);
-    if !known {
+    let cron = cron(&text);
+    if cron.is_none() {
         section.problem("schedule", "is no cron expression", CURE);
     }
-    known.then_some(text)
+    cron
 }
 
-/// Five fields, or six with seconds first.
-fn is_cron(text: &str) -> bool {
-    CronParser::builder().seconds(Seconds::Optional).build().parse(text).is_ok()
+/// Reads a cron expression of five fields, or of six with seconds first; none where it is none.
+#[must_use]
+pub fn cron(text: &str) -> Option<Cron> {
+    CronParser::builder().seconds(Seconds::Optional).build().parse(text).ok()
 }
 
 fn time_zone(section: &Section<'_>) -> Tz {

@@ -137,6 +137,13 @@ impl Draft {
         }
     }
 
+    /// Names what somebody did by whom, what and when: told by a webhook or read later, it is the
+    /// same act.
+    #[must_use]
+    pub fn act(contact: ContactId, kind: EventKind, at: DateTime<Utc>) -> String {
+        format!("{contact}/{kind}/{}", at.timestamp_millis())
+    }
+
     /// Gives it its id and its time of recording.
     #[must_use]
     pub const fn into_event(self, id: EventId, recorded_at: DateTime<Utc>) -> Event {

@@ -1,4 +1,5 @@
-//! Health: alive is answering at all; ready is being able to keep what is delivered.
+//! Health: alive is that nothing of the process has died; ready is being able to keep what is
+//! delivered.
 
 use std::sync::Arc;
 
@@ -7,9 +8,13 @@ use http::StatusCode;
 
 use super::Receiver;
 
-/// Answers as long as the process turns.
-pub(super) async fn live() -> &'static str {
-    "alive\n"
+/// Answers 200 as long as deliveries can be written.
+pub(super) async fn live(State(receiver): State<Arc<Receiver>>) -> (StatusCode, &'static str) {
+    if receiver.is_alive() {
+        (StatusCode::OK, "alive\n")
+    } else {
+        (StatusCode::SERVICE_UNAVAILABLE, "deliveries cannot be written any more\n")
+    }
 }
 
 /// Answers 200 while the store takes deliveries.

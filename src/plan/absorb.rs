@@ -5,9 +5,9 @@
 
 use std::borrow::Cow;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 
-use super::{ListFacts, Verdict, judge};
+use super::{ListFacts, Verdict, judge, opt_out};
 use crate::domain::event::CLOCK_SKEW;
 use crate::domain::{
     Actor, Base, By, Contact, ContactFacts, Draft, Entry, EventKind, Holder, Intent, Invitation,
@@ -107,9 +107,6 @@ pub fn unconfirmed(
 /// What an invitation that the contact began itself is kept under.
 const SIGNED_UP_THERE: &str = "signed up there";
 
-/// Providers give whole seconds: an opt-out may have happened at the end of one (L2).
-pub(crate) const COARSE: TimeDelta = TimeDelta::milliseconds(999);
-
 /// One observed member with everything that is needed to read it.
 #[derive(Clone, Copy)]
 struct Seen<'a> {
@@ -193,14 +190,14 @@ impl Seen<'_> {
 
     /// An opt-out by the person; or a member put away before we knew it, which counts as one.
     fn opted_out(&self) -> (Vec<Draft>, Adoption) {
-        let kind =
-            if self.observed.complained { EventKind::Complained } else { EventKind::Withdrawn };
+        let (list, at) = ((self.list.id, self.list.slug), self.changed_at());
+        let mut draft = opt_out(list, self.contact.channel, self.observed.complained, at, self.now);
         let adoption = Adoption { base: Some(self.base()), ..Adoption::default() };
-        if self.contact.standing.has_on_record(kind, self.changed_at(), TimeSource::Provider) {
+        if self.contact.standing.has_on_record(draft.kind, at, draft.clock) {
             return (Vec::new(), adoption);
         }
-        let mut draft = self.draft(kind, self.changed_at());
-        draft.occurred_at = draft.occurred_at.map(|at| at.max(self.now.min(at + COARSE)));
+        draft.contact = Some(self.contact.id);
+        draft.unique = Draft::act(self.contact.id, draft.kind, at.unwrap_or(self.observed.seen_at));
         draft.method = Some(format!("found {} at the provider", self.observed.status));
         if self.observed.status == MemberStatus::Archived {
             draft.actor = Actor::Provider;
@@ -363,8 +360,7 @@ impl Seen<'_> {
         draft.contact = Some(self.contact.id);
         draft.list = Some(self.list.id);
         draft.occurred_at = at;
-        let stamp = at.unwrap_or(self.observed.seen_at).timestamp_millis();
-        draft.unique = format!("{}/{kind}/{stamp}", self.contact.id);
+        draft.unique = Draft::act(self.contact.id, kind, at.unwrap_or(self.observed.seen_at));
         draft
     }
 }

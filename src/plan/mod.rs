@@ -14,6 +14,7 @@ pub mod act;
 pub mod brake;
 pub mod consents;
 pub mod eligibility;
+pub mod opt_out;
 pub mod payload;
 pub mod reply;
 
@@ -22,6 +23,7 @@ use chrono::{DateTime, Utc};
 pub use absorb::Adoption;
 pub use brake::Gauge;
 pub use eligibility::{Verdict, Wanted, judge};
+pub use opt_out::opt_out;
 
 use crate::domain::{
     Class, Contact, ContactFacts, Draft, EventId, Link, ListId, MemberStatus, Operation, Policy,

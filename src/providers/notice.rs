@@ -29,6 +29,16 @@ pub struct Notice {
     pub word: Word,
 }
 
+impl Notice {
+    /// Tells whether it is about the list `audience` that sends from `sender`: it names them, or
+    /// neither.
+    #[must_use]
+    pub fn is_about(&self, audience: &str, sender: Option<&str>) -> bool {
+        self.list.as_deref().is_none_or(|named| named == audience)
+            && self.sender.as_deref().is_none_or(|named| Some(named) == sender)
+    }
+}
+
 /// What a notice says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Word {
@@ -95,4 +105,34 @@ pub trait NoticeReader: std::fmt::Debug + Send + Sync {
         since: Option<DateTime<Utc>>,
         cursor: Option<&PageCursor>,
     ) -> Result<NoticePage, ProviderError>;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_two_senders_in_one_account_each_takes_only_its_own() {
+        let named = |list: Option<&str>, sender: Option<&str>| Notice {
+            id: None,
+            at: None,
+            list: list.map(str::to_owned),
+            sender: sender.map(str::to_owned),
+            address: None,
+            member: None,
+            word: Word::Changed,
+        };
+        for (notice, first, second) in [
+            (named(None, Some("+447700900001")), true, false),
+            (named(None, Some("+447700900002")), false, true),
+            (named(None, Some("+447700900003")), false, false),
+            (named(Some("a"), Some("+447700900001")), true, false),
+            (named(Some("b"), Some("+447700900001")), false, false),
+            (named(None, None), true, true),
+        ] {
+            assert_eq!(notice.is_about("a", Some("+447700900001")), first, "{notice:?}");
+            assert_eq!(notice.is_about("b", Some("+447700900002")), second, "{notice:?}");
+        }
+        assert!(!named(None, Some("+447700900001")).is_about("a", None));
+    }
 }

@@ -57,6 +57,11 @@ pub trait WebhookAdmin: std::fmt::Debug + Send + Sync {
     /// Whose acts are told to an endpoint of their own: one hook is made for each.
     fn origins(&self) -> &'static [Origin];
 
+    /// Whether there is one place for a hook, which a new one has to take over.
+    fn has_one_place(&self) -> bool {
+        false
+    }
+
     /// Reads the hooks there are.
     async fn hooks(&self) -> Result<Vec<Hook>, ProviderError>;
 

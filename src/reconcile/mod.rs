@@ -27,6 +27,7 @@ mod scrub;
 mod settings;
 mod sharing;
 mod tenure;
+mod told;
 mod worker;
 
 use std::sync::Arc;
@@ -39,6 +40,7 @@ pub use preview::{Preview, PreviewRow};
 pub use progress::{Progress, Silent};
 pub use roster::{ManagedAccount, Roster};
 pub use tenure::Stop;
+pub use told::opt_out;
 
 use crate::clock::SharedClock;
 use crate::domain::policy::OptOutScope;
@@ -100,6 +102,8 @@ pub struct ManagedList<L: ?Sized = dyn ListWriter> {
     pub account: String,
     /// The provider's id of the list, by the configuration.
     pub audience: String,
+    /// The sender of its texts, where it has one.
+    pub sender: Option<String>,
     /// The lists that share the audience (L27).
     pub sharers: Vec<KnownList>,
     /// The provider.
@@ -115,6 +119,7 @@ impl<L: ?Sized> Clone for ManagedList<L> {
             policy_digest: self.policy_digest.clone(),
             account: self.account.clone(),
             audience: self.audience.clone(),
+            sender: self.sender.clone(),
             sharers: self.sharers.clone(),
             port: self.port.clone(),
         }

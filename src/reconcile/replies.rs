@@ -4,19 +4,18 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::TimeDelta;
 
 use super::roster::ManagedAccount;
 use super::tenure::Tenure;
+use super::told::{evidence, opt_out, says};
 use super::{ManagedList, Practice, ReconcileError, Reconciler};
-use crate::domain::policy::OptOutScope;
 use crate::domain::{
-    Actor, Address, Channel, ClinicId, ContactId, Draft, EventKind, Personal, Standing, TimeSource,
+    Actor, Address, ClinicId, ContactId, Draft, EventKind, Personal, Standing, TimeSource,
 };
-use crate::plan::absorb::COARSE;
-use crate::plan::reply::{Answered, Meaning, answer, meaning};
-use crate::providers::{Keyword, Notice, ProviderError, Word};
-use crate::store::{Adopted, LinkRow, NewReview, NoticeRow, ProvenOptOut, ReviewKind, Told};
+use crate::plan::reply::{Answered, Meaning, answer};
+use crate::providers::{Notice, ProviderError, Word};
+use crate::store::{Adopted, LinkRow, NewReview, NoticeRow, ReviewKind, Told};
 
 /// Failures that may pass by themselves make a number undeliverable when there are as many as this
 /// within [`FAILING`].
@@ -112,11 +111,10 @@ impl Reconciler {
         address: &Address,
     ) -> Result<(), ReconcileError> {
         let clinic = practice.id;
-        let opt_out = ProvenOptOut {
-            clinic,
-            channel: list.row.channel,
-            hashes: self.store.address_hashes(clinic, address),
-            draft: opt_out(practice, list, notice, self.clock.now()),
+        let now = self.clock.now();
+        let told = || self.clock.id().to_string();
+        let Some(opt_out) = opt_out(&self.store, practice, list, notice, told, now) else {
+            return Ok(());
         };
         self.store.opt_outs_record(&tenure.lease, clinic, &[opt_out]).await?;
         let contact = self.store.contact_find(clinic, address).await?.map(|contact| contact.id);
@@ -321,50 +319,4 @@ impl Reconciler {
         draft.unique = format!("notice/{told}/{kind}");
         draft
     }
-}
-
-/// Returns what the ledger is to say of an opt-out that a notice tells: on its channel, or on every
-/// one where the clinic decided so.
-pub(crate) fn opt_out(
-    practice: &Practice,
-    list: &ManagedList,
-    notice: &Notice,
-    now: DateTime<Utc>,
-) -> Draft {
-    let (kind, method, told) = match &notice.word {
-        Word::OptedOut { complained: true, evidence } => {
-            (EventKind::Complained, "told by the provider at once", evidence.clone())
-        }
-        Word::OptedOut { evidence, .. } => {
-            (EventKind::Withdrawn, "told by the provider at once", evidence.clone())
-        }
-        _ if says(notice) == Some(Meaning::OptOut { own_words: true }) => {
-            (EventKind::Withdrawn, "asked in own words, by text", None)
-        }
-        _ => (EventKind::Withdrawn, "replied STOP", None),
-    };
-    let mut draft = Draft::new(kind, Actor::Person, TimeSource::Provider, &list.row.slug);
-    let here = practice.opt_out_scope == OptOutScope::Channel || list.row.channel != Channel::Sms;
-    draft.channel = here.then_some(list.row.channel);
-    draft.list = Some(list.row.id);
-    draft.method = Some(method.to_owned());
-    draft.evidence = told.or_else(|| evidence(notice));
-    draft.occurred_at = notice.at.map(|at| at.max(now.min(at + COARSE)));
-    draft.unique = notice.id.as_ref().map(|id| format!("notice/{id}")).unwrap_or_default();
-    draft
-}
-
-/// Tells what a reply means; none where the notice is none. What the provider took for STOP is one.
-fn says(notice: &Notice) -> Option<Meaning> {
-    let Word::Replied { text, taken_for } = &notice.word else { return None };
-    Some(match (taken_for, meaning(text.expose())) {
-        (Some(Keyword::Stop), _) => Meaning::OptOut { own_words: false },
-        // The provider has answered.
-        (Some(Keyword::Help), Meaning::Help) => Meaning::Other,
-        (_, meaning) => meaning,
-    })
-}
-
-fn evidence(notice: &Notice) -> Option<String> {
-    notice.id.as_ref().map(|id| format!("text message {id}"))
 }

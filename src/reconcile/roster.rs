@@ -46,16 +46,16 @@ impl Roster {
     }
 
     /// Returns the lists that a notice is about: those with the audience it names, else all of the
-    /// account's, in whatever clinic (L27).
+    /// account's, in whatever clinic (L27); of one that names a sender, only those that send from it.
     pub fn lists_of<'a>(
         &'a self,
         account: &'a ManagedAccount,
         notice: &'a Notice,
     ) -> impl Iterator<Item = (&'a Practice, &'a ManagedList)> {
-        let named = |list: &ManagedList| {
-            notice.list.as_ref().is_none_or(|audience| *audience == list.audience)
-        };
-        self.lists().filter(move |(_, list)| list.account == account.account && named(list))
+        self.lists().filter(move |(_, list)| {
+            list.account == account.account
+                && notice.is_about(&list.audience, list.sender.as_deref())
+        })
     }
 
     /// Returns every list with its practice.

@@ -49,6 +49,8 @@ pub struct ProvenOptOut {
     pub channel: Channel,
     /// Hashes of the address under every live key, the current one first.
     pub hashes: Vec<AddressHash>,
+    /// When it happened, by the provider: it names the act. Without, the draft's own key does.
+    pub at: Option<DateTime<Utc>>,
     /// What the ledger is to say; whose address it is, is found by the hashes.
     pub draft: Draft,
 }
@@ -259,22 +261,18 @@ impl Store {
     ) -> Result<()> {
         super::ledger::ledger_lock(tx, clinic).await?;
         let contacts = self.contacts_by_hash(tx, clinic, opt_outs).await?;
-        let standings = standings(tx, clinic, &contacts).await?;
-        let is_new = |(opt_out, contact): &(&&ProvenOptOut, &ContactId)| {
-            let draft = &opt_out.draft;
-            !standings.get(contact).is_some_and(|standing| {
-                standing.has_on_record(draft.kind, draft.occurred_at, draft.clock)
-            })
-        };
-        let events: Vec<Event> = opt_outs
-            .iter()
-            .zip(&contacts)
-            .filter(is_new)
-            .map(|(opt_out, contact)| {
-                let draft = Draft { contact: Some(*contact), ..opt_out.draft.clone() };
-                draft.into_event(EventId(self.clock.id()), now)
-            })
-            .collect();
+        let mut standings = standings(tx, clinic, &contacts).await?;
+        let mut events: Vec<Event> = Vec::new();
+        for (opt_out, contact) in opt_outs.iter().zip(&contacts) {
+            let standing = standings.entry(*contact).or_default();
+            let draft = opt_out.draft_of(*contact);
+            if !standing.has_on_record(draft.kind, draft.occurred_at, draft.clock) {
+                let event = draft.into_event(EventId(self.clock.id()), now);
+                // One act, told twice together, is one line.
+                standing.apply(&event);
+                events.push(event);
+            }
+        }
         self.append_in(tx, clinic, &events).await?;
         let rows = id_rows(contacts.iter().map(|contact| contact.0))?;
         super::following::links_lock(tx, clinic, &rows).await?;
@@ -424,6 +422,12 @@ async fn standings(
 }
 
 impl ProvenOptOut {
+    fn draft_of(&self, contact: ContactId) -> Draft {
+        let draft = Draft { contact: Some(contact), ..self.draft.clone() };
+        let act = self.at.map(|at| Draft::act(contact, draft.kind, at));
+        Draft { unique: act.unwrap_or_else(|| draft.unique.clone()), ..draft }
+    }
+
     fn contact_puts(&self, mut id: impl FnMut() -> Uuid) -> impl Iterator<Item = ContactPut<'_>> {
         self.hashes.iter().map(move |hash| ContactPut {
             id: id(),

@@ -4,15 +4,15 @@
 use std::sync::Arc;
 
 use chrono::TimeDelta;
-use listwarden::commands::{Exit, reconcile};
+use listwarden::commands::{Ending, Exit, reconcile};
 use listwarden::domain::{PatientRecord, PatientStatus};
 use listwarden::reconcile::{ListState, Scope};
-use listwarden::simulator::mailchimp::Status;
+use listwarden::simulator::mailchimp::{Fault, Rule, Status};
 
 use crate::on_both_engines;
-use crate::transport::{Side, Stopping};
+use crate::transport::{Counting, Side, Stopping};
 use crate::webhooks::Serving;
-use crate::world::{Engine, World, address, state};
+use crate::world::{Engine, World, address, email, state};
 
 impl World {
     /// Ann is on the newsletter and on `recalls`, whose audience is returned.
@@ -137,6 +137,106 @@ on_both_engines! {
         world.approves(braked.lists[0].run.unwrap()).await;
         world.runs().await;
         assert_eq!(world.count_there(Status::Archived), 9, "all of them together");
+        world.end().await;
+    }
+}
+
+on_both_engines! {
+    async fn between_two_changes_of_a_run_whoever_waits_is_attended_to(mut world: World) {
+        world.asks_one_thing_at_a_time().await;
+        let (recalls, _serving) = world.ann_on_both().await;
+        for name in ["ben", "eve", "kim"] {
+            world.consenting(name).await;
+        }
+        let transport = Arc::new(Stopping::at(1, Side::After));
+        let cron = world.process_over(transport.clone()).await;
+        let scope = Scope { list: Some("newsletter".to_owned()), full: true };
+        let running =
+            tokio::spawn(async move { reconcile::reconcile(&cron, &scope, true).await.unwrap() });
+        transport.reached().await;
+        world.unsubscribes("ann");
+        world.simulator.deliver_webhooks().await;
+        world.pass(TimeDelta::seconds(1));
+        transport.let_go();
+        assert_eq!(running.await.unwrap(), Exit::InStep);
+        assert_eq!(world.there_on(&recalls, "ann"), Status::Unsubscribed);
+        assert_eq!(world.deliveries_waiting().await, 0);
+        world.end().await;
+    }
+}
+
+on_both_engines! {
+    async fn of_two_accounts_one_that_fails_keeps_the_other_from_nothing(mut world: World) {
+        let recalls = world.adds_list_of_another_account("recalls").await;
+        let serving = world.ann_and_webhooks().await;
+        world.simulator.contact(&recalls, &address("ann")).confirm().unwrap();
+        world.runs().await;
+        world.simulator.deliver_webhooks().await;
+        serving.attends().await;
+        world.pass(TimeDelta::hours(1));
+        let refused = Fault::TooManyRequests { retry_after: Some(600) };
+        let path = format!("/3.0/lists/{}", world.audience);
+        world.simulator.script(Rule::next(refused).on("GET", &path).times(99));
+        world.unsubscribes("ann");
+        world.simulator.deliver_webhooks().await;
+        assert!(serving.reconciler.attend().await.unwrap(), "the first account's is left");
+        assert_eq!(world.there_on(&recalls, "ann"), Status::Unsubscribed);
+        assert_eq!(world.told("ann").await.last().unwrap(), "withdrawn");
+        world.simulator.clear_faults();
+        serving.attends().await;
+        assert_eq!(world.deliveries_waiting().await, 0);
+        world.end().await;
+    }
+}
+
+on_both_engines! {
+    async fn a_burst_over_a_new_roster_is_attended_to_whole(mut world: World) {
+        let serving = world.many_and_webhooks(10).await;
+        for number in 0..5 {
+            world.unsubscribes(&format!("p{number}"));
+        }
+        assert_eq!(world.simulator.deliver_webhooks().await, 5);
+        let anew = serving.reconciler.attending(world.deployment.roster().await);
+        for number in 5..10 {
+            world.unsubscribes(&format!("p{number}"));
+        }
+        assert_eq!(world.simulator.deliver_webhooks().await, 5);
+        assert!(!anew.attend().await.unwrap());
+        assert_eq!(world.deliveries_waiting().await, 0);
+        assert_eq!(world.withdrawals_on_record().await, 10);
+        world.runs().await;
+        world.end().await;
+    }
+}
+
+on_both_engines! {
+    async fn a_list_that_has_ended_is_left_alone(mut world: World) {
+        let (recalls, serving) = world.ann_on_both().await;
+        let config = world.deployment.clinics().next().unwrap();
+        world.deployment.list_end(config, "recalls", Ending::Retire).await.unwrap();
+        world.simulator.deliver_webhooks().await;
+        let before = world.simulator.member(&recalls, &address("ann"));
+        world.unsubscribes("ann");
+        world.simulator.deliver_webhooks().await;
+        // It still has the list that has ended meanwhile.
+        serving.attends().await;
+        assert_eq!(world.simulator.member(&recalls, &address("ann")), before);
+        assert_eq!(world.deliveries_waiting().await, 0);
+        world.end().await;
+    }
+}
+
+on_both_engines! {
+    async fn whoever_asks_shares_the_connections_of_the_account(world: World) {
+        let transport = Arc::new(Counting::new());
+        let process = world.process_over(transport.clone()).await;
+        let roster = process.roster().await;
+        let practice = process.practice(process.clinics().next().unwrap()).await.unwrap();
+        let (sweep, urgent) = (&practice.lists[0].port, &roster.practices[0].lists[0].port);
+        let ann = email("ann");
+        let reads = (0..60).map(|n| if n % 2 == 0 { sweep } else { urgent });
+        futures::future::join_all(reads.map(|port| port.member_by_address(&ann))).await;
+        assert_eq!(transport.peak(), sweep.capabilities().in_flight);
         world.end().await;
     }
 }

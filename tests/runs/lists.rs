@@ -1,6 +1,8 @@
 //! Two lists of one clinic: an opt-out on one ends the other (L15).
 
 use chrono::TimeDelta;
+use listwarden::commands::Deployment;
+use listwarden::config::Environment;
 use listwarden::simulator::mailchimp::Status;
 
 use crate::on_both_engines;
@@ -76,6 +78,22 @@ on_both_engines! {
         world.clinic.delete("ann", world.now()).await.unwrap();
         world.runs().await;
         assert_eq!((world.there("ann"), world.on(&recalls, "ann")), (None, None));
+        world.end().await;
+    }
+}
+
+on_both_engines! {
+    async fn a_configuration_that_is_read_again_replaces_the_one_before_unless_it_is_wrong(
+        world: World
+    ) {
+        let path = world.folder.path().join("clinics/riverside.toml");
+        let good = std::fs::read_to_string(&path).unwrap();
+        let title = |deployment: &Deployment| deployment.clinics().next().unwrap().title.clone();
+        std::fs::write(&path, good.replace("\"Riverside\"", "\"Riverbank\"")).unwrap();
+        let reread = world.deployment.reread(&Environment::default()).unwrap();
+        assert_eq!((title(&world.deployment), title(&reread)), ("Riverside".into(), "Riverbank".into()));
+        std::fs::write(&path, good.replace("provider =", "provided =")).unwrap();
+        assert!(reread.reread(&Environment::default()).is_err());
         world.end().await;
     }
 }

@@ -72,3 +72,35 @@ impl Transport for Stopping {
         answer
     }
 }
+
+/// A transport that counts how many requests are under way at once.
+#[derive(Debug)]
+pub struct Counting {
+    inner: HttpTransport,
+    under_way: AtomicUsize,
+    peak: AtomicUsize,
+}
+
+impl Counting {
+    pub fn new() -> Self {
+        let (under_way, peak) = (AtomicUsize::new(0), AtomicUsize::new(0));
+        Self { inner: HttpTransport::new().unwrap(), under_way, peak }
+    }
+
+    pub fn peak(&self) -> usize {
+        self.peak.load(Ordering::SeqCst)
+    }
+}
+
+#[async_trait]
+impl Transport for Counting {
+    async fn send(&self, request: Request<Bytes>) -> Result<Response<Bytes>, TransportError> {
+        let now = self.under_way.fetch_add(1, Ordering::SeqCst) + 1;
+        self.peak.fetch_max(now, Ordering::SeqCst);
+        // Whoever may start beside this one has started then.
+        tokio::task::yield_now().await;
+        let answer = self.inner.send(request).await;
+        self.under_way.fetch_sub(1, Ordering::SeqCst);
+        answer
+    }
+}

@@ -10,11 +10,14 @@ use axum::body::Body;
 use chrono::TimeDelta;
 use http::{Request, StatusCode};
 use listwarden::commands::webhook;
+use listwarden::domain::Origin;
 use listwarden::http::{Receiver, router};
 use listwarden::reconcile::Reconciler;
 use listwarden::simulator::mailchimp::{
     Answer, Attempt, ContactAct, DeliveryRules, Fault, Risk, Status, WebhookSender, signature,
 };
+use listwarden::store::NewEndpoint;
+use secrecy::ExposeSecret;
 use tokio::sync::{Notify, watch};
 use tower::ServiceExt;
 
@@ -356,6 +359,50 @@ on_both_engines! {
         serving.attends().await;
         let there = world.simulator.member(&recalls, &address("ann")).unwrap().status;
         assert_eq!(there, Status::Unsubscribed);
+        world.end().await;
+    }
+}
+
+on_both_engines! {
+    async fn a_webhook_that_does_not_sign_any_more_is_replaced(mut world: World) {
+        let serving = world.ann_and_webhooks().await;
+        world.staff().stop_signing().unwrap();
+        world.pass(TimeDelta::seconds(6));
+        let said = webhook::register(&world.deployment, None).await.unwrap();
+        assert!(said.iter().all(|line| line.ends_with("is replaced")), "{said:?}");
+        world.unsubscribes("ann");
+        world.simulator.deliver_webhooks().await;
+        assert_eq!(world.withdrawals_on_record().await, 1, "signed again");
+        serving.attends().await;
+        let said = webhook::register(&world.deployment, None).await.unwrap();
+        assert!(said.iter().all(|line| line.ends_with("is as it should be")), "{said:?}");
+        world.end().await;
+    }
+}
+
+on_both_engines! {
+    async fn a_webhook_that_was_never_finished_is_removed(mut world: World) {
+        world.ann_and_webhooks().await;
+        let config = world.deployment.clinics().next().unwrap();
+        let admin = world.deployment.accounts(config).unwrap()["main"].webhooks(&world.audience);
+        let admin = admin.unwrap();
+        let made = admin.hooks().await.unwrap().len();
+        // Made at the provider, and then the process was killed.
+        let store = &world.deployment.store;
+        let new = NewEndpoint {
+            clinic: store.clinic_ensure("riverside").await.unwrap(),
+            account: "main".to_owned(),
+            audience: Some(world.audience.clone()),
+            origin: Origin::Contact,
+        };
+        let endpoint = store.endpoint_add(&new).await.unwrap();
+        let url = format!("{PUBLIC}/webhooks/{}", endpoint.token.expose_secret());
+        admin.create(&url, Origin::Contact).await.unwrap();
+        assert_eq!(admin.hooks().await.unwrap().len(), made + 1);
+        let said = webhook::register(&world.deployment, None).await.unwrap();
+        assert!(said.iter().any(|line| line.contains("never finished")), "{said:?}");
+        assert_eq!(admin.hooks().await.unwrap().len(), made);
+        assert_eq!(store.endpoints(new.clinic).await.unwrap().len(), made);
         world.end().await;
     }
 }

@@ -318,6 +318,24 @@ impl World {
         audience
     }
 
+    /// Gives the clinic a second list in another account at the provider; returns its audience.
+    pub async fn adds_list_of_another_account(&mut self, slug: &str) -> String {
+        let key = API_KEY.replace('0', "1");
+        let account = self.simulator.open_account("Annexe", &key);
+        fs::write(self.folder.path().join("secrets/riverside/annexe"), key).unwrap();
+        let audience = self.simulator.open_audience(account, slug).unwrap();
+        self.simulator.set_double_optin(&audience, true).unwrap();
+        let url = self.server.url();
+        let list = format!(
+            "[accounts.annexe]\nprovider = \"mailchimp\"\napi_key = \"annexe\"\n\
+             base_url = \"{url}/3.0\"\n[lists.{slug}]\naccount = \"annexe\"\n\
+             audience = \"{audience}\"\nunknown = \"report\"\n\
+             unproven = \"archive_and_invite\"\n[lists.newsletter]"
+        );
+        self.reconfigures("[lists.newsletter]", &list).await;
+        audience
+    }
+
     pub async fn try_run(&self, full: bool) -> ClinicOutcome {
         run_on(&self.deployment, full).await
     }

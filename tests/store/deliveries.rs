@@ -1,23 +1,34 @@
 use listwarden::domain::{
-    Actor, Channel, Draft, EventKind, MemberStatus, Origin, Reason, TimeSource,
+    Actor, Channel, Draft, EventId, EventKind, MemberStatus, Origin, Reason, TimeSource,
 };
 use listwarden::store::{NewDelivery, NewEndpoint, PlannedLink, ProvenOptOut, Store, Which};
 
-use crate::world::{World, at, record};
+use crate::world::{World, at, id, record};
 
 /// Rounds of the race, and addresses in each.
 const ROUNDS: usize = 25;
 const MANY: usize = 12;
 
 stories! {
+    async fn one_act_told_twice_together_is_one_line(world: World) {
+        let endpoint = world.endpoint().await;
+        let name = "ann@mail.test";
+        world.reads(&[record("1", name)]).await;
+        let twice = ["user/1", "admin/1"].map(|key| delivery(world, endpoint, key, name));
+        assert_eq!(world.store.deliveries_take(&twice).await.unwrap(), 2);
+        assert_eq!(world.store.ledger_length(world.clinic).await.unwrap(), 1);
+        // The same act as it is read off the member.
+        let contact = world.contact(name).await.unwrap();
+        let mut read = twice[0].opt_outs[0].draft.clone();
+        read.contact = Some(contact);
+        read.unique = Draft::act(contact, read.kind, at(-1));
+        let event = read.into_event(EventId(id()), at(1));
+        let appended = world.store.ledger_append(None, world.clinic, vec![event]).await.unwrap();
+        assert_eq!((appended.new, appended.duplicate), (0, 1));
+    }
+
     async fn receivers_and_a_run_wait_for_each_other_and_lose_nothing(world: World) {
-        let new = NewEndpoint {
-            clinic: world.clinic,
-            account: "main".to_owned(),
-            audience: None,
-            origin: Origin::Contact,
-        };
-        let endpoint = world.store.endpoint_add(&new).await.unwrap().id;
+        let endpoint = world.endpoint().await;
         let other = world.another_process(world.keys.clone()).await;
         for round in 0..ROUNDS {
             let names: Vec<String> =
@@ -48,6 +59,18 @@ stories! {
             row.facts.contact.as_ref().is_some_and(|c| !c.standing.opt_outs.is_empty())
         };
         assert_eq!(links.iter().filter(out).count(), ROUNDS * MANY);
+    }
+}
+
+impl World {
+    async fn endpoint(&self) -> uuid::Uuid {
+        let new = NewEndpoint {
+            clinic: self.clinic,
+            account: "main".to_owned(),
+            audience: None,
+            origin: Origin::Contact,
+        };
+        self.store.endpoint_add(&new).await.unwrap().id
     }
 }
 
@@ -98,6 +121,7 @@ fn delivery(world: &World, endpoint: uuid::Uuid, key: &str, address: &str) -> Ne
             clinic: world.clinic,
             channel: Channel::Email,
             hashes,
+            at: Some(at(-1)),
             draft,
         }],
     }

@@ -30,6 +30,11 @@ impl Intake {
         Self { waiting }
     }
 
+    /// Tells whether the writing task is there.
+    pub(super) fn is_alive(&self) -> bool {
+        !self.waiting.is_closed()
+    }
+
     /// Keeps a delivery; returns once it is committed, or could not be.
     pub(super) async fn keep(&self, delivery: NewDelivery) -> Result<(), ()> {
         let (kept, answer) = oneshot::channel();

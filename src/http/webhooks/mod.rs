@@ -22,7 +22,7 @@ use axum::routing::get;
 use chrono::{DateTime, TimeDelta, Utc};
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use http::{HeaderMap, StatusCode};
-use secrecy::ExposeSecret;
+use secrecy::SecretString;
 use sha2::{Digest, Sha256};
 use tokio::sync::{Notify, Semaphore, watch};
 
@@ -30,7 +30,7 @@ use self::intake::Intake;
 use crate::clock::{SharedClock, timeout};
 use crate::providers::WebhookScheme;
 use crate::providers::signatures::{Delivery, Verified};
-use crate::reconcile::Roster;
+use crate::reconcile::{ManagedAccount, Roster};
 use crate::store::{Endpoint, NewDelivery, Store, StoreError};
 
 /// The largest body taken, in bytes.
@@ -47,8 +47,8 @@ const MOST_AT_ONCE: usize = 256;
 /// Hex digits of a token; anything else is no path of ours, and not looked up.
 const TOKEN: usize = 48;
 
-/// Endpoints by their tokens, and when each was read.
-type Remembered = BTreeMap<String, (DateTime<Utc>, Arc<Endpoint>)>;
+/// Endpoints by the hashes of their tokens, which are secrets, and when each was read.
+type Remembered = BTreeMap<[u8; 32], (DateTime<Utc>, Arc<Endpoint>)>;
 
 /// Takes deliveries.
 pub struct Receiver {
@@ -86,7 +86,7 @@ pub struct Counts {
 impl Receiver {
     /// Starts taking deliveries; `wake` is called when some were kept.
     ///
-    /// `public_url` is how providers reach us, without the path: signatures cover it.
+    /// `public_url` is how providers reach us, up to our own path: signatures cover it.
     #[must_use]
     pub fn start(
         store: Store,
@@ -113,6 +113,11 @@ impl Receiver {
         &self.counts
     }
 
+    /// Tells whether deliveries can still be written.
+    pub fn is_alive(&self) -> bool {
+        self.intake.is_alive()
+    }
+
     pub(super) const fn store(&self) -> &Store {
         &self.store
     }
@@ -132,7 +137,7 @@ impl Receiver {
         let url = format!("{}{target}", self.public_url);
         let delivery =
             Delivery { method: &parts.method, url: &url, headers: &parts.headers, body: &body };
-        let verified = self.verified(&endpoint, scheme, &delivery)?;
+        let verified = self.verified(&endpoint, account, scheme, &delivery)?;
         let mut notices =
             scheme.read(&delivery, endpoint.origin).map_err(|_| Refused::Malformed)?;
         for notice in &mut notices {
@@ -163,13 +168,16 @@ impl Receiver {
     fn verified(
         &self,
         endpoint: &Endpoint,
+        account: &ManagedAccount,
         scheme: &dyn WebhookScheme,
         delivery: &Delivery<'_>,
     ) -> Result<Option<Verified>, Refused> {
-        if !endpoint.signed {
+        let agreed = &account.webhook_secrets;
+        if !endpoint.signed && agreed.is_empty() {
             return Ok(None);
         }
-        match scheme.verify(delivery, endpoint.secret.as_slice(), self.clock.now()) {
+        let secrets: Vec<SecretString> = endpoint.secret.iter().chain(agreed).cloned().collect();
+        match scheme.verify(delivery, &secrets, self.clock.now()) {
             Ok(verified) => Ok(Some(verified)),
             Err(reason) => {
                 tracing::warn!(endpoint = %endpoint.id, %reason, "a delivery was refused");
@@ -183,8 +191,8 @@ impl Receiver {
         if token.len() != TOKEN || !token.bytes().all(|byte| byte.is_ascii_hexdigit()) {
             return Ok(None);
         }
-        let now = self.clock.now();
-        if let Some((read_at, endpoint)) = self.remembered().get(token)
+        let (now, hash) = (self.clock.now(), Sha256::digest(token).into());
+        if let Some((read_at, endpoint)) = self.remembered().get(&hash)
             && now - *read_at < REMEMBERED
         {
             return Ok(Some(endpoint.clone()));
@@ -195,11 +203,8 @@ impl Receiver {
             remembered.clear();
         }
         match &found {
-            Some(endpoint) => {
-                let token = endpoint.token.expose_secret().to_owned();
-                remembered.insert(token, (now, endpoint.clone()));
-            }
-            None => drop(remembered.remove(token)),
+            Some(endpoint) => drop(remembered.insert(hash, (now, endpoint.clone()))),
+            None => drop(remembered.remove(&hash)),
         }
         Ok(found)
     }

@@ -2,15 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 
-use crate::domain::{Actor, Draft, EventKind, TimeSource};
-use crate::providers::{Notice, Word};
-use crate::reconcile::{ManagedAccount, Roster};
+use crate::providers::Notice;
+use crate::reconcile::{ManagedAccount, Roster, opt_out};
 use crate::store::{ProvenOptOut, Store};
-
-/// Providers give whole seconds: an opt-out may have happened at the end of one (L2).
-const COARSE: TimeDelta = TimeDelta::milliseconds(999);
 
 /// Returns the opt-outs that notices prove, once for each clinic concerned (L15, L27).
 pub(super) fn proven(
@@ -23,33 +19,11 @@ pub(super) fn proven(
 ) -> Vec<ProvenOptOut> {
     let mut proven = Vec::new();
     for (number, notice) in notices.iter().enumerate() {
-        let (Word::OptedOut { complained, evidence }, Some(address)) =
-            (&notice.word, &notice.address)
-        else {
-            continue;
-        };
         let mut told = BTreeSet::new();
-        for (practice, list) in roster.lists_of(account, notice) {
-            if !told.insert(practice.id) {
-                continue;
-            }
-            let kind = if *complained { EventKind::Complained } else { EventKind::Withdrawn };
-            let mut draft = Draft::new(kind, Actor::Person, TimeSource::Provider, &list.row.slug);
-            draft.channel = Some(account.channel);
-            draft.list = Some(list.row.id);
-            draft.method = Some("told by the provider at once".to_owned());
-            draft.evidence.clone_from(evidence);
-            draft.occurred_at = notice.at.map(|at| at.max(now.min(at + COARSE)));
-            draft.unique = match &notice.id {
-                Some(id) => format!("notice/{}/{id}", account.name),
-                None => format!("delivery/{key}/{number}"),
-            };
-            proven.push(ProvenOptOut {
-                clinic: practice.id,
-                channel: account.channel,
-                hashes: store.address_hashes(practice.id, address),
-                draft,
-            });
+        let lists = roster.lists_of(account, notice);
+        for (practice, list) in lists.filter(|(practice, _)| told.insert(practice.id)) {
+            let otherwise = || format!("delivery/{key}/{number}");
+            proven.extend(opt_out(store, practice, list, notice, otherwise, now));
         }
     }
     proven

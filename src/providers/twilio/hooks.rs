@@ -56,6 +56,10 @@ impl WebhookAdmin for Hooks {
         &[Origin::Any]
     }
 
+    fn has_one_place(&self) -> bool {
+        true
+    }
+
     async fn hooks(&self) -> Result<Vec<Hook>, ProviderError> {
         let hook = self.read().await?;
         Ok(if hook.url.is_empty() { Vec::new() } else { vec![hook] })

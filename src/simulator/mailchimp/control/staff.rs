@@ -109,6 +109,15 @@ impl Staff {
         })
     }
 
+    /// Switch the signing of all webhooks off.
+    pub fn stop_signing(&self) -> Result<(), ControlError> {
+        self.simulator.with(|world| {
+            let audience = world.audience_mut(&self.list_id).ok_or(ControlError::NoSuchList)?;
+            audience.hooks.webhooks.iter_mut().for_each(|hook| hook.secret = None);
+            Ok(())
+        })
+    }
+
     /// Do one thing to one member.
     pub fn act(&self, email: &str, act: &StaffAct) -> Result<(), ControlError> {
         self.simulator.with(|world| {

@@ -1,0 +1,191 @@
+//! `webhook`: where providers send what they have to tell, made and mended there.
+
+mod by_hand;
+mod hooked;
+
+use anyhow::bail;
+use chrono::{DateTime, TimeDelta, Utc};
+use clap::{Args, Subcommand};
+use secrecy::ExposeSecret;
+use serde_json::json;
+
+use super::console::say;
+use super::{Common, Deployment, Exit};
+use crate::store::Endpoint;
+use hooked::{Looked, is_sound, lists};
+
+pub(super) use hooked::look;
+
+/// Webhooks: providers tell us at once.
+#[derive(Debug, Subcommand)]
+pub enum Webhook {
+    /// Makes the webhooks that are missing, and mends those that were changed at the provider.
+    Register(Which),
+    /// Shows the webhooks, and whether they are at the provider as they should be.
+    List(Show),
+    /// Replaces webhooks and their secrets; the old ones are still taken for two hours.
+    Rotate(Which),
+    /// Removes webhooks, here and at the provider.
+    Remove(Which),
+}
+
+/// Which lists.
+#[derive(Debug, Clone, Args)]
+pub struct Which {
+    /// Only this list, by its short name.
+    #[arg(long)]
+    list: Option<String>,
+}
+
+/// What to show.
+#[derive(Debug, Clone, Args)]
+pub struct Show {
+    /// Only this list, by its short name.
+    #[arg(long)]
+    list: Option<String>,
+    /// Show the whole URLs: whoever knows one can send to it.
+    #[arg(long)]
+    urls: bool,
+}
+
+/// How long a replaced webhook is still taken: a provider may retry for 75 minutes.
+const RETIRING: TimeDelta = TimeDelta::hours(2);
+
+/// Runs the subcommand.
+pub async fn run(common: &Common, webhook: Webhook) -> anyhow::Result<Exit> {
+    let deployment = Deployment::open(common).await?;
+    match webhook {
+        Webhook::Register(which) => {
+            let said = register(&deployment, which.list.as_deref()).await?;
+            tell(common.json, "registered", &said)
+        }
+        Webhook::Rotate(which) => {
+            let mut said = Vec::new();
+            for list in lists(&deployment, which.list.as_deref()).await? {
+                let old = list.endpoints(&deployment).await?;
+                said.extend(list.replace(&deployment, &old).await?);
+            }
+            for account in by_hand::accounts(&deployment, which.list.as_deref()).await? {
+                said.push(account.replace(&deployment).await?);
+            }
+            tell(common.json, "rotated", &said)
+        }
+        Webhook::Remove(which) => {
+            let mut said = Vec::new();
+            for list in lists(&deployment, which.list.as_deref()).await? {
+                let orphans = list.looked_at(&deployment).await?.orphans;
+                said.extend(list.remove_orphans(&orphans).await?);
+                for endpoint in list.endpoints(&deployment).await? {
+                    list.retire(&deployment, &endpoint, TimeDelta::zero()).await?;
+                    said.push(format!("{}: {} removed", list.name, endpoint.origin));
+                }
+            }
+            for account in by_hand::accounts(&deployment, which.list.as_deref()).await? {
+                said.extend(account.remove(&deployment).await?);
+            }
+            tell(common.json, "removed", &said)
+        }
+        Webhook::List(show) => list(common, &deployment, &show).await,
+    }
+}
+
+/// Makes the webhooks that are missing, and mends those that were changed at the provider; says
+/// what became of each.
+pub async fn register(deployment: &Deployment, list: Option<&str>) -> anyhow::Result<Vec<String>> {
+    let mut said = Vec::new();
+    for list in lists(deployment, list).await? {
+        said.extend(list.register(deployment).await?);
+    }
+    for account in by_hand::accounts(deployment, list).await? {
+        said.push(account.register(deployment).await?);
+    }
+    Ok(said)
+}
+
+fn tell(json: bool, what: &str, said: &[String]) -> anyhow::Result<Exit> {
+    let lines = if said.is_empty() { "Nothing to do.".to_owned() } else { said.join("\n") };
+    say(json, &json!({ what: said }), lines)?;
+    Ok(Exit::InStep)
+}
+
+fn public_url(deployment: &Deployment) -> anyhow::Result<&str> {
+    let Some(public) = &deployment.config.serve.public_url else {
+        bail!(
+            "providers must know where to send: set public_url in the section [serve] of {}",
+            deployment.config.path.display()
+        );
+    };
+    Ok(public)
+}
+
+fn url(deployment: &Deployment, endpoint: &Endpoint) -> anyhow::Result<String> {
+    let public = public_url(deployment)?;
+    Ok(format!("{public}/webhooks/{}", endpoint.token.expose_secret()))
+}
+
+async fn list(common: &Common, deployment: &Deployment, show: &Show) -> anyhow::Result<Exit> {
+    let mut rows = Vec::new();
+    let mut lines = Vec::new();
+    let mut exit = Exit::InStep;
+    for list in lists(deployment, show.list.as_deref()).await? {
+        let Looked { known, orphans } = list.looked_at(deployment).await?;
+        for hook in orphans {
+            exit = Exit::Error;
+            let state = "never finished: run `listwarden webhook register`, which removes it";
+            lines.push(format!("{}  {state}", list.name));
+            rows.push(json!({ "list": list.name, "hook": hook.id, "state": state }));
+        }
+        for (endpoint, hook) in known {
+            let state = match &hook {
+                None => "gone at the provider: run `listwarden webhook register`",
+                Some(hook) if is_sound(deployment, &endpoint, hook)? => "as it should be",
+                Some(_) => "changed at the provider: run `listwarden webhook register`",
+            };
+            if state != "as it should be" {
+                exit = Exit::Error;
+            }
+            let last = deployment.store.delivery_last(&endpoint).await?;
+            let url = if show.urls { Some(url(deployment, &endpoint)?) } else { None };
+            let signed = if endpoint.signed { "signed" } else { "not signed" };
+            let origin = endpoint.origin.word();
+            lines.push(line(&list.name, origin, signed, last, state, url.as_deref()));
+            rows.push(json!({
+                "list": list.name, "endpoint": endpoint.id, "origin": endpoint.origin,
+                "signed": endpoint.signed, "last_delivery": last, "state": state, "url": url,
+            }));
+        }
+    }
+    for account in by_hand::accounts(deployment, show.list.as_deref()).await? {
+        for endpoint in account.endpoints(deployment).await? {
+            let last = deployment.store.delivery_last(&endpoint).await?;
+            let url = if show.urls { Some(url(deployment, &endpoint)?) } else { None };
+            let signed = if account.signed { "signed" } else { "not signed" };
+            let state = "entered by hand";
+            lines.push(line(&account.name, "any", signed, last, state, url.as_deref()));
+            rows.push(json!({
+                "account": account.name, "endpoint": endpoint.id, "origin": endpoint.origin,
+                "signed": account.signed, "last_delivery": last, "state": state, "url": url,
+            }));
+        }
+    }
+    let text = if lines.is_empty() {
+        "No webhooks: make them with `listwarden webhook register`.".to_owned()
+    } else {
+        lines.join("\n")
+    };
+    say(common.json, &rows, text)?;
+    Ok(exit)
+}
+
+fn line(
+    name: &str,
+    origin: &str,
+    signed: &str,
+    last: Option<DateTime<Utc>>,
+    state: &str,
+    url: Option<&str>,
+) -> String {
+    let told = last.map_or("nothing yet".to_owned(), |at| at.format("%F %T UTC").to_string());
+    let url = url.map(|url| format!("  {url}")).unwrap_or_default();
+    format!("{name}  {origin}  {signed}  last told: {told}  {state}{url}")
+}
