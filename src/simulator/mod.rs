@@ -5,6 +5,7 @@
 //! was seen to behave. What has nothing to do with any provider, faults by script or chance, the
 //! log of requests, deliveries, a socket that can be cut, is shared.
 
+pub mod bird;
 mod control;
 mod door;
 mod faults;
