@@ -39,16 +39,16 @@ pub fn lots(writes: Vec<MemberWrite>) -> Vec<Lot> {
     let (mut round, mut there) = (Vec::new(), BTreeSet::new());
     for write in writes {
         if !there.insert(write.address.clone()) {
-            lots.extend(sorted(std::mem::take(&mut round)));
+            lots.extend(sorted(&std::mem::take(&mut round)));
             there = BTreeSet::from([write.address.clone()]);
         }
         round.push(write);
     }
-    lots.extend(sorted(round));
+    lots.extend(sorted(&round));
     lots
 }
 
-fn sorted(writes: Vec<MemberWrite>) -> Vec<Lot> {
+fn sorted(writes: &[MemberWrite]) -> Vec<Lot> {
     let mut lots: Vec<Lot> = Vec::new();
     for (name, most) in ROUTES {
         let own = writes.iter().filter(|write| route(write.verb) == name).cloned();

@@ -1,5 +1,5 @@
 //! Bird audiences: the port on top of Bird's platform API, where contacts, audiences, consent
-//! statements, suppressions and texts live. Keys of MessageBird and of the older Bird API open
+//! statements, suppressions and texts live. Keys of `MessageBird` and of the older Bird API open
 //! nothing here.
 //!
 //! A [`Connection`] is one workspace; [`Connection::list`] gives one audience of it. An audience
@@ -9,7 +9,7 @@
 //! date of its own, so that it yields to every opt-out Bird holds (L11). No suppression is ever
 //! written, and no statement covers care messages (L30).
 //!
-//! Source for all of it: Bird's official Python SDK 0.106.0, which is made of its OpenAPI file.
+//! Source for all of it: Bird's official Python SDK 0.106.0, which is made of its `OpenAPI` file.
 //! Nothing here logs.
 
 mod api;

@@ -119,8 +119,8 @@ impl Bird {
         address: &Address,
     ) -> Result<Option<Member>, ProviderError> {
         let found = self.connection.look_up(&[address.expose()]).await;
-        let found = found.map_err(Failure::of_account)?.into_iter();
-        let member = found.filter_map(|contact| self.on_it(contact)).next();
+        let mut found = found.map_err(Failure::of_account)?.into_iter();
+        let member = found.find_map(|contact| self.on_it(contact));
         Ok(self.unless_gone(vec![member]).await?.pop().flatten())
     }
 

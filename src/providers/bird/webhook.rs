@@ -117,7 +117,7 @@ mod tests {
         Scheme::new(&Settings::default()).read(&delivery, Origin::Any)
     }
 
-    fn told(kind: &str, data: Value) -> Notice {
+    fn told(kind: &str, data: &Value) -> Notice {
         let body = json!({ "type": kind, "timestamp": "2026-01-01T00:00:00Z", "data": data });
         read(body.to_string().as_bytes()).unwrap().remove(0)
     }
@@ -125,7 +125,7 @@ mod tests {
     #[test]
     fn stop_is_a_reply_and_its_suppression_an_opt_out() {
         let data = json!({ "sms_id": "sms_1", "to": OURS, "from": ANN, "text": " STOP " });
-        let notice = told("sms.received", data);
+        let notice = told("sms.received", &data);
         assert_eq!(notice.word, Word::Replied { text: Personal::new("STOP"), taken_for: None });
         assert_eq!(notice.address.unwrap().expose(), ANN);
         assert_eq!((notice.id.as_deref(), notice.sender.as_deref()), (Some("sms_1"), Some(OURS)));
@@ -134,7 +134,7 @@ mod tests {
         let suppression = |reason: &str| {
             told(
                 "sms_suppression.created",
-                json!({
+                &json!({
                     "suppression_id": "ssu_1", "destination": ANN, "originator": OURS,
                     "reason": reason, "workspace_id": "ws_1",
                 }),
@@ -155,7 +155,7 @@ mod tests {
         let statement = |kind: &str, channel: &str| {
             told(
                 kind,
-                json!({
+                &json!({
                     "preference_id": "prf_1", "transition_id": "prt_1", "channel": channel,
                     "handle": ANN, "sender_scope": null, "topic_id": null,
                     "coverage": "non_transactional", "contact_id": "con_1",
@@ -173,21 +173,21 @@ mod tests {
     #[test]
     fn what_became_of_a_text_counts_where_it_is_about_the_number() {
         let data = |code: &str| json!({ "sms_id": "sms_1", "to": ANN, "from": OURS, "error": { "code": code } });
-        let notice = told("sms.undelivered", data("unreachable"));
+        let notice = told("sms.undelivered", &data("unreachable"));
         assert_eq!(notice.word, Word::Undelivered { for_good: false });
         assert_eq!(notice.id.as_deref(), Some("sms_1:undelivered"));
         assert_eq!(notice.address.unwrap().expose(), ANN);
-        let filtered = told("sms.failed", data("blocked_by_carrier"));
+        let filtered = told("sms.failed", &data("blocked_by_carrier"));
         assert_eq!((filtered.word, filtered.address), (Word::Other, None));
-        assert_eq!(told("sms.delivered", json!({ "to": ANN })).word, Word::Delivered);
+        assert_eq!(told("sms.delivered", &json!({ "to": ANN })).word, Word::Delivered);
     }
 
     #[test]
     fn what_is_unknown_is_kept_and_what_has_no_type_refused() {
         for kind in ["email.unsubscribed", "brand.new", "sms.brand_new", "sms.received"] {
-            assert_eq!(told(kind, json!({ "to": 7, "text": null })).word, Word::Other, "{kind}");
+            assert_eq!(told(kind, &json!({ "to": 7, "text": null })).word, Word::Other, "{kind}");
         }
-        assert_eq!(told("sms.received", Value::Null).word, Word::Other);
+        assert_eq!(told("sms.received", &Value::Null).word, Word::Other);
         for body in ["[]", "{", "{}", r#"{"type":7}"#] {
             assert!(read(body.as_bytes()).is_err(), "{body}");
         }

@@ -1,6 +1,6 @@
 //! What Bird answers, as far as it is read.
 //!
-//! Source: Bird's Python SDK 0.106.0, whose types are made of Bird's OpenAPI file.
+//! Source: Bird's Python SDK 0.106.0, whose types are made of Bird's `OpenAPI` file.
 
 use chrono::{DateTime, Utc};
 use secrecy::SecretString;

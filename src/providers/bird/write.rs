@@ -136,11 +136,10 @@ impl Bird {
                 outcomes.insert(write.id, Outcome::Doubtful);
             }
         }
-        let outcome = |write: &MemberWrite| {
+        let mut outcome = |write: &MemberWrite| {
             let member = ids[&write.id].first().cloned().map(MemberKey);
             outcomes.remove(&write.id).unwrap_or_else(|| done(member, MemberStatus::Absent))
         };
-        let mut outcome = outcome;
         Ok(writes.iter().map(|write| (write.id, outcome(write))).collect())
     }
 
@@ -232,13 +231,13 @@ impl Bird {
         let unknown = writes.iter().filter(|write| write.member.is_none());
         let numbers: Vec<&str> = unknown.map(|write| write.address.expose()).collect();
         let found = self.connection.look_up(&numbers).await?;
-        let of = |write: &MemberWrite| match &write.member {
-            Some(MemberKey(id)) => vec![id.clone()],
-            None => {
-                let number = Some(write.address.expose());
-                let own = found.iter().filter(|contact| contact.phone_number.as_deref() == number);
-                own.map(|contact| contact.id.clone()).collect()
+        let of = |write: &MemberWrite| {
+            if let Some(MemberKey(id)) = &write.member {
+                return vec![id.clone()];
             }
+            let number = Some(write.address.expose());
+            let own = found.iter().filter(|contact| contact.phone_number.as_deref() == number);
+            own.map(|contact| contact.id.clone()).collect()
         };
         Ok(writes.iter().map(|write| (write.id, of(write))).collect())
     }

@@ -1,6 +1,6 @@
 //! What an answer means: good, passing, or an error document's word.
 //!
-//! Source: Bird's Python SDK 0.106.0 (`_exceptions.py`, `_base_client.py`), made of its OpenAPI
+//! Source: Bird's Python SDK 0.106.0 (`_exceptions.py`, `_base_client.py`), made of its `OpenAPI`
 //! file. An error has a category in `type`, a number in `code`, and in places a `name`; of a
 //! `validation_error`, `details` names the fields.
 

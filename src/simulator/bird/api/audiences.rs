@@ -5,6 +5,7 @@ use serde_json::json;
 use super::page::page;
 use super::{Answer, Call, invalid, not_found, texts};
 use crate::simulator::bird::world::audience::Audience;
+use crate::simulator::bird::world::contact::Contact;
 use crate::simulator::bird::world::{World, stamp};
 use crate::simulator::door::Reply;
 
@@ -45,7 +46,7 @@ pub fn members(world: &World, place: usize, call: &Call, id: &str) -> Answer {
         &rows,
         |row| &row.0,
         |(contact, joined_at)| {
-            let contact = workspace.contact(contact).map(|contact| contact.json());
+            let contact = workspace.contact(contact).map(Contact::json);
             json!({ "contact": contact, "joined_at": stamp(*joined_at) })
         },
     )

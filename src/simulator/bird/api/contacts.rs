@@ -110,16 +110,13 @@ fn upsert(world: &mut World, place: usize, entry: &Value, audiences: &[String]) 
         (contact.phone_number.is_some() && known.phone_number == contact.phone_number)
             || (contact.email.is_some() && known.email == contact.email)
     });
-    let (id, status) = match known {
-        Some(known) => {
-            known.updated_at = now;
-            (known.id.clone(), "updated")
-        }
-        None => {
-            let id = contact.id.clone();
-            workspace.contacts.push(contact);
-            (id, "created")
-        }
+    let (id, status) = if let Some(known) = known {
+        known.updated_at = now;
+        (known.id.clone(), "updated")
+    } else {
+        let id = contact.id.clone();
+        workspace.contacts.push(contact);
+        (id, "created")
     };
     for audience in audiences {
         if let Some(audience) = workspace.audience_mut(audience) {

@@ -29,7 +29,6 @@ pub enum ControlError {
 
 impl Simulator {
     /// Opens a workspace with a key and a number of its own, and returns its place.
-    #[expect(clippy::must_use_candidate, reason = "a lone workspace is number 0")]
     pub fn open_workspace(&self, key: &str, sender: &str) -> usize {
         self.with(|world| {
             let id = world.id("ws");

@@ -7,7 +7,6 @@ use crate::simulator::mailchimp::world::account::ApiKey;
 
 impl Simulator {
     /// Opens an account with one key and returns its number.
-    #[expect(clippy::must_use_candidate, reason = "a lone account is number 0")]
     pub fn open_account(&self, name: &str, api_key: &str) -> usize {
         self.with(|world| world.open_account(name, api_key))
     }

@@ -9,7 +9,6 @@ use crate::simulator::sinch::world::number::msisdn;
 
 impl Simulator {
     /// Opens an account and returns its number.
-    #[expect(clippy::must_use_candidate, reason = "a lone account is number 0")]
     pub fn open_account(&self, credentials: Credentials) -> usize {
         self.with(|world| world.open_account(credentials))
     }
