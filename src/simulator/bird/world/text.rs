@@ -44,6 +44,10 @@ impl Text {
         })
     }
 
+    fn segments(&self) -> Value {
+        json!({ "count": 1, "encoding": "GSM_7BIT", "characters": self.body.chars().count() })
+    }
+
     /// Shows it as the API does.
     #[must_use]
     pub fn json(&self) -> Value {
@@ -60,7 +64,7 @@ impl Text {
             "template_id": null,
             "template_version_id": null,
             "template_content_hash": null,
-            "segments": { "count": 1, "encoding": "GSM7" },
+            "segments": self.segments(),
             "last_error": self.failure(),
             "created_at": stamp(self.created_at),
             "sent_at": null,
@@ -83,7 +87,7 @@ impl Text {
             "template_id": null,
             "template_version_id": null,
             "template_content_hash": null,
-            "segments": { "count": 1, "encoding": "GSM7" },
+            "segments": self.segments(),
             "cost": null,
         });
         if self.inbound {

@@ -1,16 +1,25 @@
-"""Walks two patients through Bird's own Python client."""
+"""Walks two patients through Bird's own Python client, against the simulator.
+
+In an environment with `messagebird-sdk` 0.106.0, and with what
+`cargo run --example bird_simulator` prints as environment: `python bird_client.py`.
+"""
 
 import os
 import uuid
 from datetime import datetime, timedelta, timezone
 
+import httpx
 from bird import Bird
 from bird._exceptions import APIStatusError
+from bird._generated import WebhookEvent
 
 AUDIENCE = os.environ["BIRD_AUDIENCE_ID"]
 SENDER = os.environ["BIRD_SENDER"]
 ANN, BEN = "+447911123456", "+447911123457"
-EVENTS = ["sms.received", "sms_suppression.created", "preference.revoked"]
+EVENTS = [
+    "sms.received", "sms.delivered", "sms.undelivered", "sms.rejected",
+    "sms_suppression.created", "preference.granted", "preference.revoked",
+]
 
 
 def refusal(call, *args, **kwargs):
@@ -80,6 +89,22 @@ assert hook.secret.startswith("whsec_")
 assert bird.webhooks.update(hook.id, status="paused").status.value == "paused"
 assert bird.webhooks.rotate_secret(hook.id).secret != hook.secret
 assert [row.id for row in bird.webhooks.list()] == [hook.id]
+
+control = os.environ["BIRD_URL"] + "/_control"
+bird.webhooks.update(hook.id, status="active")
+for number, body in [(BEN, "Hello"), (BEN, "STOP")]:
+    text = {"from": number, "to": SENDER, "body": body}
+    httpx.post(control + "/workspaces/0/texts", json=text).raise_for_status()
+fate = {"number": "+447911123458", "status": "undelivered", "code": "unreachable"}
+httpx.post(control + "/workspaces/0/fates", json=fate).raise_for_status()
+for number in [BEN, "+447911123458", "+447911123459"]:
+    bird.sms.send(to=number, from_=SENDER, text="News", category="marketing")
+told = [row["body"] for row in httpx.get(control + "/webhooks").json()]
+kinds = [WebhookEvent.model_validate_json(body).root.type for body in told]
+assert kinds == [
+    "sms.received", "sms.received", "sms_suppression.created", "preference.revoked",
+    "sms.rejected", "sms.undelivered", "sms.delivered",
+], kinds
 bird.webhooks.delete(hook.id)
 
 unknown = "con_01krdgeqcxet5s7t44vh8rt9mg"
