@@ -308,6 +308,7 @@ in_process_and_over_http! {
     an_opt_out_is_stated_for_our_sender_and_no_care_message,
     who_is_put_away_said_nothing,
     consent_never_overrules_a_stop,
+    an_opt_out_that_we_stated_gives_way_to_a_newer_consent,
     an_invitation_is_one_text_and_makes_nobody_a_contact,
     an_invitation_to_somebody_who_opted_out_is_refused,
     an_invitation_that_cannot_be_sent_is_refused,
@@ -556,6 +557,25 @@ async fn consent_never_overrules_a_stop(world: World) {
     assert!(!world.has(1));
     world.sim.text(0, &number(1), SENDER, "START").unwrap();
     assert_eq!(world.does(Verb::Subscribe, 1).await, "done: subscribed", "the person lifts it");
+}
+
+async fn an_opt_out_that_we_stated_gives_way_to_a_newer_consent(world: World) {
+    for (verb, status) in
+        [(Verb::Subscribe, "granted"), (Verb::Unsubscribe, "revoked"), (Verb::Subscribe, "granted")]
+    {
+        world.does(verb, 1).await;
+        assert_eq!(world.sim.preferences()[0].status, status);
+        world.clock.advance(Duration::from_mins(1));
+    }
+    assert!(world.has(1));
+    // The same words by somebody else, another program of the clinic's, are not ours to take back.
+    let foreign = json!({
+        "channel": "sms", "handle": number(2), "status": "revoked", "sender_scope": SENDER,
+        "source": "booking system",
+    });
+    world.calls("POST", "/preferences", &foreign).await;
+    assert_eq!(world.does(Verb::Subscribe, 2).await, "OptedOut");
+    assert_eq!(world.sim.preferences()[1].status, "revoked");
 }
 
 async fn an_invitation_is_one_text_and_makes_nobody_a_contact(world: World) {

@@ -19,7 +19,23 @@ const SOURCE: &str = "listwarden";
 
 impl Connection {
     /// States that somebody consented; a refusal where Bird holds an opt-out.
+    ///
+    /// An opt-out that we stated ourselves gives way: whether a newer consent outranks it was
+    /// decided before we were asked. One that the person stated, or anybody else, does not.
     pub(super) async fn grant(&self, id: Uuid, to: &Address) -> Result<(), Failure> {
+        match self.try_grant(id, to).await {
+            Err(Failure::Refused { refusal: Refusal::OptedOut, status, title }) => {
+                if self.forget(to, "revoked").await? == 0 {
+                    let refusal = Refusal::OptedOut;
+                    return Err(Failure::Refused { refusal, status, title });
+                }
+                self.try_grant(Uuid::from_u128(!id.as_u128()), to).await
+            }
+            granted => granted,
+        }
+    }
+
+    async fn try_grant(&self, id: Uuid, to: &Address) -> Result<(), Failure> {
         if self.state(id, to, "granted").await?.applied {
             return Ok(());
         }
@@ -47,18 +63,30 @@ impl Connection {
         parse(&self.write(&Call::post(&["preferences"], id, statement)).await?)
     }
 
-    /// Deletes the consents of a number that we stated; opt-outs stay, and the person's own words
-    /// are not ours to delete.
+    /// Deletes the consents of a number that we stated; opt-outs stay.
     pub(super) async fn forget_consents(&self, of: &Address) -> Result<(), Failure> {
+        self.forget(of, "granted").await.map(drop)
+    }
+
+    /// Deletes what we stated of a number for our sender, and says how much that was. What the
+    /// person or anybody else stated is not ours to delete.
+    async fn forget(&self, of: &Address, status: &str) -> Result<usize, Failure> {
         let call = Call::get(&["preferences"]).with("channel", "sms").with("handle", of.expose());
         let stated: Vec<Preference> = self.read_all(&call).await?;
-        let ours = |one: &&Preference| one.status == "granted" && one.origin == "api_key";
+        let ours = |one: &&Preference| {
+            one.status == status
+                && one.origin == "api_key"
+                && one.source.as_deref() == Some(SOURCE)
+                && one.sender_scope.as_ref() == Some(&self.settings().sender)
+        };
+        let mut forgotten = 0;
         for one in stated.iter().filter(ours) {
             match self.write(&Call::delete(&["preferences", &one.id])).await {
-                Ok(_) | Err(Failure::NotFound | Failure::Refused { .. }) => {}
+                Ok(_) | Err(Failure::NotFound) => forgotten += 1,
+                Err(Failure::Refused { .. }) => {}
                 Err(failure) => return Err(failure),
             }
         }
-        Ok(())
+        Ok(forgotten)
     }
 }

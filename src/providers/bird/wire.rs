@@ -117,6 +117,8 @@ pub struct Preference {
     pub status: String,
     /// Who made it: the person, by `keyword` and the like, or `api_key`, `user`, `import`.
     pub origin: String,
+    /// The note of whoever recorded it.
+    pub source: Option<String>,
     /// The contact, where one matched.
     pub contact_id: Option<String>,
     /// When it was made.

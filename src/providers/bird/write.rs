@@ -1,7 +1,7 @@
 //! Writing: many on or off in one request, statements and erasures singly, and each write's own
 //! outcome.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use futures::future::join_all;
 use serde_json::json;
@@ -185,7 +185,8 @@ impl Bird {
             let key = write.member.iter().map(|MemberKey(id)| id.clone());
             let number = Some(write.address.expose());
             let found = found.iter().filter(|contact| contact.phone_number.as_deref() == number);
-            let ids: Vec<String> = key.chain(found.map(|contact| contact.id.clone())).collect();
+            let ids: BTreeSet<String> =
+                key.chain(found.map(|contact| contact.id.clone())).collect();
             self.erase_one(write, &ids).await
         });
         let mut outcomes = Outcomes::new();
@@ -212,7 +213,7 @@ impl Bird {
         Ok(outcomes)
     }
 
-    async fn erase_one(&self, write: &MemberWrite, ids: &[String]) -> Result<(), Failure> {
+    async fn erase_one(&self, write: &MemberWrite, ids: &BTreeSet<String>) -> Result<(), Failure> {
         for id in ids {
             match self.connection.write(&Call::delete(&["contacts", id])).await {
                 Ok(_) | Err(Failure::NotFound) => {}
