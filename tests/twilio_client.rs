@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
-use http::{HeaderMap, HeaderValue, Method};
+use http::{HeaderMap, Method};
 use listwarden::clock::{Clock, ManualClock, SharedClock};
 use listwarden::domain::{Address, MemberKey, MemberStatus, Origin, Personal, Verb};
 use listwarden::providers::signatures::{Delivery, Forged};
@@ -182,8 +182,6 @@ fn take(
     secrets: &[&str],
 ) -> Result<Vec<Notice>, Forged> {
     let mut headers = HeaderMap::new();
-    let form = "application/x-www-form-urlencoded; charset=UTF-8";
-    headers.insert("content-type", HeaderValue::from_static(form));
     for (name, value) in &attempt.headers {
         let name = http::HeaderName::from_bytes(name.as_bytes()).unwrap();
         headers.insert(name, value.parse().unwrap());

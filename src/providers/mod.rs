@@ -4,6 +4,7 @@
 //! A provider is a folder here, a folder in `simulator/` and one line in the registry below.
 //! Nothing outside its folder, configuration and documentation says its name.
 
+pub mod bird;
 pub mod form;
 mod http;
 pub mod mailchimp;

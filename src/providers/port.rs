@@ -71,9 +71,6 @@ pub struct Capabilities {
     /// The statuses the provider itself keeps. Of the others the last acknowledged change counts:
     /// a list of numbers knows who is on it, not who was asked or said no.
     pub shows: &'static [MemberStatus],
-    /// Whether the provider itself asks for the confirmation and takes the answer. Where not, the
-    /// invitation is a text of ours and the answer a reply.
-    pub confirms: bool,
 }
 
 /// The account a credential belongs to.

@@ -10,13 +10,14 @@ use serde_json::{Map, Value};
 
 use super::{
     ListWriter, NoticeReader, ProviderError, TextSender, Transport, WebhookAdmin, WebhookScheme,
-    mailchimp, sinch, twilio,
+    bird, mailchimp, sinch, twilio,
 };
 use crate::clock::SharedClock;
 use crate::domain::Channel;
 
 /// The providers there are.
-pub const PROVIDERS: &[Provider] = &[mailchimp::PROVIDER, sinch::PROVIDER, twilio::PROVIDER];
+pub const PROVIDERS: &[Provider] =
+    &[mailchimp::PROVIDER, bird::PROVIDER, sinch::PROVIDER, twilio::PROVIDER];
 
 /// A provider as configuration and composition know it.
 #[derive(Debug, Clone, Copy)]

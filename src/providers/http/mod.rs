@@ -32,6 +32,17 @@ const FIRST_PAUSE: Duration = Duration::from_secs(1);
 /// The longest pause; a provider that asks for more is left to the next run.
 const LONGEST_PAUSE: Duration = Duration::from_mins(1);
 
+/// How a request may be tried again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// Freely.
+    Read,
+    /// Only where it certainly was not applied.
+    Write,
+    /// Freely, as the provider knows it by its name.
+    Named,
+}
+
 /// Sends the requests of one account.
 pub struct Client {
     transport: Arc<dyn Transport>,
@@ -79,7 +90,7 @@ impl Client {
         &self,
         request: impl Fn() -> Result<Request<Bytes>, Failure>,
     ) -> Result<Bytes, Failure> {
-        self.persist(false, request).await
+        self.persist(Kind::Read, request).await
     }
 
     /// Sends what changes something, until it works, fails for good, is in doubt, or no try is
@@ -88,7 +99,16 @@ impl Client {
         &self,
         request: impl Fn() -> Result<Request<Bytes>, Failure>,
     ) -> Result<Bytes, Failure> {
-        self.persist(true, request).await
+        self.persist(Kind::Write, request).await
+    }
+
+    /// Sends what changes something under a name that the provider acts on once, however often it
+    /// comes: it is tried again even in doubt, and in doubt only where no try told.
+    pub async fn named(
+        &self,
+        request: impl Fn() -> Result<Request<Bytes>, Failure>,
+    ) -> Result<Bytes, Failure> {
+        self.persist(Kind::Named, request).await
     }
 
     /// Sends one request once and returns whatever comes, unjudged.
@@ -101,10 +121,10 @@ impl Client {
 
     async fn persist(
         &self,
-        writes: bool,
+        kind: Kind,
         request: impl Fn() -> Result<Request<Bytes>, Failure>,
     ) -> Result<Bytes, Failure> {
-        let mut tried = 0;
+        let (mut tried, mut doubtful) = (0, false);
         loop {
             let trouble = match self.attempt(request()?).await {
                 Ok(body) => return Ok(body),
@@ -112,10 +132,15 @@ impl Client {
                 Err(Setback::Trouble(trouble)) => trouble,
             };
             tried += 1;
+            doubtful |= kind != Kind::Read && trouble.is_doubtful();
             let pause = self.pause(tried, trouble.retry_after());
             let last = tried >= self.tries || pause > LONGEST_PAUSE;
-            if last || (writes && trouble.is_doubtful()) {
-                return Err(Failure::Error(trouble.into_error(writes)));
+            if last || (doubtful && kind == Kind::Write) {
+                return Err(Failure::Error(match trouble.into_error(doubtful) {
+                    ProviderError::Doubtful(source) => ProviderError::Doubtful(source),
+                    _ if doubtful => ProviderError::Doubtful(None),
+                    error => error,
+                }));
             }
             self.clock.sleep(pause).await;
         }
@@ -186,6 +211,28 @@ mod tests {
             let answer =
                 if writes { client.write(request).await } else { client.read(request).await };
             assert_eq!((answer.is_ok(), client.requests()), (good, requests), "{replies:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn what_has_a_name_is_sent_again_and_stays_in_doubt_if_no_try_told() {
+        let doubt = Reply::Broken;
+        for (replies, said, requests) in [
+            (vec![doubt, OK], "done", 2),
+            (vec![doubt, Reply::Html(502), doubt], "doubtful", 3),
+            (vec![doubt, Reply::Unreachable, Reply::Unreachable], "doubtful", 3),
+            (vec![Reply::Unreachable; 3], "unavailable", 3),
+            (vec![doubt, Reply::Html(404)], "refused", 2),
+        ] {
+            let (transport, clock) = script(replies.clone());
+            let client = Client::new(transport, clock, 2, 3, judge);
+            let answer = match client.named(request).await {
+                Ok(_) => "done",
+                Err(Failure::Error(ProviderError::Doubtful(_))) => "doubtful",
+                Err(Failure::Error(_)) => "unavailable",
+                Err(_) => "refused",
+            };
+            assert_eq!((answer, client.requests()), (said, requests), "{replies:?}");
         }
     }
 

@@ -99,7 +99,6 @@ impl Connection {
                 archives: true,
                 erases: true,
                 shows: MemberStatus::ALL,
-                confirms: true,
             },
         }
     }

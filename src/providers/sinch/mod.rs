@@ -107,7 +107,6 @@ impl Connection {
                 archives: false,
                 erases: true,
                 shows: &[MemberStatus::Subscribed],
-                confirms: false,
             },
         }
     }

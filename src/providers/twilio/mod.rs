@@ -128,7 +128,6 @@ impl Connection {
                 archives: false,
                 erases: true,
                 shows: &[],
-                confirms: false,
             },
         }
     }

@@ -1,4 +1,4 @@
-//! Looking on: members, mails, counts, webhooks on their way.
+//! Looking on: members, mails.
 
 use std::collections::BTreeMap;
 
@@ -6,13 +6,11 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::ControlError;
-use crate::simulator::log::{Counters, Write};
 use crate::simulator::mailchimp::api::fields::Selection;
 use crate::simulator::mailchimp::api::members::view::MemberView;
 use crate::simulator::mailchimp::audience::Audience;
 use crate::simulator::mailchimp::audience::member::{Member, Party, Slot, Status};
 use crate::simulator::mailchimp::audience::roster::Roster;
-use crate::simulator::mailchimp::hooks::Event;
 use crate::simulator::mailchimp::{Mail, Simulator};
 
 /// A member, as somebody sees who may look behind the API.
@@ -100,28 +98,5 @@ impl Simulator {
     #[must_use]
     pub fn outbox(&self) -> Vec<Mail> {
         self.with(|world| world.audiences_mut().flat_map(|a| a.mails.clone()).collect())
-    }
-
-    /// Counts requests since the last reset.
-    #[must_use]
-    pub fn counters(&self) -> Counters {
-        self.with(|world| world.log.counters.clone())
-    }
-
-    /// Lists requests other than GET since the last reset, the latest ten thousand by default.
-    #[must_use]
-    pub fn writes(&self) -> Vec<Write> {
-        self.with(|world| world.log.writes.iter().cloned().collect())
-    }
-
-    /// Forgets counts and requests.
-    pub fn reset_counters(&self) {
-        self.with(|world| world.log.reset());
-    }
-
-    /// Lists webhook events that are not delivered yet.
-    #[must_use]
-    pub fn waiting_webhooks(&self) -> Vec<Event> {
-        self.with(|world| world.audiences_mut().flat_map(|a| a.hooks.waiting.clone()).collect())
     }
 }

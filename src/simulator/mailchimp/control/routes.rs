@@ -1,12 +1,13 @@
-//! Every route: the API, the links that contacts follow, the archives, and `/_control`.
+//! The routes that only this service has: the links that contacts follow, the archives, and its
+//! part of `/_control`.
 
 use std::collections::BTreeMap;
 
 use axum::body::Body;
-use axum::extract::{Path, Query, Request, State};
+use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::{Html, IntoResponse, Response};
-use axum::routing::{delete, get, post};
+use axum::routing::{get, post};
 use axum::{Json, Router};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -14,63 +15,30 @@ use serde_json::{Value, json};
 use super::ControlError;
 use super::contact::ContactAct;
 use super::staff::{ImportRow, StaffAct};
+use crate::simulator::control::done;
 use crate::simulator::mailchimp::Simulator;
 use crate::simulator::mailchimp::api::batches;
 use crate::simulator::mailchimp::door::flow;
-use crate::simulator::mailchimp::settings::Settings;
-use crate::simulator::mailchimp::world::faults::{Risk, Rule};
-use crate::simulator::server::unhurried;
-
-/// How callers reach the router.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Caller {
-    /// By a function call, which must stay deterministic.
-    InProcess,
-    /// Over a socket, and they may hang up.
-    Remote,
-}
 
 type Done = Result<Json<Value>, ControlError>;
 
-/// Builds the router.
-pub fn router(simulator: Simulator, caller: Caller) -> Router {
-    let api = match caller {
-        Caller::InProcess => Router::new().fallback(api),
-        Caller::Remote => Router::new().fallback(unhurried_api),
-    };
-    api.route("/_batches/{file}", get(archive))
-        .route("/_confirm/{list_id}/{contact_id}/{token}", get(confirm))
-        .nest("/_control", control())
-        .with_state(simulator)
-}
-
-fn control() -> Router<Simulator> {
-    Router::new()
+/// Builds the routes that only this service has.
+pub fn router() -> Router<Simulator> {
+    let control = Router::new()
         .route("/accounts", post(open_account))
         .route("/accounts/{account}", post(switch_account))
         .route("/accounts/{account}/lists", post(open_audience))
-        .route("/settings", get(read_settings).put(write_settings))
-        .route("/faults", post(script).put(risk).delete(clear_faults))
         .route("/lists/{list_id}", post(switch_list))
         .route("/lists/{list_id}/contact", post(act_as_contact))
         .route("/lists/{list_id}/staff", post(act_as_staff))
         .route("/lists/{list_id}/import", post(import))
         .route("/lists/{list_id}/members", get(dump))
         .route("/lists/{list_id}/members/{email}", get(member))
-        .route("/lists/{list_id}/statuses", get(statuses))
-        .route("/outbox", get(outbox))
-        .route("/requests", get(requests))
-        .route("/counters", delete(reset_counters))
-        .route("/webhooks", get(webhooks).post(deliver))
-}
-
-async fn api(State(simulator): State<Simulator>, request: Request) -> Response {
-    flow::answer(&simulator, request).await
-}
-
-async fn unhurried_api(State(simulator): State<Simulator>, request: Request) -> Response {
-    let work = async move { flow::answer(&simulator, request).await };
-    unhurried(work).await.unwrap_or_else(|| StatusCode::INTERNAL_SERVER_ERROR.into_response())
+        .route("/lists/{list_id}/statuses", get(statuses));
+    Router::new()
+        .route("/_batches/{file}", get(archive))
+        .route("/_confirm/{list_id}/{contact_id}/{token}", get(confirm))
+        .nest("/_control", control)
 }
 
 #[derive(Deserialize)]
@@ -137,7 +105,7 @@ async fn switch_account(
     if let Some(key) = switches.disable_key {
         simulator.disable_key(&key)?;
     }
-    done()
+    Ok(done())
 }
 
 #[derive(Deserialize)]
@@ -179,41 +147,7 @@ async fn switch_list(
     if let Some(address) = switches.overexpose {
         simulator.overexpose(&list, &address)?;
     }
-    done()
-}
-
-async fn read_settings(State(simulator): State<Simulator>) -> Json<Settings> {
-    Json(simulator.settings())
-}
-
-async fn write_settings(
-    State(simulator): State<Simulator>,
-    Json(new): Json<Settings>,
-) -> Json<Settings> {
-    simulator.configure(|settings| *settings = new);
-    Json(simulator.settings())
-}
-
-async fn script(State(simulator): State<Simulator>, Json(rule): Json<Rule>) -> Done {
-    simulator.script(rule);
-    done()
-}
-
-#[derive(Deserialize)]
-struct Risks {
-    risks: Vec<Risk>,
-    #[serde(default)]
-    seed: u64,
-}
-
-async fn risk(State(simulator): State<Simulator>, Json(risks): Json<Risks>) -> Done {
-    simulator.risk(risks.risks, risks.seed);
-    done()
-}
-
-async fn clear_faults(State(simulator): State<Simulator>) -> Done {
-    simulator.clear_faults();
-    done()
+    Ok(done())
 }
 
 #[derive(Deserialize)]
@@ -229,7 +163,7 @@ async fn act_as_contact(
     Json(by): Json<By<ContactAct>>,
 ) -> Done {
     simulator.contact(&list, &by.email).act(&by.act)?;
-    done()
+    Ok(done())
 }
 
 async fn act_as_staff(
@@ -238,7 +172,7 @@ async fn act_as_staff(
     Json(by): Json<By<StaffAct>>,
 ) -> Done {
     simulator.staff(&list).act(&by.email, &by.act)?;
-    done()
+    Ok(done())
 }
 
 async fn import(
@@ -263,32 +197,6 @@ async fn member(
 
 async fn statuses(State(simulator): State<Simulator>, Path(list): Path<String>) -> Done {
     Ok(Json(json!(simulator.statuses(&list)?)))
-}
-
-async fn outbox(State(simulator): State<Simulator>) -> Json<Value> {
-    Json(json!(simulator.outbox()))
-}
-
-async fn requests(State(simulator): State<Simulator>) -> Json<Value> {
-    Json(json!({"counters": simulator.counters(), "writes": simulator.writes()}))
-}
-
-async fn reset_counters(State(simulator): State<Simulator>) -> Done {
-    simulator.reset_counters();
-    done()
-}
-
-async fn webhooks(State(simulator): State<Simulator>) -> Json<Value> {
-    Json(json!(simulator.waiting_webhooks()))
-}
-
-async fn deliver(State(simulator): State<Simulator>) -> Json<Value> {
-    Json(json!({"attempts": simulator.deliver_webhooks().await}))
-}
-
-#[expect(clippy::unnecessary_wraps, reason = "ends handlers that may fail")]
-fn done() -> Done {
-    Ok(Json(json!({"done": true})))
 }
 
 impl IntoResponse for ControlError {

@@ -1,18 +1,12 @@
-//! Running the service: accounts, audiences, settings, faults, webhook delivery.
-
-use std::sync::{Arc, PoisonError};
+//! Running the service: accounts, keys, audiences.
 
 use super::ControlError;
 use crate::simulator::mailchimp::Simulator;
 use crate::simulator::mailchimp::audience::email;
-use crate::simulator::mailchimp::hooks::WebhookSender;
-use crate::simulator::mailchimp::settings::Settings;
 use crate::simulator::mailchimp::world::account::ApiKey;
-use crate::simulator::mailchimp::world::faults::{Risk, Rule};
 
 impl Simulator {
     /// Opens an account with one key and returns its number.
-    #[expect(clippy::must_use_candidate, reason = "a lone account is number 0")]
     pub fn open_account(&self, name: &str, api_key: &str) -> usize {
         self.with(|world| world.open_account(name, api_key))
     }
@@ -90,63 +84,5 @@ impl Simulator {
             audience.overexposed.insert(email::hash(address));
             Ok(())
         })
-    }
-
-    /// Changes settings.
-    pub fn configure(&self, change: impl FnOnce(&mut Settings)) {
-        self.with(|world| change(&mut world.settings));
-    }
-
-    /// Returns the settings.
-    #[must_use]
-    pub fn settings(&self) -> Settings {
-        self.with(|world| world.settings.clone())
-    }
-
-    /// Scripts a fault.
-    pub fn script(&self, rule: Rule) {
-        self.with(|world| world.faults.script(rule));
-    }
-
-    /// Replaces the faults that strike by chance; the same seed strikes alike.
-    pub fn risk(&self, risks: Vec<Risk>, seed: u64) {
-        self.with(|world| world.faults.risk(risks, seed));
-    }
-
-    /// Ends all faults.
-    pub fn clear_faults(&self) {
-        self.with(|world| world.faults.clear());
-    }
-
-    /// Connects webhook deliveries to a receiver.
-    pub fn connect_webhooks(&self, sender: Arc<dyn WebhookSender>) {
-        *self.shared.sender.lock().unwrap_or_else(PoisonError::into_inner) = Some(sender);
-    }
-
-    /// Delivers every webhook event that is due, and returns how many attempts were made.
-    ///
-    /// Without a connected sender events stay where they are. Failures come due again later, at
-    /// growing intervals over 75 minutes of the clock's time.
-    pub async fn deliver_webhooks(&self) -> usize {
-        let Some(sender) = self.sender() else { return 0 };
-        let due: Vec<_> = self.with(|world| {
-            let (now, rules) = (world.second(), world.settings.delivery);
-            let take = |a: &mut crate::simulator::mailchimp::audience::Audience| {
-                let id = a.id.clone();
-                a.hooks.take_due(now, rules).into_iter().map(move |pair| (id.clone(), pair))
-            };
-            world.audiences_mut().flat_map(take).collect()
-        });
-        let attempts = due.len();
-        for (list_id, (event, attempt)) in due {
-            let answer = sender.post(&attempt).await;
-            self.with(|world| {
-                let now = world.second();
-                if let Some(audience) = world.audience_mut(&list_id) {
-                    audience.hooks.settle(event, answer, now);
-                }
-            });
-        }
-        attempts
     }
 }

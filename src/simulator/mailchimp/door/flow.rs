@@ -2,7 +2,7 @@
 
 use axum::extract::ConnectInfo;
 use axum::http::{HeaderMap, Method, Request, Response, StatusCode};
-use http::header::{CONTENT_TYPE, HOST, HeaderValue};
+use http::header::{CONTENT_TYPE, HeaderValue};
 use http::request::Parts;
 use serde_json::Value;
 
@@ -10,13 +10,14 @@ use super::call::Call;
 use super::key;
 use super::problem::Problem;
 use super::reply::{PROBLEM, Reply};
+use crate::simulator::door::{NO_ANSWER, TransportFailure, broken, host, written};
+use crate::simulator::hooks::Answer;
 use crate::simulator::log::Write;
 use crate::simulator::mailchimp::Simulator;
 use crate::simulator::mailchimp::api::resource::Resource;
 use crate::simulator::mailchimp::api::{self, lists::webhooks};
 use crate::simulator::mailchimp::audience::entry::Writer;
 use crate::simulator::mailchimp::audience::member::{Party, Source};
-use crate::simulator::mailchimp::hooks::Answer;
 use crate::simulator::mailchimp::hooks::delivery::VALIDATOR_USER_AGENT;
 use crate::simulator::mailchimp::world::World;
 use crate::simulator::mailchimp::world::faults::Fault;
@@ -24,18 +25,6 @@ use crate::simulator::server::Peer;
 
 /// The most bytes a request may carry.
 const BODY_LIMIT: usize = 32 << 20;
-
-/// The status of a response that stands for no response at all.
-pub const NO_ANSWER: u16 = 599;
-
-/// Why no answer came. In process, a response of status 599 carries it as an extension.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum TransportFailure {
-    /// The connection broke before the request was handled.
-    Reset,
-    /// The request was handled and its answer was lost.
-    TimedOut,
-}
 
 type Outcome = Result<Reply, TransportFailure>;
 
@@ -52,16 +41,9 @@ pub async fn answer(
         Ok(call) => handle(simulator, &parts, call).await,
         Err(problem) => Ok(problem.reply(&id)),
     };
-    match (outcome, peer) {
-        (Ok(reply), _) => respond(reply, &id),
-        (Err(failure), None) => failed(failure),
-        (Err(failure), Some(peer)) => {
-            if failure == TransportFailure::TimedOut {
-                simulator.stall().await;
-            }
-            peer.cut();
-            failed(failure)
-        }
+    match outcome {
+        Ok(reply) => respond(reply, &id),
+        Err(failure) => broken(simulator, failure, peer).await,
     }
 }
 
@@ -79,12 +61,6 @@ fn read(
     let base_url = format!("http://{}", host(parts).unwrap_or("mailchimp.test"));
     let query = parts.uri.query().unwrap_or_default();
     Ok(Call { base_url, id, ..Call::new(method, path, query, body, ip) })
-}
-
-/// Returns the host the caller named.
-fn host(parts: &Parts) -> Option<&str> {
-    let header = parts.headers.get(HOST).and_then(|host| host.to_str().ok());
-    header.or_else(|| parts.uri.authority().map(http::uri::Authority::as_str))
 }
 
 fn overridden(method: &Method, headers: &HeaderMap) -> Result<Method, Problem> {
@@ -110,12 +86,8 @@ async fn handle(simulator: &Simulator, parts: &Parts, call: Call) -> Outcome {
             outcome
         }
     };
-    let write = Write {
-        method: call.method.to_string(),
-        path: parts.uri.path_and_query().map(ToString::to_string).unwrap_or_default(),
-        body: String::from_utf8_lossy(&call.body).into_owned(),
-        status: outcome.as_ref().map_or(NO_ANSWER, |reply| reply.status),
-    };
+    let status = outcome.as_ref().map_or(NO_ANSWER, |reply| reply.status);
+    let write = Write { method: call.method.to_string(), ..written(parts, &call.body, status) };
     simulator.with(|world| world.log.leave(route, write, world.settings.remembered_writes));
     outcome
 }
@@ -258,12 +230,9 @@ pub fn respond(reply: Reply, id: &str) -> Response<axum::body::Body> {
     for (name, value) in reply.headers {
         response = response.header(name, value);
     }
-    response.body(reply.body.into()).unwrap_or_else(|_| failed(TransportFailure::Reset))
-}
-
-fn failed(failure: TransportFailure) -> Response<axum::body::Body> {
-    let mut response = Response::new(axum::body::Body::empty());
-    *response.status_mut() = StatusCode::from_u16(NO_ANSWER).unwrap_or(StatusCode::BAD_GATEWAY);
-    response.extensions_mut().insert(failure);
-    response
+    response.body(reply.body.into()).unwrap_or_else(|_| {
+        let mut response = Response::new(axum::body::Body::empty());
+        *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+        response
+    })
 }

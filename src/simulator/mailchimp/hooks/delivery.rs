@@ -1,53 +1,24 @@
 //! Signing and delivering webhooks, with retries, duplicates and disorder.
 
-use async_trait::async_trait;
 use hmac::{Hmac, KeyInit, Mac};
 use serde::{Deserialize, Serialize};
 use sha2::Sha256;
 
 use super::{Event, Hooks};
+use crate::simulator::hooks::{Answer, Attempt, disturbed};
 use crate::simulator::mailchimp::audience::member::Stamp;
 
 /// What Mailchimp calls itself when it delivers.
-pub const USER_AGENT: &str = "MailChimp";
+const USER_AGENT: &str = "MailChimp";
+
+/// The header that proves who sent a delivery; unsigned webhooks have none.
+const SIGNATURE: &str = "X-Mailchimp-Signature";
 
 /// What Mailchimp calls itself when it checks a URL.
 pub const VALIDATOR_USER_AGENT: &str = "MailChimp.com WebHook Validator";
 
 /// Minutes between one attempt and the next: 75 in all.
 const RETRY_MINUTES: [u32; 6] = [1, 4, 10, 15, 20, 25];
-
-/// Carries requests from the simulator to a receiver; without one, events only queue up.
-#[async_trait]
-pub trait WebhookSender: Send + Sync {
-    /// Posts a delivery and tells the answer; ten seconds without one are [`Answer::Silence`].
-    async fn post(&self, attempt: &Attempt) -> Answer;
-
-    /// Gets a URL as the validator does, and tells the answer.
-    async fn check(&self, url: &str, user_agent: &str) -> Answer;
-}
-
-/// What a receiver answered.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Answer {
-    /// An HTTP status.
-    Status(u16),
-    /// Nothing in time.
-    Silence,
-}
-
-/// One attempt to deliver one event.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Attempt {
-    /// Where to.
-    pub url: String,
-    /// The raw form body.
-    pub body: String,
-    /// The value of `X-Mailchimp-Signature`; unsigned hooks have none.
-    pub signature: Option<String>,
-    /// Always [`USER_AGENT`].
-    pub user_agent: &'static str,
-}
 
 /// How deliveries misbehave.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -83,15 +54,8 @@ impl Hooks {
         let waiting = std::mem::take(&mut self.waiting);
         let (due, later): (Vec<_>, Vec<_>) = waiting.into_iter().partition(|e| e.due <= now);
         self.waiting = later;
-        let mut taken: Vec<_> =
-            due.into_iter().filter_map(|event| self.attempt(event, now, rules)).collect();
-        if rules.duplicate {
-            taken = taken.into_iter().flat_map(|pair| [pair.clone(), pair]).collect();
-        }
-        if rules.reverse {
-            taken.reverse();
-        }
-        taken
+        let taken = due.into_iter().filter_map(|event| self.attempt(event, now, rules));
+        disturbed(taken.collect(), rules.duplicate, rules.reverse)
     }
 
     /// Acts on an answer: done, switched off by 410, or to be tried again later.
@@ -119,12 +83,13 @@ impl Hooks {
             return None;
         }
         let stamp = if rules.restamp { now.0 } else { event.fired_at };
-        let attempt = Attempt {
-            url: hook.url.clone(),
-            signature: hook.secret.as_deref().map(|key| signature(key, stamp, &event.body)),
-            body: event.body.clone(),
-            user_agent: USER_AGENT,
-        };
-        Some((event, attempt))
+        let mut headers = vec![
+            ("Content-Type", "application/x-www-form-urlencoded".to_owned()),
+            ("User-Agent", USER_AGENT.to_owned()),
+        ];
+        let signature = hook.secret.as_deref().map(|key| signature(key, stamp, &event.body));
+        headers.extend(signature.map(|signature| (SIGNATURE, signature)));
+        let (url, body) = (hook.url.clone(), event.body.clone());
+        Some((event, Attempt { url, headers, body }))
     }
 }

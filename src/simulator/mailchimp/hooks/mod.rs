@@ -3,10 +3,9 @@
 pub mod change;
 pub mod delivery;
 pub mod form;
-pub mod http;
 
 pub use change::{Change, Reason};
-pub use delivery::{Answer, Attempt, DeliveryRules, WebhookSender, signature};
+pub use delivery::{DeliveryRules, signature};
 
 use serde_json::{Map, Value, json};
 

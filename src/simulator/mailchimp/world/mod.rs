@@ -1,14 +1,14 @@
 //! Everything the simulated service knows, behind one lock.
 //!
-//! Time passes only when somebody looks: [`World::settle`] runs first, and does what fell due.
+//! Time passes only when somebody looks: [`World::pass`] runs first, and does what fell due.
 
 pub mod account;
 pub mod batch;
 pub mod faults;
 
 use chrono::{DateTime, Utc};
+use rand::Rng;
 use rand::rngs::StdRng;
-use rand::{Rng, SeedableRng};
 
 use self::account::Account;
 use self::faults::Faults;
@@ -35,26 +35,13 @@ pub struct World {
     pub accounts: Vec<Account>,
     /// Ids and disorder come from here.
     pub rng: StdRng,
-    last_expiry: Stamp,
+    /// When pending members were last checked for expiry.
+    pub last_expiry: Stamp,
 }
 
 impl World {
-    /// Starts empty; everything random follows from `seed`.
-    #[must_use]
-    pub fn new(seed: u64, now: DateTime<Utc>) -> Self {
-        Self {
-            now,
-            settings: Settings::default(),
-            faults: Faults::new(seed),
-            log: RequestLog::default(),
-            accounts: Vec::new(),
-            rng: StdRng::seed_from_u64(seed),
-            last_expiry: Stamp::of(now),
-        }
-    }
-
     /// Does what fell due since the last look: batches and expired confirmations.
-    pub fn settle(&mut self, now: DateTime<Utc>) {
+    pub fn pass(&mut self, now: DateTime<Utc>) {
         self.now = now;
         batch::run_due(self);
         let second = Stamp::of(now);

@@ -6,8 +6,9 @@ use serde_json::{Value, json};
 
 use super::Answer;
 use super::fields::{instant, page, since, text, violation};
+use crate::simulator::door::Reply;
 use crate::simulator::sinch::door::call::Call;
-use crate::simulator::sinch::door::reply::{Reply, stamp};
+use crate::simulator::sinch::door::reply::{error, stamp};
 use crate::simulator::sinch::hooks::Report;
 use crate::simulator::sinch::world::World;
 use crate::simulator::sinch::world::account::{Batch, Text};
@@ -108,7 +109,7 @@ fn recipients(world: &World, account: usize, body: &Value) -> Result<Vec<String>
         } else if let Some(number) = msisdn(row) {
             numbers.push(number);
         } else {
-            return Err(Reply::error(400, "syntax_invalid_parameter_format", "to"));
+            return Err(error(400, "syntax_invalid_parameter_format", "to"));
         }
     }
     numbers.sort();

@@ -6,8 +6,8 @@
 use serde_json::{Value, json};
 
 use super::Answer;
+use crate::simulator::door::Reply;
 use crate::simulator::sinch::door::call::Call;
-use crate::simulator::sinch::door::reply::Reply;
 use crate::simulator::sinch::world::World;
 
 /// The lists there are.

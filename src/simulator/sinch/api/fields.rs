@@ -3,8 +3,9 @@
 use chrono::{DateTime, NaiveDateTime, TimeDelta, Utc};
 use serde_json::Value;
 
+use crate::simulator::door::Reply;
 use crate::simulator::sinch::door::call::Call;
-use crate::simulator::sinch::door::reply::Reply;
+use crate::simulator::sinch::door::reply::error;
 use crate::simulator::sinch::world::number::msisdn;
 
 /// The most numbers one call may add, remove, or make members.
@@ -12,7 +13,7 @@ pub const MOST_NUMBERS: usize = 10_000;
 
 /// Refuses a body for what it says.
 pub fn violation(text: &str) -> Reply {
-    Reply::error(400, "syntax_constraint_violation", text)
+    error(400, "syntax_constraint_violation", text)
 }
 
 /// Reads a list of numbers; a missing one is empty.
@@ -20,13 +21,13 @@ pub fn numbers(body: &Value, field: &str, most: usize) -> Result<Vec<String>, Re
     let rows = match &body[field] {
         Value::Null => return Ok(Vec::new()),
         Value::Array(rows) => rows,
-        _ => return Err(Reply::error(400, "syntax_invalid_json", field)),
+        _ => return Err(error(400, "syntax_invalid_json", field)),
     };
     if rows.len() > most {
         return Err(violation(&format!("{field} has more than {most} elements")));
     }
     let number = |row: &Value| row.as_str().and_then(msisdn);
-    let bad = || Reply::error(400, "syntax_invalid_parameter_format", "not a phone number");
+    let bad = || error(400, "syntax_invalid_parameter_format", "not a phone number");
     rows.iter().map(|row| number(row).ok_or_else(bad)).collect()
 }
 
@@ -36,7 +37,7 @@ pub fn text(body: &Value, field: &str, most: usize) -> Result<Option<String>, Re
         Value::Null => Ok(None),
         Value::String(text) if text.chars().count() <= most => Ok(Some(text.clone())),
         Value::String(_) => Err(violation(&format!("{field} is longer than {most} characters"))),
-        _ => Err(Reply::error(400, "syntax_invalid_json", field)),
+        _ => Err(error(400, "syntax_invalid_json", field)),
     }
 }
 
@@ -51,7 +52,7 @@ pub fn instant(call: &Call, name: &str) -> Result<Option<DateTime<Utc>>, Reply> 
     let zoned = DateTime::parse_from_rfc3339(text).map(|at| at.to_utc()).ok();
     let local = NaiveDateTime::parse_from_str(text, "%Y-%m-%dT%H:%M:%S%.f").ok();
     let instant = zoned.or_else(|| local.map(|at| at.and_utc()));
-    let bad = || Reply::error(400, "syntax_invalid_parameter_format", name);
+    let bad = || error(400, "syntax_invalid_parameter_format", name);
     instant.map(Some).ok_or_else(bad)
 }
 

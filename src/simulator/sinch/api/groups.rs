@@ -6,8 +6,9 @@ use serde_json::{Value, json};
 
 use super::Answer;
 use super::fields::{MOST_NUMBERS, numbers, page, text, violation};
+use crate::simulator::door::Reply;
 use crate::simulator::sinch::door::call::Call;
-use crate::simulator::sinch::door::reply::Reply;
+use crate::simulator::sinch::door::reply::error;
 use crate::simulator::sinch::world::World;
 use crate::simulator::sinch::world::group::{AutoUpdate, Group};
 use crate::simulator::sinch::world::number::msisdn;
@@ -107,7 +108,7 @@ fn free(world: &World, account: usize, name: Option<&str>, own: Option<&str>) ->
         world.accounts[account].groups.iter().filter(|group| Some(group.id.as_str()) != own);
     match name {
         Some(name) if others.any(|group| group.name.as_deref() == Some(name)) => {
-            Err(Reply::error(403, "conflict_group_name", "The name is taken"))
+            Err(error(403, "conflict_group_name", "The name is taken"))
         }
         _ => Ok(()),
     }
@@ -134,7 +135,7 @@ fn members_of(
 }
 
 fn unknown_group() -> Reply {
-    Reply::error(403, "unknown_group", "The group is unknown")
+    error(403, "unknown_group", "The group is unknown")
 }
 
 fn auto_update(body: &Value) -> Result<Option<AutoUpdate>, Reply> {

@@ -4,8 +4,8 @@
 
 use super::Answer;
 use super::fields::{instant, page, since};
+use crate::simulator::door::Reply;
 use crate::simulator::sinch::door::call::Call;
-use crate::simulator::sinch::door::reply::Reply;
 use crate::simulator::sinch::world::World;
 use crate::simulator::sinch::world::account::Inbound;
 use crate::simulator::sinch::world::number::msisdn;

@@ -10,8 +10,8 @@ use http::Method;
 
 use super::door::call::Call;
 use super::door::key;
-use super::door::reply::Reply;
 use super::world::World;
+use crate::simulator::door::Reply;
 
 /// What a handler answers.
 pub type Answer = Result<Reply, Reply>;

@@ -1,9 +1,7 @@
 //! Looking on: members, texts, counts, events on their way.
 
 use super::ControlError;
-use crate::simulator::log::{Counters, Write};
 use crate::simulator::sinch::Simulator;
-use crate::simulator::sinch::hooks::Event;
 use crate::simulator::sinch::world::account::{Inbound, Text};
 use crate::simulator::sinch::world::number::msisdn;
 
@@ -33,28 +31,5 @@ impl Simulator {
     #[must_use]
     pub fn inbox(&self) -> Vec<Inbound> {
         self.with(|world| world.accounts.iter().flat_map(|a| a.inbounds.clone()).collect())
-    }
-
-    /// Counts requests since the last reset.
-    #[must_use]
-    pub fn counters(&self) -> Counters {
-        self.with(|world| world.log.counters.clone())
-    }
-
-    /// Lists requests other than GET since the last reset, the latest ten thousand by default.
-    #[must_use]
-    pub fn writes(&self) -> Vec<Write> {
-        self.with(|world| world.log.writes.iter().cloned().collect())
-    }
-
-    /// Forgets counts and requests.
-    pub fn reset_counters(&self) {
-        self.with(|world| world.log.reset());
-    }
-
-    /// Lists events that are not delivered yet.
-    #[must_use]
-    pub fn waiting_webhooks(&self) -> Vec<Event> {
-        self.with(|world| world.accounts.iter().flat_map(|a| a.hooks.waiting.clone()).collect())
     }
 }

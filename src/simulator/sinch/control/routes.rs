@@ -1,44 +1,24 @@
-//! Every route: the APIs, and `/_control`.
+//! The routes under `/_control` that only this service has.
 
-use axum::extract::{Path, Request, State};
+use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{delete, get, post, put};
+use axum::routing::{get, post, put};
 use axum::{Json, Router};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::ControlError;
-use crate::simulator::server::unhurried;
+use crate::simulator::control::done;
 use crate::simulator::sinch::Simulator;
-use crate::simulator::sinch::door::flow;
 use crate::simulator::sinch::hooks::Callback;
-use crate::simulator::sinch::settings::Settings;
 use crate::simulator::sinch::world::account::Credentials;
-use crate::simulator::sinch::world::faults::{Risk, Rule};
-
-/// How callers reach the router.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Caller {
-    /// By a function call, which must stay deterministic.
-    InProcess,
-    /// Over a socket, and they may hang up.
-    Remote,
-}
 
 type Done = Result<Json<Value>, ControlError>;
 
-/// Builds the router.
-pub fn router(simulator: Simulator, caller: Caller) -> Router {
-    let api = match caller {
-        Caller::InProcess => Router::new().fallback(api),
-        Caller::Remote => Router::new().fallback(unhurried_api),
-    };
-    api.nest("/_control", control()).with_state(simulator)
-}
-
-fn control() -> Router<Simulator> {
-    Router::new()
+/// Builds the routes that only this service has.
+pub fn router() -> Router<Simulator> {
+    let control = Router::new()
         .route("/accounts", post(open_account))
         .route("/accounts/{account}/groups", post(open_group))
         .route("/accounts/{account}/apps", post(open_app))
@@ -46,22 +26,8 @@ fn control() -> Router<Simulator> {
         .route("/accounts/{account}/callback", put(set_callback))
         .route("/accounts/{account}/texts", post(text))
         .route("/accounts/{account}/reports", post(report))
-        .route("/groups/{group}/members", get(members).post(add).delete(remove))
-        .route("/settings", get(read_settings).put(write_settings))
-        .route("/faults", post(script).put(risk).delete(clear_faults))
-        .route("/outbox", get(outbox))
-        .route("/requests", get(requests))
-        .route("/counters", delete(reset_counters))
-        .route("/webhooks", get(webhooks).post(deliver))
-}
-
-async fn api(State(simulator): State<Simulator>, request: Request) -> Response {
-    flow::answer(&simulator, request).await
-}
-
-async fn unhurried_api(State(simulator): State<Simulator>, request: Request) -> Response {
-    let work = async move { flow::answer(&simulator, request).await };
-    unhurried(work).await.unwrap_or_else(|| StatusCode::INTERNAL_SERVER_ERROR.into_response())
+        .route("/groups/{group}/members", get(members).post(add).delete(remove));
+    Router::new().nest("/_control", control)
 }
 
 async fn open_account(
@@ -90,7 +56,7 @@ async fn open_app(
     Json(app): Json<Named>,
 ) -> Done {
     simulator.open_app(account, &app.name)?;
-    done()
+    Ok(done())
 }
 
 #[derive(Deserialize)]
@@ -106,7 +72,7 @@ async fn opt_out(
     Json(act): Json<OptOut>,
 ) -> Done {
     simulator.opt_out(account, (&act.app, &act.list), &act.number)?;
-    done()
+    Ok(done())
 }
 
 async fn set_callback(
@@ -115,7 +81,7 @@ async fn set_callback(
     Json(callback): Json<Option<Callback>>,
 ) -> Done {
     simulator.set_callback(account, callback)?;
-    done()
+    Ok(done())
 }
 
 #[derive(Deserialize)]
@@ -148,7 +114,7 @@ async fn report(
     Json(act): Json<NetworkReport>,
 ) -> Done {
     simulator.report(account, (&act.batch_id, &act.number), act.code, &act.status)?;
-    done()
+    Ok(done())
 }
 
 async fn members(State(simulator): State<Simulator>, Path(group): Path<String>) -> Done {
@@ -161,7 +127,7 @@ async fn add(
     Json(numbers): Json<Vec<String>>,
 ) -> Done {
     simulator.add_members(&group, numbers)?;
-    done()
+    Ok(done())
 }
 
 async fn remove(
@@ -170,67 +136,7 @@ async fn remove(
     Json(numbers): Json<Vec<String>>,
 ) -> Done {
     simulator.remove_members(&group, numbers)?;
-    done()
-}
-
-async fn read_settings(State(simulator): State<Simulator>) -> Json<Settings> {
-    Json(simulator.settings())
-}
-
-async fn write_settings(
-    State(simulator): State<Simulator>,
-    Json(new): Json<Settings>,
-) -> Json<Settings> {
-    simulator.configure(|settings| *settings = new);
-    Json(simulator.settings())
-}
-
-async fn script(State(simulator): State<Simulator>, Json(rule): Json<Rule>) -> Done {
-    simulator.script(rule);
-    done()
-}
-
-#[derive(Deserialize)]
-struct Risks {
-    risks: Vec<Risk>,
-    #[serde(default)]
-    seed: u64,
-}
-
-async fn risk(State(simulator): State<Simulator>, Json(risks): Json<Risks>) -> Done {
-    simulator.risk(risks.risks, risks.seed);
-    done()
-}
-
-async fn clear_faults(State(simulator): State<Simulator>) -> Done {
-    simulator.clear_faults();
-    done()
-}
-
-async fn outbox(State(simulator): State<Simulator>) -> Json<Value> {
-    Json(json!(simulator.outbox()))
-}
-
-async fn requests(State(simulator): State<Simulator>) -> Json<Value> {
-    Json(json!({ "counters": simulator.counters(), "writes": simulator.writes() }))
-}
-
-async fn reset_counters(State(simulator): State<Simulator>) -> Done {
-    simulator.reset_counters();
-    done()
-}
-
-async fn webhooks(State(simulator): State<Simulator>) -> Json<Value> {
-    Json(json!(simulator.waiting_webhooks()))
-}
-
-async fn deliver(State(simulator): State<Simulator>) -> Json<Value> {
-    Json(json!({ "attempts": simulator.deliver_webhooks().await }))
-}
-
-#[expect(clippy::unnecessary_wraps, reason = "ends handlers that may fail")]
-fn done() -> Done {
-    Ok(Json(json!({ "done": true })))
+    Ok(done())
 }
 
 impl IntoResponse for ControlError {

@@ -1,19 +1,14 @@
-//! Running the service: accounts, groups, settings, faults, callbacks.
-
-use std::sync::{Arc, PoisonError};
+//! Running the service: accounts, groups, consent lists, callbacks.
 
 use super::ControlError;
 use crate::simulator::sinch::Simulator;
-use crate::simulator::sinch::hooks::{Callback, WebhookSender};
-use crate::simulator::sinch::settings::Settings;
+use crate::simulator::sinch::hooks::Callback;
 use crate::simulator::sinch::world::account::{Account, Credentials};
-use crate::simulator::sinch::world::faults::{Risk, Rule};
 use crate::simulator::sinch::world::group::{AutoUpdate, Group};
 use crate::simulator::sinch::world::number::msisdn;
 
 impl Simulator {
     /// Opens an account and returns its number.
-    #[expect(clippy::must_use_candidate, reason = "a lone account is number 0")]
     pub fn open_account(&self, credentials: Credentials) -> usize {
         self.with(|world| world.open_account(credentials))
     }
@@ -116,74 +111,6 @@ impl Simulator {
     /// Closes an account, or opens it again: its keys and tokens are refused.
     pub fn close(&self, account: usize, closed: bool) -> Result<(), ControlError> {
         self.account(account, |account| account.closed = closed)
-    }
-
-    /// Changes settings.
-    pub fn configure(&self, change: impl FnOnce(&mut Settings)) {
-        self.with(|world| change(&mut world.settings));
-    }
-
-    /// Returns the settings.
-    #[must_use]
-    pub fn settings(&self) -> Settings {
-        self.with(|world| world.settings.clone())
-    }
-
-    /// Scripts a fault.
-    pub fn script(&self, rule: Rule) {
-        self.with(|world| world.faults.script(rule));
-    }
-
-    /// Replaces the faults that strike by chance; the same seed strikes alike.
-    pub fn risk(&self, risks: Vec<Risk>, seed: u64) {
-        self.with(|world| world.faults.risk(risks, seed));
-    }
-
-    /// Ends all faults.
-    pub fn clear_faults(&self) {
-        self.with(|world| world.faults.clear());
-    }
-
-    /// Connects callbacks to a receiver.
-    pub fn connect_webhooks(&self, sender: Arc<dyn WebhookSender>) {
-        *self.shared.sender.lock().unwrap_or_else(PoisonError::into_inner) = Some(sender);
-    }
-
-    /// Delivers every event that is due, and returns how many attempts were made.
-    ///
-    /// Without a connected sender events stay where they are. What was answered with 5xx or 429
-    /// comes due again after 5, 10, 20 … 81,920 s of the clock's time; what was answered with any
-    /// other 4xx never does.
-    pub async fn deliver_webhooks(&self) -> usize {
-        let Some(sender) = self.sender() else { return 0 };
-        let due: Vec<_> = self.with(|world| {
-            let (now, rules) = (world.now, world.settings.delivery);
-            let mut hooks: Vec<_> = world
-                .accounts
-                .iter_mut()
-                .map(|account| std::mem::take(&mut account.hooks))
-                .collect();
-            let mut due = Vec::new();
-            for (place, hooks) in hooks.iter_mut().enumerate() {
-                let taken = hooks.take_due(now, rules, || world.id());
-                due.extend(taken.into_iter().map(|pair| (place, pair)));
-            }
-            for (account, hooks) in world.accounts.iter_mut().zip(hooks) {
-                account.hooks = hooks;
-            }
-            due
-        });
-        let attempts = due.len();
-        for (place, (event, attempt)) in due {
-            let answer = sender.post(&attempt).await;
-            self.with(|world| {
-                let now = world.now;
-                if let Some(account) = world.accounts.get_mut(place) {
-                    account.hooks.settle(event, answer, now);
-                }
-            });
-        }
-        attempts
     }
 
     /// Works on one account.

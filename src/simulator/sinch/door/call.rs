@@ -4,13 +4,16 @@ use http::request::Parts;
 use http::{HeaderMap, Method};
 use serde_json::Value;
 
-use super::reply::Reply;
+use super::reply::error;
+use crate::simulator::door::Reply;
 
 /// A request to one of the APIs.
 #[derive(Debug, Clone)]
 pub struct Call {
     /// The method.
     pub method: Method,
+    /// The path as it was called.
+    pub target: String,
     /// The path, decoded, in segments.
     pub path: Vec<String>,
     /// The query, decoded.
@@ -29,6 +32,7 @@ impl Call {
         let segments = parts.uri.path().split('/').filter(|segment| !segment.is_empty());
         Self {
             method: parts.method.clone(),
+            target: parts.uri.path().to_owned(),
             path: segments.map(decoded).collect(),
             query: url::form_urlencoded::parse(query.as_bytes()).into_owned().collect(),
             headers: parts.headers.clone(),
@@ -47,7 +51,7 @@ impl Call {
     pub fn number(&self, name: &str, default: usize, most: usize) -> Result<usize, Reply> {
         let Some(text) = self.param(name) else { return Ok(default) };
         text.parse().ok().filter(|number| *number <= most).ok_or_else(|| {
-            Reply::error(400, "syntax_constraint_violation", &format!("{name} is out of range"))
+            error(400, "syntax_constraint_violation", &format!("{name} is out of range"))
         })
     }
 
@@ -56,7 +60,7 @@ impl Call {
         serde_json::from_slice(&self.body)
             .ok()
             .filter(Value::is_object)
-            .ok_or_else(|| Reply::error(400, "syntax_invalid_json", "The JSON is invalid"))
+            .ok_or_else(|| error(400, "syntax_invalid_json", "The JSON is invalid"))
     }
 }
 

@@ -7,7 +7,7 @@ use http::header::AUTHORIZATION;
 use serde_json::json;
 
 use super::call::Call;
-use super::reply::Reply;
+use crate::simulator::door::Reply;
 use crate::simulator::sinch::world::World;
 
 /// Gives a token for an access key: OAuth 2.0 client credentials, the key by HTTP Basic.

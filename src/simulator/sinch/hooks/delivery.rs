@@ -1,6 +1,5 @@
 //! Signing and delivering callbacks, with retries, duplicates, disorder and old stamps.
 
-use async_trait::async_trait;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use chrono::{DateTime, TimeDelta, Utc};
@@ -9,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use sha2::Sha256;
 
 use super::{Event, Hooks};
+use crate::simulator::hooks::{Answer, Attempt, disturbed};
 
 /// The pause after the first attempt, in seconds; it doubles with each.
 const FIRST_PAUSE: i64 = 5;
@@ -33,33 +33,6 @@ pub enum Signing {
         /// The password.
         password: String,
     },
-}
-
-/// Carries callbacks to a receiver; without one, events only queue up.
-#[async_trait]
-pub trait WebhookSender: Send + Sync {
-    /// Posts a callback and tells the answer.
-    async fn post(&self, attempt: &Attempt) -> Answer;
-}
-
-/// What a receiver answered.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Answer {
-    /// An HTTP status.
-    Status(u16),
-    /// Nothing in time.
-    Silence,
-}
-
-/// One attempt to deliver one event.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Attempt {
-    /// Where to.
-    pub url: String,
-    /// The headers: `content-type`, and those that prove who sent it.
-    pub headers: Vec<(&'static str, String)>,
-    /// The raw JSON body.
-    pub body: String,
 }
 
 /// How deliveries misbehave.
@@ -103,15 +76,8 @@ impl Hooks {
         let waiting = std::mem::take(&mut self.waiting);
         let (due, later): (Vec<_>, Vec<_>) = waiting.into_iter().partition(|e| e.due <= now);
         self.waiting = later;
-        let mut taken: Vec<_> =
-            due.into_iter().filter_map(|event| self.attempt(event, now, rules, nonce())).collect();
-        if rules.duplicate {
-            taken = taken.into_iter().flat_map(|pair| [pair.clone(), pair]).collect();
-        }
-        if rules.reverse {
-            taken.reverse();
-        }
-        taken
+        let taken = due.into_iter().filter_map(|event| self.attempt(event, now, rules, nonce()));
+        disturbed(taken.collect(), rules.duplicate, rules.reverse)
     }
 
     /// Acts on an answer: done, given up (4xx), or to be tried again later (5xx, 429, silence).

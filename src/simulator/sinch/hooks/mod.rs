@@ -3,9 +3,8 @@
 //! Source: Sinch docs, SMS REST API, Webhooks; Sinch Python SDK, `authentication_validation.py`.
 
 pub mod delivery;
-pub mod http;
 
-pub use delivery::{Answer, Attempt, DeliveryRules, Signing, WebhookSender, signature};
+pub use delivery::{DeliveryRules, Signing, signature};
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};

@@ -6,8 +6,8 @@ pub mod group;
 pub mod number;
 
 use chrono::{DateTime, Utc};
+use rand::Rng;
 use rand::rngs::StdRng;
-use rand::{Rng, SeedableRng};
 
 use self::account::{Account, Credentials};
 use self::faults::Faults;
@@ -31,26 +31,11 @@ pub struct World {
     pub log: RequestLog,
     /// The accounts.
     pub accounts: Vec<Account>,
-    /// Requests under way.
-    pub in_flight: usize,
-    rng: StdRng,
+    /// Ids come from here.
+    pub rng: StdRng,
 }
 
 impl World {
-    /// Starts empty; everything random follows from `seed`.
-    #[must_use]
-    pub fn new(seed: u64, now: DateTime<Utc>) -> Self {
-        Self {
-            now,
-            settings: Settings::default(),
-            faults: Faults::new(seed),
-            log: RequestLog::default(),
-            accounts: Vec::new(),
-            in_flight: 0,
-            rng: StdRng::seed_from_u64(seed),
-        }
-    }
-
     /// Makes an id of 26 characters, as `01FC66621XXXXX119Z8PMV1QPQ`.
     pub fn id(&mut self) -> String {
         let mut id = String::from("01");

@@ -5,8 +5,9 @@ use chrono::{DateTime, TimeDelta};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use crate::simulator::door::Reply;
 use crate::simulator::twilio::door::call::Call;
-use crate::simulator::twilio::door::reply::Reply;
+use crate::simulator::twilio::door::reply::{error, too_many};
 use crate::simulator::twilio::world::World;
 use crate::simulator::twilio::world::account::Consent;
 use crate::simulator::twilio::world::texting::is_number;
@@ -33,7 +34,7 @@ pub fn answer(world: &mut World, account: usize, call: &Call) -> Reply {
     let account = &mut world.accounts[account];
     account.consent_calls.retain(|at| now - *at < TimeDelta::minutes(1));
     if account.consent_calls.len() >= LIMITS.0 {
-        return Reply::too_many(None);
+        return too_many(None);
     }
     account.consent_calls.push_back(now);
     let items: Vec<Item> = call
@@ -43,7 +44,7 @@ pub fn answer(world: &mut World, account: usize, call: &Call) -> Reply {
         .map(|(_, text)| serde_json::from_str(text).unwrap_or_default())
         .collect();
     if items.is_empty() || items.len() > LIMITS.1 {
-        return Reply::error(400, 20_001, "Invalid number of items");
+        return error(400, 20_001, "Invalid number of items");
     }
     let mut verdicts: Vec<Value> = Vec::with_capacity(items.len());
     for item in items {

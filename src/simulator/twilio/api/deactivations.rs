@@ -3,8 +3,9 @@
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use serde_json::json;
 
+use crate::simulator::door::Reply;
 use crate::simulator::twilio::door::call::Call;
-use crate::simulator::twilio::door::reply::Reply;
+use crate::simulator::twilio::door::reply::error;
 use crate::simulator::twilio::world::World;
 
 /// How long the file can be had.
@@ -13,10 +14,10 @@ const OPEN: TimeDelta = TimeDelta::minutes(2);
 /// `GET /v1/Deactivations?Date=YYYY-MM-DD`.
 pub fn answer(world: &World, call: &Call) -> Reply {
     let Some(date) = call.param("Date").and_then(|text| text.parse::<NaiveDate>().ok()) else {
-        return Reply::error(400, 20_001, "Invalid parameter Date");
+        return error(400, 20_001, "Invalid parameter Date");
     };
     if !world.deactivated.contains_key(&date) {
-        return Reply::error(404, 30_114, "The file is not ready");
+        return error(404, 30_114, "The file is not ready");
     }
     let until = (world.now + OPEN).timestamp();
     let url = format!("{}/_deactivations/{date}?Expires={until}", call.base_url);

@@ -5,8 +5,9 @@ use http::Method;
 use serde_json::{Value, json};
 use url::form_urlencoded::Serializer;
 
+use crate::simulator::door::Reply;
 use crate::simulator::twilio::door::call::Call;
-use crate::simulator::twilio::door::reply::Reply;
+use crate::simulator::twilio::door::reply::{error, not_found};
 use crate::simulator::twilio::world::World;
 use crate::simulator::twilio::world::message::Message;
 use crate::simulator::twilio::world::texting::Order;
@@ -19,7 +20,7 @@ pub fn collection(world: &mut World, account: usize, call: &Call) -> Reply {
     match call.method {
         Method::POST => create(world, account, call),
         Method::GET => list(world, account, call),
-        _ => Reply::error(405, 20_004, "Method not allowed"),
+        _ => error(405, 20_004, "Method not allowed"),
     }
 }
 
@@ -31,7 +32,7 @@ pub fn single(world: &World, account: usize, call: &Call, file: &str) -> Reply {
         Some(message) if call.method == Method::GET => {
             Reply::json(200, &message.json(&account.sid))
         }
-        _ => Reply::not_found(),
+        _ => not_found(),
     }
 }
 
@@ -39,10 +40,10 @@ fn create(world: &mut World, account: usize, call: &Call) -> Reply {
     let field = |name| call.field(name).filter(|text| !text.is_empty());
     let (Some(to), Some(body)) = (field("To"), field("Body")) else {
         let missing = if field("To").is_none() { 21_604 } else { 21_602 };
-        return Reply::error(400, missing, "A required parameter is missing");
+        return error(400, missing, "A required parameter is missing");
     };
     let Some(sender) = field("MessagingServiceSid").or(field("From")) else {
-        return Reply::error(400, 21_603, "A 'From' or 'MessagingServiceSid' is required");
+        return error(400, 21_603, "A 'From' or 'MessagingServiceSid' is required");
     };
     let order = Order {
         to: to.to_owned(),
@@ -53,7 +54,7 @@ fn create(world: &mut World, account: usize, call: &Call) -> Reply {
     match world.send(account, order) {
         Ok(message) => Reply::json(201, &message.json(&world.accounts[account].sid)),
         // The message names the number, as the service's own does.
-        Err((code, what)) => Reply::error(400, code, &format!("{what}: {to}")),
+        Err((code, what)) => error(400, code, &format!("{what}: {to}")),
     }
 }
 

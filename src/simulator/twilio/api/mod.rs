@@ -12,8 +12,9 @@ use serde_json::json;
 pub use self::deactivations::download;
 use super::door::call::Call;
 use super::door::key::Caller;
-use super::door::reply::Reply;
+use super::door::reply::{error, not_found, unauthenticated};
 use super::world::World;
+use crate::simulator::door::Reply;
 
 /// Names the resource of a path, for the counters.
 #[must_use]
@@ -43,7 +44,7 @@ pub fn dispatch(world: &mut World, caller: Caller, call: &Call) -> Reply {
             consents::answer(world, caller.account, call)
         }
         ["v1", "Deactivations"] if call.method == Method::GET => deactivations::answer(world, call),
-        _ => Reply::not_found(),
+        _ => not_found(),
     }
 }
 
@@ -52,7 +53,7 @@ fn own(world: &mut World, caller: Caller, call: &Call, rest: &[&str]) -> Reply {
     let account = &world.accounts[caller.account];
     let named = rest.first().map(|sid| sid.trim_end_matches(".json"));
     if named != Some(account.sid.as_str()) {
-        return Reply::unauthenticated();
+        return unauthenticated();
     }
     let suspended = account.suspended;
     match rest {
@@ -62,14 +63,14 @@ fn own(world: &mut World, caller: Caller, call: &Call, rest: &[&str]) -> Reply {
         [_, "Messages", sid] => messages::single(world, caller.account, call, sid),
         [_, "IncomingPhoneNumbers.json"] => numbers::collection(world, caller.account, call),
         [_, "IncomingPhoneNumbers", sid] => numbers::single(world, caller.account, call, sid),
-        _ => Reply::not_found(),
+        _ => not_found(),
     }
 }
 
 /// A key of the standard kind may not read the account, and is told as little as a wrong one.
 fn show(world: &World, caller: Caller) -> Reply {
     if !caller.main {
-        return Reply::unauthenticated();
+        return unauthenticated();
     }
     let account = &world.accounts[caller.account];
     let shown = json!({
@@ -85,5 +86,5 @@ fn show(world: &World, caller: Caller) -> Reply {
 }
 
 fn inactive() -> Reply {
-    Reply::error(403, 20_005, "Account not active")
+    error(403, 20_005, "Account not active")
 }

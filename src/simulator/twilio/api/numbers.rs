@@ -3,8 +3,9 @@
 use http::Method;
 use serde_json::{Value, json};
 
+use crate::simulator::door::Reply;
 use crate::simulator::twilio::door::call::Call;
-use crate::simulator::twilio::door::reply::Reply;
+use crate::simulator::twilio::door::reply::not_found;
 use crate::simulator::twilio::world::World;
 use crate::simulator::twilio::world::account::Number;
 
@@ -22,7 +23,7 @@ pub fn single(world: &mut World, account: usize, call: &Call, file: &str) -> Rep
     let account = &mut world.accounts[account];
     let sid = file.trim_end_matches(".json");
     let Some(own) = account.numbers.iter_mut().find(|own| own.sid == sid) else {
-        return Reply::not_found();
+        return not_found();
     };
     if call.method == Method::POST
         && let Some(url) = call.field("SmsUrl")

@@ -3,15 +3,16 @@
 use http::Method;
 use serde_json::json;
 
+use crate::simulator::door::Reply;
 use crate::simulator::twilio::door::call::Call;
-use crate::simulator::twilio::door::reply::Reply;
+use crate::simulator::twilio::door::reply::not_found;
 use crate::simulator::twilio::world::World;
 
 /// `/v1/Services/{sid}`.
 pub fn answer(world: &mut World, account: usize, call: &Call, sid: &str) -> Reply {
     let account = &mut world.accounts[account];
     let Some(service) = account.services.iter_mut().find(|service| service.sid == sid) else {
-        return Reply::not_found();
+        return not_found();
     };
     if call.method == Method::POST {
         let url = |name| call.field(name).map(|url| Some(url.to_owned()).filter(|u| !u.is_empty()));

@@ -1,20 +1,15 @@
-//! Running the service and looking on: accounts, senders, faults, deliveries.
+//! Running the service and looking on: accounts, senders, texts, consents.
 
 pub mod person;
 pub mod routes;
 mod signing;
 
-use std::sync::{Arc, PoisonError};
-
 use chrono::NaiveDate;
 use serde::Serialize;
 
 use super::Simulator;
-use super::hooks::{Answer, Event, WebhookSender};
-use super::settings::Settings;
+use super::world::World;
 use super::world::account::{Account, ApiKey, Consent, Number, Service};
-use super::world::faults::{Risk, Rule};
-use super::world::log::{Counters, Write};
 
 /// Why an act did not happen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -130,19 +125,7 @@ impl Simulator {
     /// Lists the texts that were taken for sending, those of keywords left out.
     #[must_use]
     pub fn outbox(&self) -> Vec<Text> {
-        self.with(|world| {
-            let messages = world.accounts.iter().flat_map(|owner| &owner.messages);
-            messages
-                .filter(|message| message.direction == "outbound-api")
-                .map(|message| Text {
-                    sid: message.sid.clone(),
-                    sender: message.service.clone().or(message.from.clone()).unwrap_or_default(),
-                    to: message.to.clone(),
-                    body: message.body.clone(),
-                    status: message.status,
-                })
-                .collect()
-        })
+        self.with(|world| world.texts())
     }
 
     /// Lists the consents the account told of; the API never shows them.
@@ -150,93 +133,21 @@ impl Simulator {
     pub fn consents(&self, account: &str) -> Vec<Consent> {
         self.with(|world| world.account(account).map_or_else(Vec::new, |own| own.consents.clone()))
     }
+}
 
-    /// Changes settings.
-    pub fn configure(&self, change: impl FnOnce(&mut Settings)) {
-        self.with(|world| change(&mut world.settings));
-    }
-
-    /// Returns the settings.
-    #[must_use]
-    pub fn settings(&self) -> Settings {
-        self.with(|world| world.settings.clone())
-    }
-
-    /// Scripts a fault.
-    pub fn script(&self, rule: Rule) {
-        self.with(|world| world.faults.script(rule));
-    }
-
-    /// Replaces the faults that strike by chance; the same seed strikes alike.
-    pub fn risk(&self, risks: Vec<Risk>, seed: u64) {
-        self.with(|world| world.faults.risk(risks, seed));
-    }
-
-    /// Ends all faults.
-    pub fn clear_faults(&self) {
-        self.with(|world| world.faults.clear());
-    }
-
-    /// Counts requests since the last reset.
-    #[must_use]
-    pub fn counters(&self) -> Counters {
-        self.with(|world| world.log.counters.clone())
-    }
-
-    /// Lists requests other than GET since the last reset, the latest ten thousand by default.
-    #[must_use]
-    pub fn writes(&self) -> Vec<Write> {
-        self.with(|world| world.log.writes.iter().cloned().collect())
-    }
-
-    /// Forgets counts and requests.
-    pub fn reset_counters(&self) {
-        self.with(|world| world.log.reset());
-    }
-
-    /// Connects webhook deliveries to a receiver.
-    pub fn connect_webhooks(&self, sender: Arc<dyn WebhookSender>) {
-        *self.shared.sender.lock().unwrap_or_else(PoisonError::into_inner) = Some(sender);
-    }
-
-    /// Lists webhook events that are not delivered yet.
-    #[must_use]
-    pub fn waiting_webhooks(&self) -> Vec<Event> {
-        self.with(|world| world.waiting.clone())
-    }
-
-    /// Delivers every webhook event there is, and returns how many attempts were made.
-    ///
-    /// Without a connected sender events stay where they are. A delivery without an answer is tried
-    /// once more at the next call; any answer, be it an error, ends it.
-    pub async fn deliver_webhooks(&self) -> usize {
-        let Some(sender) = self.sender() else { return 0 };
-        let due = self.with(|world| {
-            let rules = world.settings.delivery;
-            let mut due = std::mem::take(&mut world.waiting);
-            if rules.lose {
-                due.clear();
-            }
-            if rules.duplicate {
-                due = due.into_iter().flat_map(|event| [event.clone(), event]).collect();
-            }
-            if rules.reverse {
-                due.reverse();
-            }
-            due.into_iter()
-                .filter_map(|event| {
-                    let attempt = event.attempt(world.account(&event.account)?, rules);
-                    Some((event, attempt))
-                })
-                .collect::<Vec<_>>()
-        });
-        let attempts = due.len();
-        for (event, attempt) in due {
-            let silent = sender.post(&attempt).await == Answer::Silence;
-            if silent && !event.tried {
-                self.with(|world| world.waiting.push(Event { tried: true, ..event }));
-            }
-        }
-        attempts
+impl World {
+    /// Lists the texts that were taken for sending, those of keywords left out.
+    pub fn texts(&self) -> Vec<Text> {
+        let messages = self.accounts.iter().flat_map(|owner| &owner.messages);
+        messages
+            .filter(|message| message.direction == "outbound-api")
+            .map(|message| Text {
+                sid: message.sid.clone(),
+                sender: message.service.clone().or(message.from.clone()).unwrap_or_default(),
+                to: message.to.clone(),
+                body: message.body.clone(),
+                status: message.status,
+            })
+            .collect()
     }
 }

@@ -1,7 +1,10 @@
 //! A request, read as far as every resource needs it.
 
 use http::Method;
+use http::request::Parts;
 use url::form_urlencoded::parse;
+
+use crate::simulator::door::host;
 
 /// A request to one of the APIs.
 #[derive(Debug, Clone)]
@@ -21,10 +24,15 @@ pub struct Call {
 impl Call {
     /// Reads a request.
     #[must_use]
-    pub fn new(method: Method, path: &str, query: &str, body: &[u8], base_url: String) -> Self {
+    pub fn new(parts: &Parts, body: &[u8]) -> Self {
         let pairs = |text: &[u8]| parse(text).into_owned().collect();
-        let (query, form) = (pairs(query.as_bytes()), pairs(body));
-        Self { method, path: path.to_owned(), query, form, base_url }
+        Self {
+            method: parts.method.clone(),
+            path: parts.uri.path().to_owned(),
+            query: pairs(parts.uri.query().unwrap_or_default().as_bytes()),
+            form: pairs(body),
+            base_url: format!("http://{}", host(parts).unwrap_or("twilio.test")),
+        }
     }
 
     /// Finds a query parameter.

@@ -1,25 +1,24 @@
 //! Everything the simulated service knows, behind one lock.
 //!
-//! Time passes only when somebody looks: [`World::settle`] runs first, and does what fell due.
+//! Time passes only when somebody looks: [`World::pass`] runs first, and does what fell due.
 
 pub mod account;
 pub mod faults;
 pub mod keyword;
-pub mod log;
 pub mod message;
 pub mod texting;
 
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, NaiveDate, Utc};
+use rand::Rng;
 use rand::rngs::StdRng;
-use rand::{Rng, SeedableRng};
 
 use self::account::Account;
 use self::faults::Faults;
-use self::log::RequestLog;
 use super::hooks::Event;
 use super::settings::Settings;
+use crate::simulator::log::RequestLog;
 
 /// The whole service.
 #[derive(Debug)]
@@ -40,7 +39,8 @@ pub struct World {
     pub deactivated: BTreeMap<NaiveDate, Vec<String>>,
     /// Deliveries not made yet, oldest first.
     pub waiting: Vec<Event>,
-    rng: StdRng,
+    /// Ids come from here.
+    pub rng: StdRng,
 }
 
 /// How texts to a number fare.
@@ -53,22 +53,6 @@ pub enum Reach {
 }
 
 impl World {
-    /// Starts empty; everything random follows from `seed`.
-    #[must_use]
-    pub fn new(seed: u64, now: DateTime<Utc>) -> Self {
-        Self {
-            now,
-            settings: Settings::default(),
-            faults: Faults::new(seed),
-            log: RequestLog::default(),
-            accounts: Vec::new(),
-            reach: BTreeMap::new(),
-            deactivated: BTreeMap::new(),
-            waiting: Vec::new(),
-            rng: StdRng::seed_from_u64(seed),
-        }
-    }
-
     /// Makes an id of a kind: two letters and 32 hex digits.
     pub fn sid(&mut self, kind: &str) -> String {
         format!("{kind}{}", self.secret())

@@ -111,7 +111,7 @@ impl World {
     }
 
     /// Does what fell due since the last look: texts meet their fate.
-    pub fn settle(&mut self, now: DateTime<Utc>) {
+    pub fn pass(&mut self, now: DateTime<Utc>) {
         self.now = now;
         let Self { accounts, reach, waiting, .. } = self;
         for account in accounts {

@@ -1,8 +1,5 @@
 //! Webhooks: what is told, signed and delivered, with loss, duplicates and disorder.
 
-pub mod http;
-
-use async_trait::async_trait;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, KeyInit, Mac};
@@ -15,33 +12,7 @@ use url::form_urlencoded::Serializer;
 use super::settings::{DeliveryRules, Port};
 use super::world::account::Account;
 use super::world::message::Message;
-
-/// Carries requests from the simulator to a receiver; without one, events only queue up.
-#[async_trait]
-pub trait WebhookSender: Send + Sync {
-    /// Posts a delivery and tells the answer; fifteen seconds without one are [`Answer::Silence`].
-    async fn post(&self, attempt: &Attempt) -> Answer;
-}
-
-/// What a receiver answered.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Answer {
-    /// An HTTP status.
-    Status(u16),
-    /// Nothing in time.
-    Silence,
-}
-
-/// One attempt to deliver one event.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Attempt {
-    /// Where to.
-    pub url: String,
-    /// The raw form body (`application/x-www-form-urlencoded; charset=UTF-8`).
-    pub body: String,
-    /// Every header but `Content-Type`, the signature among them.
-    pub headers: Vec<(&'static str, String)>,
-}
+use crate::simulator::hooks::Attempt;
 
 /// An event on its way.
 #[derive(Debug, Clone, Serialize)]
@@ -117,16 +88,20 @@ impl Event {
         let body = Serializer::new(String::new()).extend_pairs(&fields).finish();
         let text = signed(&ported(&self.url, rules.port), &fields);
         let token = account.auth_tokens.first().map_or("", String::as_str);
-        let headers = match &account.shared_key {
-            None => vec![("X-Twilio-Signature", sha1(token, &text))],
-            Some((sid, secret)) => vec![
+        let mut headers = vec![
+            ("Content-Type", "application/x-www-form-urlencoded; charset=UTF-8".to_owned()),
+            ("User-Agent", "TwilioProxy/1.1".to_owned()),
+        ];
+        match &account.shared_key {
+            None => headers.push(("X-Twilio-Signature", sha1(token, &text))),
+            Some((sid, secret)) => headers.extend([
                 ("X-Twilio-Signature", sha256(secret, &text)),
                 (
                     "X-Twilio-Webhooks-Signature-Settings",
                     format!("key={sid},algorithm=HMAC_SHA256"),
                 ),
-            ],
-        };
+            ]),
+        }
         Attempt { url: self.url.clone(), body, headers }
     }
 }
