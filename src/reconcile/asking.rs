@@ -50,16 +50,11 @@ impl Reconciler {
         let others = self.roster.lists().filter(|(practice, other)| {
             other.account == list.account && practice.id != list.row.clinic
         });
-        for (practice, other) in others {
-            let Some(contact) = self.store.contact_find(practice.id, address).await? else {
-                continue;
-            };
+        for (_, other) in others {
             let expires = other.policy.invitation_expires;
-            let rows = self.store.links_of_contact(practice.id, contact.id).await?;
-            let asked = rows.iter().filter(|row| row.list_id == other.row.id);
-            let open = asked.filter_map(|row| row.link.invitation.as_ref());
-            let open = open.filter(|sent| sent.is_open(now, expires));
-            until = until.max(open.map(|sent| sent.sent_at + expires).max());
+            let asked = self.asked_on(other, address).await?.and_then(|row| row.link.invitation);
+            let open = asked.filter(|sent| sent.is_open(now, expires));
+            until = until.max(open.map(|sent| sent.sent_at + expires));
         }
         Ok(until)
     }

@@ -205,7 +205,8 @@ impl Reconciler {
     }
 
     /// A YES confirms the invitation that the number was sent last by this sender, in whichever
-    /// clinic (L27), if it is open still; nothing else.
+    /// clinic (L27), if it is open still; nothing else. It is spent by that, asked for or not: the
+    /// same YES answers no later question.
     async fn heed_yes(
         &self,
         tenure: &Tenure<'_>,
@@ -213,29 +214,43 @@ impl Reconciler {
         notice: &Notice,
     ) -> Result<(), ReconcileError> {
         let Some(address) = &notice.address else { return Ok(()) };
+        let key: Vec<&str> = notice.id.as_deref().into_iter().collect();
+        let mut clinics = BTreeSet::new();
         let mut asked: Option<(&ManagedList, LinkRow)> = None;
         for (practice, list) in self.roster.lists_of(account, notice) {
-            let Some(contact) = self.store.contact_find(practice.id, address).await? else {
-                continue;
-            };
-            let rows = self.store.links_of_contact(practice.id, contact.id).await?;
+            if clinics.insert(practice.id)
+                && !self.store.notices_known(practice.id, &key).await?.is_empty()
+            {
+                return Ok(());
+            }
+            let row = self.asked_on(list, address).await?;
             let sent_at = |row: &LinkRow| row.link.invitation.as_ref().map(|sent| sent.sent_at);
-            for row in rows.into_iter().filter(|row| row.list_id == list.row.id) {
-                let before = asked.as_ref().and_then(|(_, row)| sent_at(row));
-                if sent_at(&row) > before {
-                    asked = Some((list, row));
-                }
+            let before = asked.as_ref().and_then(|(_, row)| sent_at(row));
+            if let Some(row) = row.filter(|row| sent_at(row) > before) {
+                asked = Some((list, row));
             }
         }
-        let Some((list, row)) = asked else { return Ok(()) };
-        let clinic = list.row.clinic;
-        let key: Vec<&str> = notice.id.as_deref().into_iter().collect();
-        if !self.store.notices_known(clinic, &key).await?.is_empty() {
-            return Ok(());
+        if let Some((list, row)) = &asked {
+            self.judge_yes(tenure, list, row, notice).await?;
         }
-        self.judge_yes(tenure, list, &row, notice).await?;
-        let contact = row.facts.contact.as_ref().map(|contact| contact.id);
-        self.remember(tenure, clinic, notice, contact, Told::Yes).await
+        for clinic in clinics {
+            self.remember(tenure, clinic, notice, None, Told::Yes).await?;
+        }
+        Ok(())
+    }
+
+    /// Returns the number's link on a list; none where the clinic does not know it.
+    pub(super) async fn asked_on(
+        &self,
+        list: &ManagedList,
+        address: &Address,
+    ) -> Result<Option<LinkRow>, ReconcileError> {
+        let clinic = list.row.clinic;
+        let Some(contact) = self.store.contact_find(clinic, address).await? else {
+            return Ok(None);
+        };
+        let rows = self.store.links_of_contact(clinic, contact.id).await?;
+        Ok(rows.into_iter().find(|row| row.list_id == list.row.id))
     }
 
     async fn judge_yes(

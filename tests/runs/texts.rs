@@ -1,14 +1,20 @@
 //! Text messages: asked by a text of ours, answered by replies, on a list that lives with us.
 
 use std::fs;
+use std::sync::Arc;
 
 use chrono::TimeDelta;
-use listwarden::commands::Deployment;
-use listwarden::domain::{Address, Channel, Class, Consent, PatientRecord, PatientStatus, Reason};
+use listwarden::commands::{Deployment, webhook};
+use listwarden::domain::{
+    Address, Channel, Class, Consent, PatientRecord, PatientStatus, Personal, Reason,
+};
+use listwarden::patients::Reference;
 use listwarden::reconcile::{ClinicOutcome, ListState, ListWord, Scope, Who};
+use listwarden::simulator::mailchimp::Status;
 use listwarden::simulator::twilio::{Fault, Rule, Running, Simulator};
 
 use crate::on_both_engines;
+use crate::webhooks::Serving;
 use crate::world::{Engine, World};
 
 const TOKEN: &str = "0123456789abcdef0123456789abcdef";
@@ -21,7 +27,8 @@ const BOB: &str = "+447911123457";
 struct Texting {
     world: World,
     twilio: Simulator,
-    _server: Running,
+    account: String,
+    server: Running,
 }
 
 impl Texting {
@@ -50,7 +57,7 @@ unproven = "hold"
 [lists.newsletter]"#
         );
         world.reconfigures("[lists.newsletter]", &more).await;
-        Self { world, twilio, _server: server }
+        Self { world, twilio, account, server }
     }
 
     /// A patient with a number who consented to texts a month ago.
@@ -67,6 +74,67 @@ unproven = "hold"
 
     async fn becomes(&self, name: &str, status: PatientStatus) {
         self.world.clinic.set_status(name, status, self.world.now()).await.unwrap();
+    }
+
+    /// The clinic sends a text of its own, as it may: the fate of it is told.
+    async fn clinic_texts(&self, number: &str) {
+        use listwarden::providers::transport::HttpTransport;
+        use listwarden::providers::twilio::{Connection, Settings};
+        use listwarden::providers::{TextSender, Transport};
+        let url = self.server.url();
+        let settings = serde_json::from_value::<Settings>(serde_json::json!({
+            "account_sid": self.account, "sender": OURS, "base_url": url, "messaging_url": url,
+        }));
+        let transport: Arc<dyn Transport> = Arc::new(HttpTransport::new().unwrap());
+        let key = secrecy::SecretString::from(TOKEN.to_owned());
+        let clock = self.world.clock.clone();
+        let clinic = Connection::new(settings.unwrap(), &key, transport, clock).unwrap();
+        let to = Address::mobile(number, None).unwrap();
+        let body = Personal::new("See you at three.");
+        clinic.text(uuid::Uuid::nil(), &to, &body).await.unwrap();
+        self.pass(TimeDelta::minutes(2));
+    }
+
+    /// Another clinic that texts from the same number.
+    async fn opens_a_second_clinic(&mut self) {
+        let clinics = self.world.folder.path().join("clinics");
+        let first = fs::read_to_string(clinics.join("riverside.toml")).unwrap();
+        let accounts = first.find("[accounts.main]").unwrap();
+        let sms = first.find("[accounts.sms]").unwrap();
+        let newsletter = first.find("[lists.newsletter]").unwrap();
+        let head = first[..accounts].replace("name = \"riverside\"", "name = \"hill\"");
+        let head: Vec<&str> = head.lines().filter(|line| !line.starts_with("url =")).collect();
+        let own = &first[sms.min(newsletter)..sms.max(newsletter)];
+        let shared =
+            own.replace("[lists.texts]", "[lists.texts]\nshared_with = [\"riverside/texts\"]");
+        fs::write(clinics.join("hill.toml"), format!("{}\n{shared}", head.join("\n"))).unwrap();
+        let secrets = self.world.folder.path().join("secrets/hill");
+        fs::create_dir_all(&secrets).unwrap();
+        fs::write(secrets.join("twilio"), TOKEN).unwrap();
+        self.world
+            .reconfigures("[lists.texts]", "[lists.texts]\nshared_with = [\"hill/texts\"]")
+            .await;
+    }
+
+    async fn hill(&self) -> Reference {
+        let config = self.world.deployment.expect_clinic("hill").unwrap();
+        let hill = self.world.deployment.reference(config).unwrap().unwrap();
+        hill.migrate().await.unwrap();
+        hill
+    }
+
+    /// Every clinic runs; what waits for an approval gets it.
+    async fn every_clinic_runs(&self) {
+        let deployment = &self.world.deployment;
+        for config in deployment.clinics() {
+            let mut practice = deployment.practice(config).await.unwrap();
+            let reconciler = deployment.reconciler().attending(deployment.roster().await);
+            let scope = Scope { list: None, full: true };
+            let outcome = reconciler.reconcile(&mut practice, &scope).await.unwrap();
+            for list in outcome.lists.iter().filter(|list| list.state == ListState::Waiting) {
+                self.world.approves(list.run.unwrap()).await;
+            }
+        }
     }
 
     async fn runs(&self) -> ClinicOutcome {
@@ -92,6 +160,28 @@ unproven = "hold"
     fn replies(&self, number: &str, body: &str) {
         self.twilio.person(number).texts(OURS, body).unwrap();
         self.pass(TimeDelta::minutes(2));
+    }
+
+    /// Webhooks are registered and come to the returned process.
+    async fn registers(&self) -> Serving {
+        let serving = Serving::of(&self.world).await;
+        self.twilio.connect_webhooks(Arc::new(serving.clone()));
+        webhook::register(&self.world.deployment, Some("texts")).await.unwrap();
+        serving
+    }
+
+    /// Ann is on the list; webhooks come to the returned process.
+    async fn ann_and_webhooks(&self) -> Serving {
+        self.consenting("ann", ANN).await;
+        self.adopts().await;
+        self.replies(ANN, "YES");
+        self.in_step().await;
+        self.pass(TimeDelta::hours(1));
+        self.registers().await
+    }
+
+    async fn withdrawals(&self) -> usize {
+        self.world.store_says("SELECT kind FROM ledger WHERE kind = 'withdrawn'").await.len()
     }
 
     fn pass(&self, time: TimeDelta) {
@@ -359,4 +449,148 @@ on_both_engines! {
         assert_eq!(texting.texts_to(ANN), 1);
         texting.world.end().await;
     }
+}
+
+on_both_engines! {
+    async fn a_stop_is_in_the_ledger_when_its_webhook_is_answered(world: World) {
+        let texting = Texting::new(world).await;
+        let serving = texting.ann_and_webhooks().await;
+        texting.twilio.person(ANN).texts(OURS, "Stop please").unwrap();
+        assert_eq!(texting.twilio.deliver_webhooks().await, 1);
+        assert_eq!(texting.withdrawals().await, 1);
+        serving.attends().await;
+        assert_eq!(texting.told("ann").await, ["confirmed", "withdrawn"]);
+        texting.in_step().await;
+        texting.stands(ANN, Class::InStep, Reason::Withdrawn).await;
+        assert_eq!(texting.withdrawals().await, 1, "told by webhook and by the log, it is one line");
+        texting.world.end().await;
+    }
+}
+
+on_both_engines! {
+    async fn a_yes_by_webhook_is_read_again_in_the_log_and_lists_at_once(world: World) {
+        let texting = Texting::new(world).await;
+        texting.consenting("ann", ANN).await;
+        texting.adopts().await;
+        let serving = texting.registers().await;
+        texting.pass(TimeDelta::hours(1));
+        texting.twilio.person(ANN).texts(OURS, "YES").unwrap();
+        texting.twilio.deliver_webhooks().await;
+        serving.attends().await;
+        texting.is_listed(ANN).await;
+        assert_eq!(texting.told("ann").await, ["confirmed"]);
+        texting.world.end().await;
+    }
+}
+
+on_both_engines! {
+    async fn a_reply_signed_with_another_secret_says_nothing(world: World) {
+        let texting = Texting::new(world).await;
+        let serving = texting.ann_and_webhooks().await;
+        let account = texting.account.clone();
+        texting.twilio.rotate_auth_token(&account, "fedcba9876543210fedcba9876543210").unwrap();
+        texting.twilio.person(ANN).texts(OURS, "STOP").unwrap();
+        texting.twilio.deliver_webhooks().await;
+        assert_eq!(texting.withdrawals().await, 0);
+        assert!(texting.world.store_says("SELECT unique_key FROM deliveries").await.is_empty());
+        serving.attends().await;
+        texting.world.end().await;
+    }
+}
+
+on_both_engines! {
+    async fn a_stop_ends_every_channel_where_the_clinic_says_so(world: World) {
+        let mut texting = Texting::new(world).await;
+        texting.world.reconfigures("country =", "opt_out_scope = \"all\"\ncountry =").await;
+        let mobile = Address::mobile(ANN, None).ok();
+        let record = PatientRecord {
+            mobile,
+            email_consent: texting.world.explicit(),
+            sms_consent: texting.world.explicit(),
+            ..texting.world.somebody("ann")
+        };
+        texting.world.enters(record).await;
+        texting.adopts().await;
+        texting.world.confirms("ann");
+        texting.replies(ANN, "YES");
+        texting.in_step().await;
+        texting.replies(ANN, "STOP");
+        texting.in_step().await;
+        texting.stands(ANN, Class::InStep, Reason::Withdrawn).await;
+        assert_eq!(texting.world.there("ann"), Some(Status::Unsubscribed));
+        texting.world.end().await;
+    }
+}
+
+on_both_engines! {
+    async fn three_failures_in_a_week_are_too_many_and_a_delivery_clears_them(world: World) {
+        let texting = Texting::new(world).await;
+        texting.consenting("ann", ANN).await;
+        texting.adopts().await;
+        let ann = texting.twilio.person(ANN);
+        ann.is_out_of_reach(30003);
+        for (failures, told) in [(1, 0), (2, 0), (3, 1)] {
+            texting.clinic_texts(ANN).await;
+            texting.in_step().await;
+            let bounced = texting.told("ann").await.iter().filter(|t| *t == "bounced").count();
+            assert_eq!(bounced, told, "after {failures}");
+        }
+        ann.is_in_reach();
+        texting.clinic_texts(ANN).await;
+        texting.in_step().await;
+        let cleared = "SELECT kind FROM ledger WHERE kind = 'delivered'";
+        assert_eq!(texting.world.store_says(cleared).await.len(), 1);
+        texting.world.end().await;
+    }
+}
+
+on_both_engines! {
+    async fn a_file_is_scrubbed_line_by_line(world: World) {
+        let texting = Texting::new(world).await;
+        texting.consenting("ann", ANN).await;
+        texting.consenting("bob", BOB).await;
+        texting.adopts().await;
+        texting.replies(ANN, "YES");
+        texting.in_step().await;
+        let asked = [ANN, BOB, "+447911123458"].map(|n| Address::mobile(n, None).unwrap());
+        let config = texting.world.deployment.clinics().next().unwrap();
+        let (_, lists) = texting.world.deployment.known_lists(config).await.unwrap();
+        let list = lists.iter().find(|list| list.row.slug == "texts").unwrap();
+        let answers = texting.world.deployment.reconciler().scrub(list, &asked).await.unwrap();
+        assert_eq!(answers, [Ok(()), Err(Reason::Invited), Err(Reason::UnknownMember)]);
+        texting.world.end().await;
+    }
+}
+
+on_both_engines! {
+    async fn l27_a_sender_of_two_clinics_asks_a_number_for_one_at_a_time(world: World) {
+        let mut texting = Texting::new(world).await;
+        texting.opens_a_second_clinic().await;
+        texting.consenting("ann", ANN).await;
+        let hill = texting.hill().await;
+        let mobile = Address::mobile(ANN, None).ok();
+        let sms_consent = texting.world.explicit();
+        let record = PatientRecord { email: None, mobile, sms_consent, ..texting.world.somebody("ann") };
+        hill.upsert(&[record]).await.unwrap();
+        for _ in 0..3 {
+            texting.every_clinic_runs().await;
+        }
+        assert_eq!(texting.texts_to(ANN), 1, "two questions at once could not be told apart");
+        texting.replies(ANN, "YES");
+        texting.every_clinic_runs().await;
+        assert_eq!(kinds(&hill).await, ["confirmed"], "the one that had asked");
+        texting.stands(ANN, Class::Pending, Reason::Invited).await;
+        assert_eq!(texting.texts_to(ANN), 2, "now the other may ask");
+        texting.every_clinic_runs().await;
+        texting.stands(ANN, Class::Pending, Reason::Invited).await;
+        texting.replies(ANN, "STOP");
+        texting.every_clinic_runs().await;
+        texting.stands(ANN, Class::InStep, Reason::Withdrawn).await;
+        assert_eq!(kinds(&hill).await, ["confirmed", "withdrawn"]);
+        texting.world.end().await;
+    }
+}
+
+async fn kinds(clinic: &Reference) -> Vec<String> {
+    clinic.feedback().await.unwrap().into_iter().map(|line| line.kind).collect()
 }

@@ -35,7 +35,7 @@ pub struct Serving {
 }
 
 impl Serving {
-    async fn of(world: &World) -> Self {
+    pub async fn of(world: &World) -> Self {
         let deployment = world.another_process().await;
         let roster = deployment.roster().await;
         let (_, told) = watch::channel(roster.clone());
