@@ -195,7 +195,7 @@ unproven = "hold"
 
     /// The list's word on a number.
     async fn word(&self, number: &str) -> ListWord {
-        let config = self.world.deployment.clinics().next().unwrap();
+        let config = self.world.deployment.expect_clinic("riverside").unwrap();
         let (id, lists) = self.world.deployment.known_lists(config).await.unwrap();
         let who = Who::Address(Address::mobile(number, None).unwrap());
         let found = self.world.deployment.reconciler().explain(id, &lists, &who).await.unwrap();
