@@ -403,7 +403,7 @@ at_the_desk! {
         desk.fills();
         let plan = desk.waiting_plan();
         desk.says(&["approve", &plan, "--json"]).ends(0, &["\"changes\": 2"]);
-        let lasts = "SELECT (valid_until - decided_at) / 60000 FROM approvals";
+        let lasts = "SELECT (valid_until - decided_at + 30000) / 60000 FROM approvals";
         assert_eq!(desk.number(lasts).await, 120);
         desk.says(&["approve", &plan, "--hours", "0"]).ends(2, &["--hours"]);
     }

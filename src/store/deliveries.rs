@@ -129,15 +129,12 @@ statements! {
          ON CONFLICT (clinic_id, endpoint_id, unique_key) DO NOTHING RETURNING id"
     }
     DELIVERY_CONTACTS (given: id uuid, channel text, hash text, key_id text) = {
-        "SELECT c.channel, c.hash, c.id FROM given g
+        "SELECT c.channel, c.hash, c.id, c.standing FROM given g
          JOIN contacts c ON c.clinic_id = $2 AND c.channel = g.channel AND c.hash = g.hash"
     }
     DELIVERY_CONTACTS_ADD (given: id uuid, channel text, hash text, key_id text) = {
         "INSERT INTO contacts (clinic_id, id, channel, address, hash, key_id, standing)
          SELECT $2, id, channel, NULL, hash, key_id, '{}' FROM given"
-    }
-    DELIVERY_STANDINGS (given: id uuid) = {
-        "SELECT c.id, c.standing FROM given g JOIN contacts c ON c.clinic_id = $2 AND c.id = g.id"
     }
     LINKS_URGENT (given: id uuid) = {
         "UPDATE links SET urgent = TRUE, stale = TRUE, version = links.version + 1
@@ -259,9 +256,8 @@ impl Store {
         opt_outs: &[&ProvenOptOut],
         now: DateTime<Utc>,
     ) -> Result<()> {
-        super::ledger::ledger_lock(tx, clinic).await?;
-        let contacts = self.contacts_by_hash(tx, clinic, opt_outs).await?;
-        let mut standings = standings(tx, clinic, &contacts).await?;
+        let head = super::ledger::ledger_lock(tx, clinic).await?;
+        let (contacts, mut standings) = self.contacts_by_hash(tx, clinic, opt_outs).await?;
         let mut events: Vec<Event> = Vec::new();
         for (opt_out, contact) in opt_outs.iter().zip(&contacts) {
             let standing = standings.entry(*contact).or_default();
@@ -273,26 +269,30 @@ impl Store {
                 events.push(event);
             }
         }
-        self.append_in(tx, clinic, &events).await?;
+        self.append_after(tx, clinic, head, &events).await?;
         let rows = id_rows(contacts.iter().map(|contact| contact.0))?;
         super::following::links_lock(tx, clinic, &rows).await?;
         tx.execute(LINKS_URGENT, args![rows, clinic]).await.map(drop)
     }
 
-    /// Finds the contacts; whoever the clinic never knew becomes a contact without an address, so
-    /// that the opt-out is there before the person is.
+    /// Finds the contacts and how those stand that are known; whoever the clinic never knew becomes
+    /// a contact without an address, so that the opt-out is there before the person is.
     async fn contacts_by_hash(
         &self,
         tx: &mut Tx,
         clinic: ClinicId,
         opt_outs: &[&ProvenOptOut],
-    ) -> Result<Vec<ContactId>> {
+    ) -> Result<(Vec<ContactId>, BTreeMap<ContactId, Standing>)> {
         let puts: Vec<ContactPut<'_>> =
             opt_outs.iter().flat_map(|opt_out| opt_out.contact_puts(|| self.clock.id())).collect();
-        let known: Vec<(Channel, String, ContactId)> =
+        let found: Vec<(Channel, String, ContactId, String)> =
             tx.rows(DELIVERY_CONTACTS, args![json(&puts)?, clinic]).await?;
-        let mut known: BTreeMap<(Channel, String), ContactId> =
-            known.into_iter().map(|(channel, hash, id)| ((channel, hash), id)).collect();
+        let mut known: BTreeMap<(Channel, String), ContactId> = BTreeMap::new();
+        let mut standings = BTreeMap::new();
+        for (channel, hash, contact, standing) in found {
+            known.insert((channel, hash), contact);
+            standings.insert(contact, from_json("standing", &standing)?);
+        }
         let mut contacts = Vec::with_capacity(opt_outs.len());
         let mut new = Vec::new();
         for opt_out in opt_outs {
@@ -316,7 +316,7 @@ impl Store {
         if !new.is_empty() {
             tx.execute(DELIVERY_CONTACTS_ADD, args![json(&new)?, clinic]).await?;
         }
-        Ok(contacts)
+        Ok((contacts, standings))
     }
 
     /// Returns deliveries for one account of the clinic that nobody attended to yet, oldest first.
@@ -409,16 +409,6 @@ impl Store {
             self.db.row(DELIVERY_LAST, args![endpoint.clinic, endpoint.id]).await?;
         Ok(last.and_then(|(at,)| at.into()))
     }
-}
-
-async fn standings(
-    tx: &mut Tx,
-    clinic: ClinicId,
-    contacts: &[ContactId],
-) -> Result<BTreeMap<ContactId, Standing>> {
-    let rows = id_rows(contacts.iter().map(|contact| contact.0))?;
-    let found: Vec<(ContactId, String)> = tx.rows(DELIVERY_STANDINGS, args![rows, clinic]).await?;
-    found.into_iter().map(|(id, text)| Ok((id, from_json("standing", &text)?))).collect()
 }
 
 impl ProvenOptOut {

@@ -126,6 +126,17 @@ impl Store {
         events: &[Event],
     ) -> Result<Appended> {
         let head = ledger_lock(tx, clinic).await?;
+        self.append_after(tx, clinic, head, events).await
+    }
+
+    /// Appends events after the head that the transaction has locked.
+    pub(super) async fn append_after(
+        &self,
+        tx: &mut Tx,
+        clinic: ClinicId,
+        head: Head,
+        events: &[Event],
+    ) -> Result<Appended> {
         let mut new = events_new(tx, clinic, events).await?;
         let appended =
             Appended { new: new.len() as u64, duplicate: (events.len() - new.len()) as u64 };
