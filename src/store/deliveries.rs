@@ -156,9 +156,12 @@ statements! {
          ORDER BY d.id LIMIT $2"
     }
     CLINICS_WAITING = {
-        "SELECT clinic_id FROM deliveries WHERE attended_at IS NULL
-         UNION SELECT clinic_id FROM links WHERE urgent
-         UNION SELECT clinic_id FROM feedback WHERE done_at IS NULL"
+        "SELECT c.clinic_id FROM clinics c
+         WHERE EXISTS (SELECT 1 FROM deliveries d
+                WHERE d.clinic_id = c.clinic_id AND d.attended_at IS NULL)
+            OR EXISTS (SELECT 1 FROM links k WHERE k.clinic_id = c.clinic_id AND k.urgent)
+            OR EXISTS (SELECT 1 FROM feedback f
+                WHERE f.clinic_id = c.clinic_id AND f.done_at IS NULL)"
     }
     LINKS_URGENT_AGAIN = {
         "UPDATE links SET urgent = TRUE, stale = TRUE, version = links.version + 1

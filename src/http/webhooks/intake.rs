@@ -1,15 +1,20 @@
 //! The intake: many deliveries share one transaction, and each is answered after its commit.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::{Notify, mpsc, oneshot};
 
+use crate::clock::SharedClock;
 use crate::store::{NewDelivery, Store};
 
 /// Deliveries that may wait for a transaction; more are made to wait at the door.
 const WAITING: usize = 1_024;
 /// Deliveries in one transaction.
 const TOGETHER: usize = 128;
+
+/// How long a group waits for more where the last one was of several: each costs its commit.
+const LINGER: Duration = Duration::from_millis(1);
 
 /// Hands deliveries to the one task that writes them.
 #[derive(Debug)]
@@ -24,9 +29,9 @@ struct Waiting {
 
 impl Intake {
     /// Starts the writing task; it ends when the intake is dropped and everything taken is written.
-    pub(super) fn start(store: Store, wake: Arc<Notify>) -> Self {
+    pub(super) fn start(store: Store, clock: SharedClock, wake: Arc<Notify>) -> Self {
         let (waiting, arriving) = mpsc::channel(WAITING);
-        tokio::spawn(write(store, wake, arriving));
+        tokio::spawn(write(store, clock, wake, arriving));
         Self { waiting }
     }
 
@@ -43,9 +48,23 @@ impl Intake {
     }
 }
 
-async fn write(store: Store, wake: Arc<Notify>, mut arriving: mpsc::Receiver<Waiting>) {
+async fn write(
+    store: Store,
+    clock: SharedClock,
+    wake: Arc<Notify>,
+    mut arriving: mpsc::Receiver<Waiting>,
+) {
     let mut together = Vec::with_capacity(TOGETHER);
+    let mut last = 0;
     while arriving.recv_many(&mut together, TOGETHER).await > 0 {
+        if together.len() < last {
+            clock.sleep(LINGER).await;
+            while together.len() < TOGETHER {
+                let Ok(waiting) = arriving.try_recv() else { break };
+                together.push(waiting);
+            }
+        }
+        last = together.len();
         let (deliveries, answers): (Vec<_>, Vec<_>) =
             together.drain(..).map(|waiting| (waiting.delivery, waiting.kept)).unzip();
         let kept = keep_all(&store, &deliveries).await;

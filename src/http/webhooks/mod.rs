@@ -96,7 +96,7 @@ impl Receiver {
         wake: Arc<Notify>,
     ) -> Self {
         Self {
-            intake: Intake::start(store.clone(), wake),
+            intake: Intake::start(store.clone(), clock.clone(), wake),
             public_url: public_url.trim_end_matches('/').to_owned(),
             store,
             clock,
