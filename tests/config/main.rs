@@ -503,3 +503,51 @@ fn every_key_is_in_the_documentation() {
         }
     }
 }
+
+/// A clinic with a list of numbers; `more` is added to the list.
+fn texting(more: &str) -> Result<Config, ConfigErrors> {
+    let clinic = CLINIC
+        .replace("provider = \"mailchimp\"", "provider = \"twilio\"\naccount_sid = \"AC00000000000000000000000000000001\"\nsender = \"+447700900001\"")
+        .replace("time_zone =", "title = \"Hill St\"\ntime_zone =");
+    load(&format!("{clinic}{more}\n"))
+}
+
+#[test]
+fn a_list_of_numbers_asks_by_text_in_the_clinics_hours() {
+    let config = texting("").unwrap();
+    let policy = &config.clinic("riverside").unwrap().list("news").unwrap().policy;
+    let asking = policy.asking.as_ref().unwrap();
+    assert!(asking.text.starts_with("Hill St: reply YES"), "{}", asking.text);
+    assert_eq!(asking.hours.zone.name(), "Europe/London");
+    assert_eq!(policy.invitation_expires, TimeDelta::hours(72));
+    let early = texting("invitation_hours = \"08:30-19:00\"").unwrap();
+    let policy = &early.clinic("riverside").unwrap().list("news").unwrap().policy;
+    assert_eq!(policy.asking.as_ref().unwrap().hours.from.to_string(), "08:30:00");
+    assert!(
+        load(CLINIC)
+            .unwrap()
+            .clinic("riverside")
+            .unwrap()
+            .list("news")
+            .unwrap()
+            .policy
+            .asking
+            .is_none()
+    );
+}
+
+#[test]
+fn a_text_that_asks_names_the_clinic_yes_and_stop() {
+    for (more, what) in [
+        ("invitation_text = \"Reply YES for news, STOP to refuse\"", "does not name the clinic"),
+        ("invitation_text = \"{clinic}: news? STOP to refuse\"", "does not say how to agree"),
+        ("invitation_text = \"{clinic}: reply YES\"", "does not say how to refuse"),
+        ("invitation_hours = \"20:00-09:00\"", "are no hours of a day"),
+        ("invitation_hours = \"all day\"", "are no hours of a day"),
+    ] {
+        let errors = texting(more).unwrap_err();
+        assert!(errors.to_string().contains(what), "{errors}");
+    }
+    let errors = load(&format!("{CLINIC}invitation_text = \"x\"\n")).unwrap_err();
+    assert!(errors.to_string().contains("no key that is known here"), "{errors}");
+}
