@@ -5,7 +5,7 @@ use clap::Args;
 use super::console::print_json;
 use super::reconcile::spoken;
 use super::{Common, Deployment, Exit};
-use crate::domain::{Actor, Event};
+use crate::domain::{Actor, Event, EventKind};
 use crate::reconcile::{Explanation, ListWord, Who};
 
 /// Whom to explain.
@@ -79,9 +79,18 @@ fn print_word(word: &ListWord) {
 fn print_event(event: &Event) {
     let at = event.draft.occurred_at.unwrap_or(event.recorded_at).format("%Y-%m-%d %H:%M");
     let how = event.draft.method.as_deref().map(|method| format!(", {method}")).unwrap_or_default();
+    let proof = event.draft.evidence.as_deref().map(|proof| format!("; {proof}"));
     let by = if event.draft.actor == Actor::Listwarden { "by" } else { "by the" };
     println!(
-        "    {at}  {} {by} {} ({}{how})",
-        event.draft.kind, event.draft.actor, event.draft.source
+        "    {at}  {} {by} {} ({}{how}{})",
+        event.draft.kind,
+        event.draft.actor,
+        event.draft.source,
+        proof.unwrap_or_default()
     );
+    if event.draft.kind == EventKind::Confirmed
+        && let Some(wording) = &event.draft.wording
+    {
+        println!("      asked: {wording}");
+    }
 }
