@@ -51,6 +51,9 @@ fn known(what: &str, names: &BTreeSet<String>) -> String {
     format!("the configuration has {}", names.join(", "))
 }
 
+/// How long it is remembered what accounts told of single numbers: longer than any question is open.
+const NOTICES_KEPT: chrono::TimeDelta = chrono::TimeDelta::days(90);
+
 /// Everything a command works with.
 #[derive(Debug)]
 pub struct Deployment {
@@ -363,12 +366,15 @@ impl Deployment {
         self.config.serve.public_url.as_deref().unwrap_or_default()
     }
 
-    /// Drops the bodies of deliveries that were kept long enough.
-    pub async fn drop_old_bodies(&self) -> anyhow::Result<()> {
-        let before = self.clock().now() - self.config.serve.keep_bodies;
+    /// Drops the bodies of deliveries that were kept long enough, and what accounts told so long ago
+    /// that nothing asks for it.
+    pub async fn forget_old(&self) -> anyhow::Result<()> {
+        let now = self.clock().now();
+        let before = now - self.config.serve.keep_bodies;
         for clinic in self.clinics() {
             let id = self.store.clinic_ensure(&clinic.slug).await?;
             self.store.deliveries_empty(id, before).await?;
+            self.store.notices_forget(id, now - NOTICES_KEPT).await?;
         }
         Ok(())
     }

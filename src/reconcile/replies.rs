@@ -21,6 +21,8 @@ use crate::store::{Adopted, LinkRow, NewReview, NoticeRow, ReviewKind, Told};
 /// within [`FAILING`].
 const FAILURES: u64 = 3;
 const FAILING: TimeDelta = TimeDelta::days(7);
+/// A question for help is answered this long after it was asked: a log shows those of years ago.
+const HELP_WITHIN: TimeDelta = TimeDelta::hours(1);
 
 /// One clinic's share of what was told.
 struct Share<'a> {
@@ -79,6 +81,8 @@ impl Reconciler {
         let addresses: BTreeSet<&Address> =
             share.told.iter().map(|(_, address, _)| *address).collect();
         let contacts = self.store.contacts_find(clinic, addresses.into_iter()).await?;
+        let failing =
+            self.store.contacts_failing(clinic, contacts.values().map(|(id, _)| *id)).await?;
         for (notice, address, lists) in share.told.iter().filter(|(notice, ..)| is_new(notice)) {
             let Some(list) = lists.first() else { continue };
             let contact = contacts.get(address);
@@ -92,7 +96,8 @@ impl Reconciler {
                 (Word::Undelivered { for_good }, _) => {
                     self.heed_failure(tenure, list, notice, contact, *for_good).await?;
                 }
-                (Word::Delivered, _) => {
+                // Most deliveries are those of numbers that always worked: nothing to clear.
+                (Word::Delivered, _) if contact.is_some_and(|(id, _)| failing.contains(id)) => {
                     self.heed_delivery(tenure, list, notice, contact).await?;
                 }
                 _ => {}
@@ -137,7 +142,8 @@ impl Reconciler {
         notice: &Notice,
         address: &Address,
     ) -> Result<(), ReconcileError> {
-        if clinic != account.clinic || notice.id.is_none() {
+        let late = notice.at.is_some_and(|at| self.clock.now() - at > HELP_WITHIN);
+        if clinic != account.clinic || notice.id.is_none() || late {
             return Ok(());
         }
         self.remember(tenure, clinic, notice, None, Told::Help).await?;

@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use super::Store;
-use super::columns::{MaybeAt, args, count, json, millis, text_rows};
+use super::columns::{MaybeAt, args, count, id_rows, json, millis, text_rows};
 use super::error::Result;
 use super::leases::Lease;
 use super::sql::statements;
@@ -49,6 +49,10 @@ statements! {
     NOTICES_UNDELIVERED = {
         "SELECT COUNT(*) FROM notices WHERE clinic_id = $1 AND contact_id = $2
             AND word = 'undelivered' AND at > $3"
+    }
+    NOTICES_FAILING (given: id uuid) = {
+        "SELECT DISTINCT n.contact_id FROM given g CROSS JOIN notices n
+         WHERE n.clinic_id = $2 AND n.contact_id = g.id AND n.word = 'undelivered'"
     }
     NOTICES_DELIVERED = {
         "DELETE FROM notices WHERE clinic_id = $1 AND contact_id = $2 AND word = 'undelivered'
@@ -99,6 +103,17 @@ impl Store {
         let found: Option<(i64,)> =
             self.db.row(NOTICES_UNDELIVERED, args![clinic, contact, since]).await?;
         Ok(found.map_or(0, |(found,)| count(found)))
+    }
+
+    /// Returns which of the contacts had messages that did not reach them.
+    pub async fn contacts_failing(
+        &self,
+        clinic: ClinicId,
+        contacts: impl Iterator<Item = ContactId> + Send,
+    ) -> Result<BTreeSet<ContactId>> {
+        let rows = id_rows(contacts.map(|id| id.0))?;
+        let failing: Vec<(ContactId,)> = self.db.rows(NOTICES_FAILING, args![rows, clinic]).await?;
+        Ok(failing.into_iter().map(|(contact,)| contact).collect())
     }
 
     /// Forgets the failures before a message that reached the contact. Fenced.
