@@ -243,6 +243,13 @@ impl Deployment {
             let managed = self.managed(clinic, list, id, port).await?;
             lists.push(ManagedList { sender: account.sender().map(str::to_owned), ..managed });
         }
+        // A list that is new takes the lease of the account's others, whose account is pinned.
+        for (list, config) in clinic.lists.iter().enumerate() {
+            let of_account = clinic.lists.iter().zip(&lists);
+            let mut of_account = of_account.filter(|(other, _)| other.account == config.account);
+            let pinned = of_account.find_map(|(_, other)| other.row.account_pin.clone());
+            lists[list].account = pinned.unwrap_or_else(|| lists[list].account.clone());
+        }
         lists.retain(|list| list.row.retired_at.is_none());
         let source = self.source(clinic).await?;
         let opt_out_scope = clinic.opt_out_scope;

@@ -49,7 +49,7 @@ async fn list(deployment: &Deployment, json: bool) -> anyhow::Result<Exit> {
                 clinic.slug.clone(),
                 review.list.clone().unwrap_or_default(),
                 sentence(review.kind).to_owned(),
-                review.evidence.clone().unwrap_or_default(),
+                review.evidence.clone(),
                 local.format("%F %R %Z").to_string(),
             ]);
             all.push(json!({ "clinic": clinic.slug, "review": review }));

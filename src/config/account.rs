@@ -2,6 +2,7 @@
 
 use super::AccountConfig;
 use super::section::Section;
+use crate::domain::Channel;
 use crate::patients::nearest::nearest;
 use crate::providers::{PROVIDERS, provider};
 
@@ -28,6 +29,10 @@ pub(super) fn read(name: &str, section: &Section<'_>) -> Option<(String, Account
         section.problem("provider", "is no provider that is known", &cure);
         return None;
     };
+    if help.is_some() && provider.channel != Channel::Sms {
+        let cure = "Remove the line: only text messages ask for HELP";
+        section.problem("help_text", "is for providers of text messages", cure);
+    }
     if let Err(bad) = (provider.check)(&settings) {
         section.problem("provider", "does not take the account's settings", &bad.to_string());
     }

@@ -3,7 +3,6 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::event::CLOCK_SKEW;
 use super::text::words;
 use super::{
     Address, Channel, ContactId, Entry, LinkId, MemberKey, MemberStatus, Patient, Standing, Verb,
@@ -131,12 +130,16 @@ pub struct Invitation {
     pub wording: Option<String>,
 }
 
+/// An answer may seem to come this much before the question.
+const ANSWER_SKEW: TimeDelta = TimeDelta::minutes(1);
+
 impl Invitation {
     /// Tells whether an answer at `at` would confirm it: neither voided nor confirmed, and not
-    /// lapsed after `expires` (L12). Two clocks may differ a little.
+    /// lapsed after `expires` (L12). Two clocks may differ a little, and the sending is recorded after
+    /// it was done.
     #[must_use]
     pub fn is_open(&self, at: DateTime<Utc>, expires: TimeDelta) -> bool {
-        let since = self.sent_at - CLOCK_SKEW;
+        let since = self.sent_at - ANSWER_SKEW;
         !self.voided && !self.confirmed && since <= at && at <= self.sent_at + expires
     }
 }

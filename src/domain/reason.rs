@@ -107,6 +107,19 @@ words! {
 }
 
 impl Reason {
+    /// Tells whether it is the person's no, which ends a shared audience for all (L27).
+    #[must_use]
+    pub const fn is_opt_out(self) -> bool {
+        matches!(
+            self,
+            Self::Withdrawn
+                | Self::Objected
+                | Self::Complained
+                | Self::Erased
+                | Self::UnknownSuppressed
+        )
+    }
+
     /// Returns the line of the law it rests on.
     #[must_use]
     pub const fn law(self) -> Law {

@@ -134,7 +134,10 @@ impl Seen<'_> {
         let status = if confirmed { MemberStatus::Pending } else { self.observed.status };
         if intent.explains(status) {
             settled.base = Some(Base { status, by: By::Us, at: intent.at });
-            settled.invitation = intent.invitation.clone().map(|key| Invitation {
+            let known = self.link.invitation.as_ref();
+            let recorded = |key: &String| known.is_some_and(|known| known.key == *key);
+            let sent = intent.invitation.clone().filter(|key| !recorded(key));
+            settled.invitation = sent.map(|key| Invitation {
                 key,
                 sent_at: intent.at,
                 voided: false,

@@ -83,15 +83,27 @@ const NO_MORE: &[&str] = &[
     "do not contact",
     "dont send",
     "do not send",
-    "dont want",
-    "do not want",
+    "dont want these",
+    "dont want any",
+    "dont want texts",
+    "dont want messages",
+    "dont want your",
+    "do not want these",
+    "do not want any",
+    "do not want texts",
+    "do not want messages",
+    "do not want your",
+    "stop receiving",
     "leave me alone",
     "not interested",
     "wrong number",
-    "cancel my",
     "unsubscribe please",
     "please unsubscribe",
 ];
+/// A first word that says no, whatever comes behind it …
+const FIRST: &[&str] = &["stop", "stopall", "unsubscribe", "optout", "arret", "arrêt"];
+/// … except where it is about a visit.
+const VISITS: &[&str] = &["by", "in", "over", "at", "off"];
 /// Words before it that turn it round.
 const TURNED: &[&str] = &["dont", "not", "never"];
 
@@ -120,10 +132,16 @@ pub fn meaning(text: &str) -> Meaning {
 }
 
 fn says_no(whole: &str) -> bool {
+    let mut words = whole.split(' ');
+    let first = words.next().is_some_and(|word| FIRST.contains(&word));
+    if first && words.next().is_none_or(|next| !VISITS.contains(&next)) {
+        return true;
+    }
     let padded = format!(" {whole} ");
     NO_MORE.iter().any(|phrase| {
-        let found = padded.find(&format!(" {phrase} "));
-        found.is_some_and(|at| {
+        let phrase = format!(" {phrase} ");
+        let mut found = padded.match_indices(&phrase);
+        found.any(|(at, _)| {
             let before = padded[..at].rsplit(' ').next().unwrap_or_default();
             !TURNED.contains(&before)
         })
@@ -132,7 +150,8 @@ fn says_no(whole: &str) -> bool {
 
 /// Folds a message to small words with single spaces; apostrophes join what they are in.
 fn words(text: &str) -> String {
-    let text = text.to_lowercase().replace(['\'', '’', '`'], "");
+    // An accent of its own belongs to the letter before it.
+    let text = text.to_lowercase().replace(['\'', '’', '`', '\u{301}', '\u{302}', '\u{fe0f}'], "");
     let spaced: String = text.chars().map(|c| if c.is_alphanumeric() { c } else { ' ' }).collect();
     spaced.split_whitespace().collect::<Vec<_>>().join(" ")
 }
@@ -168,7 +187,8 @@ pub fn answer(
         return Answered::Unasked;
     }
     let waits = link.observed.as_ref().is_some_and(|o| o.status == MemberStatus::Pending);
-    let in_time = invitation.is_open(at.unwrap_or(now), list.policy.invitation_expires);
+    // Without a time of its own it may be of any day (L2).
+    let in_time = at.is_some_and(|at| invitation.is_open(at, list.policy.invitation_expires));
     if !waits || !in_time {
         return Answered::TooLate(Adoption::default());
     }
@@ -217,7 +237,13 @@ mod tests {
             "Stop these messages, thank you",
             "can you take me off your list",
             "Don’t contact me again",
-            "I do not want this",
+            "I do not want these texts",
+            "stop thanks",
+            "STOP STOP",
+            "Stop - Jane",
+            "unsubscribe from this",
+            "ARRE\u{302}T",
+            "don't stop texting Bob, but please stop texting me",
             "wrong number",
         ] {
             assert_eq!(meaning(text), Meaning::OptOut { own_words: true }, "{text:?}");
@@ -236,6 +262,8 @@ mod tests {
             "see you at the end of the week",
             "ok",
             "1",
+            "please cancel my appointment",
+            "I don't want to miss it",
         ] {
             assert_eq!(meaning(text), Meaning::Other, "{text:?}");
         }

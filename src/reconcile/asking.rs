@@ -8,6 +8,12 @@ use crate::domain::{Address, Verb};
 use crate::store::OperationRow;
 
 impl Reconciler {
+    /// Tells whether texts that ask may be sent at this moment; a page of them may take hours.
+    pub(super) fn may_ask(&self, list: &ManagedList) -> bool {
+        let now = self.clock.now();
+        list.policy.asking.as_ref().is_none_or(|asking| asking.hours.next(now).is_none())
+    }
+
     /// Puts off the texts that may not be sent now, and returns what may go.
     pub(super) async fn ask_in_turn(
         &self,
@@ -38,8 +44,8 @@ impl Reconciler {
         Ok(going)
     }
 
-    /// Returns until when another clinic's question to the number is open, where the two share the
-    /// account: an answer must be to one of them (L27).
+    /// Returns until when another question to the number is open: of another list of the clinic, or
+    /// of another clinic where the two share the account. An answer must be to one of them (L27).
     async fn asked_by_others(
         &self,
         list: &ManagedList,
@@ -48,13 +54,16 @@ impl Reconciler {
         let now = self.clock.now();
         let mut until = None;
         let others = self.roster.lists().filter(|(practice, other)| {
-            other.account == list.account && practice.id != list.row.clinic
+            let beside = other.account == list.account || practice.id == list.row.clinic;
+            beside && other.policy.asking.is_some() && other.row.id != list.row.id
         });
         for (_, other) in others {
             let expires = other.policy.invitation_expires;
-            let asked = self.asked_on(other, address).await?.and_then(|row| row.link.invitation);
-            let open = asked.filter(|sent| sent.is_open(now, expires));
-            until = until.max(open.map(|sent| sent.sent_at + expires));
+            let Some(row) = self.asked_on(other, address).await? else { continue };
+            let sent = row.link.invitation.filter(|sent| sent.is_open(now, expires));
+            let going = row.link.intent.filter(|intent| intent.verb == Verb::Invite);
+            let since = sent.map(|sent| sent.sent_at).max(going.map(|intent| intent.at));
+            until = until.max(since.map(|since| since + expires).filter(|until| *until > now));
         }
         Ok(until)
     }

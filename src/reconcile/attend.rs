@@ -10,10 +10,12 @@ use http::{HeaderMap, Method};
 
 use super::roster::ManagedAccount;
 use super::tenure::Tenure;
+use super::told::says;
 use super::{ManagedList, ReconcileError, Reconciler};
 use crate::domain::{Address, ClinicId, Entry, ListId, MemberStatus, Observed, RunId};
+use crate::plan::reply::Meaning;
 use crate::providers::signatures::Delivery as Request;
-use crate::providers::{Notice, Word};
+use crate::providers::{Keyword, Notice, Word};
 use crate::store::{Delivery, Endpoint, LinkRow, ListRow, ObservedMember, OpState, Which};
 
 /// Deliveries attended to at a time.
@@ -157,12 +159,17 @@ impl Reconciler {
         account: &ManagedAccount,
         replies: Replies,
     ) -> Result<(), ReconcileError> {
-        if account.port.notices().is_some() && replies.wants_reading {
-            self.heed(tenure, account, &replies.proven).await?;
+        for notice in &replies.helped {
+            self.help_given(tenure, account, notice).await?;
+        }
+        self.heed(tenure, account, &replies.proven).await?;
+        if !replies.wants_reading {
+            return Ok(());
+        }
+        if account.port.notices().is_some() {
             return self.read_notices(tenure, account).await;
         }
-        let told = [replies.proven, replies.answers].concat();
-        self.heed(tenure, account, &told).await
+        self.heed(tenure, account, &replies.answers).await.map(drop)
     }
 
     /// Reads the members again that notices are about, on every list concerned: what the provider
@@ -345,18 +352,26 @@ struct Replies {
     proven: Vec<Notice>,
     /// Signed, and perhaps a consent: to be read again where that can be done.
     answers: Vec<Notice>,
+    /// Questions for help that the provider has answered.
+    helped: Vec<Notice>,
     /// Whether the log is to be read.
     wants_reading: bool,
 }
 
 impl Replies {
     fn take(&mut self, notice: Notice, proven: bool) {
-        let is_reply = matches!(notice.word, Word::Replied { .. });
-        self.wants_reading |= is_reply || !proven;
-        match (proven, is_reply) {
-            (true, false) => self.proven.push(notice),
-            (true, true) => self.answers.push(notice),
-            (false, _) => {}
+        let given = Some(Keyword::Help);
+        match says(&notice) {
+            _ if matches!(&notice.word, Word::Replied { taken_for, .. } if *taken_for == given) => {
+                self.helped.push(notice);
+            }
+            Some(Meaning::Other) => {}
+            Some(Meaning::Yes | Meaning::Help) if proven => {
+                self.wants_reading = true;
+                self.answers.push(notice);
+            }
+            _ if proven => self.proven.push(notice),
+            _ => self.wants_reading = true,
         }
     }
 }

@@ -112,6 +112,10 @@ impl Reconciler {
     ) -> Result<(), ReconcileError> {
         let mut lot = lot;
         tenure.renew().await?;
+        let asks = lot.writes.iter().any(|write| write.text.is_some());
+        if asks && !self.may_ask(list) {
+            return Ok(());
+        }
         let ids: Vec<Uuid> = lot.writes.iter().map(|write| write.id).collect();
         let ids = self.store.operations_submitted(&tenure.lease, list.row.clinic, &ids).await?;
         if ids.is_empty() {

@@ -20,7 +20,7 @@ impl Reconciler {
     ) -> Result<(), ReconcileError> {
         let roster = self.roster.clone();
         for account in roster.accounts.iter().filter(|account| account.account == list.account) {
-            let until = self.store.notices_read_until(account.clinic, &account.name).await?;
+            let until = self.store.notices_read_until(account.clinic, &named(account)).await?;
             if until.is_none_or(|until| self.clock.now() - until >= LATELY) {
                 self.read_notices(tenure, account).await?;
             }
@@ -35,21 +35,33 @@ impl Reconciler {
         account: &ManagedAccount,
     ) -> Result<(), ReconcileError> {
         let Some(log) = account.port.notices() else { return Ok(()) };
-        let begun = self.clock.now();
-        let until = self.store.notices_read_until(account.clinic, &account.name).await?;
+        // Without a list nobody could be told; the log is read from here on once there is one.
+        if !self.roster.lists().any(|(_, list)| list.account == account.account) {
+            return Ok(());
+        }
+        let (begun, name) = (self.clock.now(), named(account));
+        let until = self.store.notices_read_until(account.clinic, &name).await?;
         let since = until.map(|until| until - OVERLAP);
         let mut cursor = None;
+        let mut early = false;
         loop {
             let page = log.notices(since, cursor.as_ref()).await?;
             tenure.prolong().await?;
-            self.heed(tenure, account, &page.notices).await?;
+            early |= self.heed(tenure, account, &page.notices).await?;
             match page.next {
                 None => break,
                 Some(_) if self.stop.is_asked() => return Ok(()),
                 next => cursor = next,
             }
         }
-        let store = &self.store;
-        Ok(store.notices_read(&tenure.lease, account.clinic, &account.name, begun).await?)
+        if early {
+            return Ok(());
+        }
+        Ok(self.store.notices_read(&tenure.lease, account.clinic, &name, begun).await?)
     }
+}
+
+/// Each sender of an account is read from its own beginning.
+fn named(account: &ManagedAccount) -> String {
+    format!("{}/{}", account.name, account.port.sender().unwrap_or_default())
 }

@@ -3,6 +3,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::learn::PAGE;
+use super::sharing::shared;
 use super::tenure::Tenure;
 use super::{ManagedList, ReconcileError, Reconciler};
 use crate::domain::operation::Counted;
@@ -64,7 +65,7 @@ impl Reconciler {
             let mut settled = Vec::new();
             let mut decisions: Vec<Decision> =
                 page.iter().map(|row| decide(&row.facts, &row.link, &facts, now)).collect();
-            self.spare_shared(&list.row, &list.sharers, &page, &mut decisions, now).await?;
+            self.spare_shared(&list.row, shared(list), &page, &mut decisions, now).await?;
             for (row, decision) in page.iter().zip(decisions) {
                 let (link, operation) = self.placed(row, decision, first, opens, now);
                 let is_parked = link.class == Class::Parked;

@@ -10,6 +10,7 @@ use serde::Serialize;
 
 use super::learn::PAGE;
 use super::observe::Seen;
+use super::sharing::shared;
 use super::tenure::Tenure;
 use super::{ManagedList, Practice, ReconcileError, Reconciler};
 use crate::domain::operation::Counted;
@@ -100,7 +101,7 @@ impl Reconciler {
             let decided = page.iter().zip(&foreseen);
             let mut decisions: Vec<Decision> =
                 decided.map(|(row, facts)| decide(facts, &row.link, &list.facts(), now)).collect();
-            self.spare_shared(&list.row, &list.sharers, &page, &mut decisions, now).await?;
+            self.spare_shared(&list.row, shared(list), &page, &mut decisions, now).await?;
             for (facts, decision) in foreseen.into_iter().zip(decisions) {
                 *preview.classes.entry(decision.class).or_default() += 1;
                 preview.events += decision.drafts.len() as u64;

@@ -11,7 +11,7 @@ use super::tenure::Tenure;
 use super::told::{evidence, opt_out, says};
 use super::{ManagedList, Practice, ReconcileError, Reconciler};
 use crate::domain::{
-    Actor, Address, ClinicId, ContactId, Draft, EventKind, Personal, Standing, TimeSource,
+    Actor, Address, ClinicId, ContactId, Draft, EventKind, Personal, Standing, TimeSource, Verb,
 };
 use crate::plan::reply::{Answered, Meaning, answer};
 use crate::providers::{Notice, ProviderError, Word};
@@ -22,7 +22,7 @@ use crate::store::{Adopted, LinkRow, NewReview, NoticeRow, ReviewKind, Told};
 const FAILURES: u64 = 3;
 const FAILING: TimeDelta = TimeDelta::days(7);
 /// A question for help is answered this long after it was asked: a log shows those of years ago.
-const HELP_WITHIN: TimeDelta = TimeDelta::hours(1);
+const HELP_WITHIN: TimeDelta = TimeDelta::minutes(15);
 
 /// One clinic's share of what was told.
 struct Share<'a> {
@@ -31,20 +31,22 @@ struct Share<'a> {
 }
 
 impl Reconciler {
-    /// Heeds notices of an account, for every clinic concerned, as its provider's log has them.
+    /// Heeds notices of an account, for every clinic concerned, as its provider's log has them. Tells
+    /// whether some came too early: they are to be read again.
     pub(super) async fn heed(
         &self,
         tenure: &Tenure<'_>,
         account: &ManagedAccount,
         notices: &[Notice],
-    ) -> Result<(), ReconcileError> {
+    ) -> Result<bool, ReconcileError> {
         for share in self.shares(account, notices).into_values() {
             self.heed_share(tenure, account, &share).await?;
         }
+        let mut early = false;
         for notice in notices.iter().filter(|notice| says(notice) == Some(Meaning::Yes)) {
-            self.heed_yes(tenure, account, notice).await?;
+            early |= !self.heed_yes(tenure, account, notice).await?;
         }
-        Ok(())
+        Ok(early)
     }
 
     fn shares<'a>(
@@ -85,6 +87,7 @@ impl Reconciler {
             self.store.contacts_failing(clinic, contacts.values().map(|(id, _)| *id)).await?;
         for (notice, address, lists) in share.told.iter().filter(|(notice, ..)| is_new(notice)) {
             let Some(list) = lists.first() else { continue };
+            tenure.prolong_lately().await?;
             let contact = contacts.get(address);
             match (&notice.word, says(notice)) {
                 (Word::OptedOut { .. }, _) | (_, Some(Meaning::OptOut { .. })) => {
@@ -142,8 +145,13 @@ impl Reconciler {
         notice: &Notice,
         address: &Address,
     ) -> Result<(), ReconcileError> {
-        let late = notice.at.is_some_and(|at| self.clock.now() - at > HELP_WITHIN);
-        if clinic != account.clinic || notice.id.is_none() || late {
+        let fresh = notice.at.is_some_and(|at| self.clock.now() - at <= HELP_WITHIN);
+        let mut concerned = self.roster.lists_of(account, notice);
+        let open = concerned
+            .any(|(practice, list)| practice.id == clinic && list.row.approved_at.is_some());
+        // Several clinics on one sender: the first of them answers.
+        let first = self.roster.lists_of(account, notice).map(|(practice, _)| practice.id).min();
+        if !fresh || !open || first != Some(clinic) || clinic != account.clinic {
             return Ok(());
         }
         self.remember(tenure, clinic, notice, None, Told::Help).await?;
@@ -175,20 +183,20 @@ impl Reconciler {
     ) -> Result<(), ReconcileError> {
         let Some((contact, standing)) = contact else { return Ok(()) };
         let clinic = list.row.clinic;
-        self.remember(tenure, clinic, notice, Some(*contact), Told::Undelivered).await?;
         let since = self.clock.now() - FAILING;
-        let failing =
-            for_good || self.store.undelivered_since(clinic, *contact, since).await? >= FAILURES;
-        if !failing || standing.undeliverable().is_some() {
-            return Ok(());
+        let before = self.store.undelivered_since(clinic, *contact, since).await?;
+        let recent = notice.at.is_none_or(|at| at > since);
+        let failing = for_good || (recent && before + 1 >= FAILURES);
+        if failing && standing.undeliverable().is_none() {
+            let mut draft = self.about(EventKind::Bounced, list, notice, *contact);
+            draft.method = Some(if for_good {
+                "a text message cannot be delivered to the number".to_owned()
+            } else {
+                format!("{FAILURES} text messages within a week were not delivered")
+            });
+            self.append(Some(tenure), clinic, vec![draft]).await?;
         }
-        let mut draft = self.about(EventKind::Bounced, list, notice, *contact);
-        draft.method = Some(if for_good {
-            "a text message cannot be delivered to the number".to_owned()
-        } else {
-            format!("{FAILURES} text messages within a week were not delivered")
-        });
-        self.append(Some(tenure), clinic, vec![draft]).await.map(drop)
+        self.remember(tenure, clinic, notice, Some(*contact), Told::Undelivered).await
     }
 
     async fn heed_delivery(
@@ -201,25 +209,27 @@ impl Reconciler {
         let Some((contact, standing)) = contact else { return Ok(()) };
         let clinic = list.row.clinic;
         let at = notice.at.unwrap_or_else(|| self.clock.now());
-        self.store.undelivered_forget(&tenure.lease, clinic, *contact, at).await?;
-        if standing.undeliverable().is_none_or(|bounce| at <= bounce.at) {
-            return Ok(());
+        if standing.undeliverable().is_some_and(|bounce| at > bounce.at) {
+            let mut draft = self.about(EventKind::Delivered, list, notice, *contact);
+            draft.method = Some("a text message reached the number again".to_owned());
+            self.append(Some(tenure), clinic, vec![draft]).await?;
         }
-        let mut draft = self.about(EventKind::Delivered, list, notice, *contact);
-        draft.method = Some("a text message reached the number again".to_owned());
-        self.append(Some(tenure), clinic, vec![draft]).await.map(drop)
+        self.remember(tenure, clinic, notice, Some(*contact), Told::Delivered).await
     }
 
     /// A YES confirms the invitation that the number was sent last by this sender, in whichever
     /// clinic (L27), if it is open still; nothing else. It is spent by that, asked for or not: the
     /// same YES answers no later question.
+    ///
+    /// An answer may be here before it is known whether the question went out; then it is not heeded
+    /// yet, and that is told by `false`.
     async fn heed_yes(
         &self,
         tenure: &Tenure<'_>,
         account: &ManagedAccount,
         notice: &Notice,
-    ) -> Result<(), ReconcileError> {
-        let Some(address) = &notice.address else { return Ok(()) };
+    ) -> Result<bool, ReconcileError> {
+        let Some(address) = &notice.address else { return Ok(true) };
         let key: Vec<&str> = notice.id.as_deref().into_iter().collect();
         let mut clinics = BTreeSet::new();
         let mut asked: Option<(&ManagedList, LinkRow)> = None;
@@ -227,9 +237,15 @@ impl Reconciler {
             if clinics.insert(practice.id)
                 && !self.store.notices_known(practice.id, &key).await?.is_empty()
             {
-                return Ok(());
+                return Ok(true);
             }
             let row = self.asked_on(list, address).await?;
+            let asking = |row: &LinkRow| {
+                row.link.intent.as_ref().is_some_and(|intent| intent.verb == Verb::Invite)
+            };
+            if row.as_ref().is_some_and(asking) {
+                return Ok(false);
+            }
             let sent_at = |row: &LinkRow| row.link.invitation.as_ref().map(|sent| sent.sent_at);
             let before = asked.as_ref().and_then(|(_, row)| sent_at(row));
             if let Some(row) = row.filter(|row| sent_at(row) > before) {
@@ -242,7 +258,7 @@ impl Reconciler {
         for clinic in clinics {
             self.remember(tenure, clinic, notice, None, Told::Yes).await?;
         }
-        Ok(())
+        Ok(true)
     }
 
     /// Returns the number's link on a list; none where the clinic does not know it.
@@ -302,10 +318,20 @@ impl Reconciler {
             kind,
             contact,
             list: Some(list.row.id),
-            evidence: evidence(notice),
+            evidence: evidence(notice).unwrap_or_default(),
             at: notice.at.unwrap_or_else(|| self.clock.now()),
         };
         Ok(self.store.review_add(&tenure.lease, list.row.clinic, &review).await?)
+    }
+
+    /// Remembers a question for help that the provider has answered.
+    pub(super) async fn help_given(
+        &self,
+        tenure: &Tenure<'_>,
+        account: &ManagedAccount,
+        notice: &Notice,
+    ) -> Result<(), ReconcileError> {
+        self.remember(tenure, account.clinic, notice, None, Told::Help).await
     }
 
     async fn remember(
@@ -317,7 +343,9 @@ impl Reconciler {
         told: Told,
     ) -> Result<(), ReconcileError> {
         let Some(key) = notice.id.clone() else { return Ok(()) };
-        let at = notice.at.unwrap_or_else(|| self.clock.now());
+        // An opt-out on record for years is told again each time: it is remembered from now on.
+        let at = notice.at.filter(|_| told != Told::OptedOut);
+        let at = at.unwrap_or_else(|| self.clock.now());
         let row = NoticeRow { key, contact, told, at };
         Ok(self.store.notices_add(&tenure.lease, clinic, &[row]).await?)
     }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use secrecy::SecretString;
 
+use super::told::is_opt_out;
 use super::{ManagedList, Practice};
 use crate::domain::{Channel, ClinicId};
 use crate::providers::{ListAccount, Notice, WebhookScheme};
@@ -47,14 +48,20 @@ impl Roster {
 
     /// Returns the lists that a notice is about: those with the audience it names, else all of the
     /// account's, in whatever clinic (L27); of one that names a sender, only those that send from it.
+    ///
+    /// An opt-out from any sender is one from all of a clinic's, where it has the account for itself.
     pub fn lists_of<'a>(
         &'a self,
         account: &'a ManagedAccount,
         notice: &'a Notice,
     ) -> impl Iterator<Item = (&'a Practice, &'a ManagedList)> {
+        let of_account = |list: &ManagedList| list.account == account.account;
+        let alone =
+            self.lists().all(|(practice, list)| !of_account(list) || practice.id == account.clinic);
+        let everywhere = alone && account.channel == Channel::Sms && is_opt_out(notice);
         self.lists().filter(move |(_, list)| {
-            list.account == account.account
-                && notice.is_about(&list.audience, list.sender.as_deref())
+            of_account(list)
+                && (everywhere || notice.is_about(&list.audience, list.sender.as_deref()))
         })
     }
 

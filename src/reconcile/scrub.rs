@@ -16,6 +16,27 @@ impl Reconciler {
         list: &KnownList,
         addresses: &[Address],
     ) -> Result<Vec<Result<(), Reason>>, ReconcileError> {
+        let mut answers = self.scrub_one(list, addresses).await?;
+        for sharer in &list.sharers {
+            // An opt-out to one of the sharers ends it for all (L27).
+            let theirs = self.scrub_one(sharer, addresses).await?;
+            for (answer, their) in answers.iter_mut().zip(theirs) {
+                if answer.is_ok()
+                    && let Err(reason) = their
+                    && reason.is_opt_out()
+                {
+                    *answer = Err(reason);
+                }
+            }
+        }
+        Ok(answers)
+    }
+
+    async fn scrub_one(
+        &self,
+        list: &KnownList,
+        addresses: &[Address],
+    ) -> Result<Vec<Result<(), Reason>>, ReconcileError> {
         let clinic = list.row.clinic;
         let contacts = self.store.contacts_find(clinic, addresses.iter()).await?;
         let ids: Vec<ContactId> = contacts.values().map(|(id, _)| *id).collect();

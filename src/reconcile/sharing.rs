@@ -5,9 +5,10 @@ use std::collections::BTreeSet;
 
 use chrono::{DateTime, Utc};
 
-use super::{KnownList, ReconcileError, Reconciler};
+use super::{KnownList, ManagedList, ReconcileError, Reconciler};
 use crate::domain::{Class, MemberKey, Reason, Verb};
 use crate::plan::{Decision, Verdict, judge};
+use crate::providers::ListReader;
 use crate::store::{LinkRow, ListRow};
 
 impl Reconciler {
@@ -58,6 +59,12 @@ impl Reconciler {
     }
 }
 
+/// Returns the lists that share the members of an audience: none where the list lives with us, as
+/// then each list has its own word.
+pub(super) fn shared<L: ListReader + ?Sized>(list: &ManagedList<L>) -> &[KnownList] {
+    if list.port.capabilities().shows.is_empty() { &[] } else { &list.sharers }
+}
+
 fn key(row: &LinkRow) -> Option<MemberKey> {
     row.link.observed.as_ref()?.member.clone()
 }
@@ -69,16 +76,6 @@ fn yields(decision: &Decision, list: &ListRow, sharer: &KnownList) -> bool {
     let maps = |list: &KnownList| !(list.policy.fields.is_empty() && list.policy.tags.is_empty());
     decision.operation.as_ref().is_some_and(|operation| match operation.verb {
         Verb::Update => maps(sharer) && name(&sharer.row) < name(list),
-        verb => {
-            verb.removes()
-                && !matches!(
-                    operation.reason,
-                    Reason::Withdrawn
-                        | Reason::Objected
-                        | Reason::Complained
-                        | Reason::Erased
-                        | Reason::UnknownSuppressed
-                )
-        }
+        verb => verb.removes() && !operation.reason.is_opt_out(),
     })
 }

@@ -35,10 +35,13 @@ pub(super) struct Tenure<'a> {
     /// When it was last asked whether somebody waits; none while it attends, or if it
     /// never does.
     asked_at: Mutex<Option<DateTime<Utc>>>,
+    prolonged_at: Mutex<DateTime<Utc>>,
 }
 
 /// How often a holder looks whether somebody waits (DESIGN §4).
 const LOOK_EVERY: TimeDelta = TimeDelta::milliseconds(200);
+/// How often small steps renew the lease.
+const LATELY: TimeDelta = TimeDelta::seconds(5);
 /// How long a run waits for a lease: whoever only attends gives it back within that.
 const IN_TURN: TimeDelta = TimeDelta::seconds(10);
 /// How often it tries meanwhile.
@@ -53,8 +56,9 @@ impl<'a> Tenure<'a> {
         let holder = reconciler.clock.id();
         let ttl = reconciler.settings.lease;
         let lease = reconciler.store.lease_acquire(name, holder, ttl).await?;
-        let asked_at = Mutex::new(Some(reconciler.clock.now()));
-        Ok(lease.map(|lease| Self { reconciler, lease, asked_at }))
+        let now = reconciler.clock.now();
+        let (asked_at, prolonged_at) = (Mutex::new(Some(now)), Mutex::new(now));
+        Ok(lease.map(|lease| Self { reconciler, lease, asked_at, prolonged_at }))
     }
 
     /// Takes the lease as soon as a worker that only attends has given it back; none where somebody
@@ -127,6 +131,17 @@ impl<'a> Tenure<'a> {
 
     fn asked(&self) -> MutexGuard<'_, Option<DateTime<Utc>>> {
         self.asked_at.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Renews the lease unless that was done within the last seconds: for small steps.
+    pub(super) async fn prolong_lately(&self) -> Result<(), ReconcileError> {
+        let now = self.reconciler.clock.now();
+        let lately = *self.prolonged_at.lock().unwrap_or_else(PoisonError::into_inner);
+        if now - lately < LATELY {
+            return Ok(());
+        }
+        *self.prolonged_at.lock().unwrap_or_else(PoisonError::into_inner) = now;
+        self.prolong().await
     }
 
     /// Renews the lease.

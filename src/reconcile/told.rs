@@ -20,6 +20,12 @@ pub(super) fn says(notice: &Notice) -> Option<Meaning> {
     })
 }
 
+/// Tells whether a notice is an opt-out.
+pub(super) fn is_opt_out(notice: &Notice) -> bool {
+    matches!(notice.word, Word::OptedOut { .. })
+        || matches!(says(notice), Some(Meaning::OptOut { .. }))
+}
+
 /// Returns what names a text message at its provider.
 pub(super) fn evidence(notice: &Notice) -> Option<String> {
     notice.id.as_ref().map(|id| format!("text message {id}"))

@@ -28,7 +28,12 @@ statements! {
             k.invitation_confirmed, k.invitation_wording
          FROM given g CROSS JOIN links k
          WHERE k.clinic_id = $2 AND k.contact_id = g.id AND k.invitation_key IS NOT NULL
-            AND k.invitation_at IS NOT NULL"
+            AND k.invitation_at IS NOT NULL
+         UNION ALL
+         SELECT k.contact_id, k.id, k.intent_invitation, k.intent_at, FALSE, FALSE, NULL
+         FROM given g CROSS JOIN links k
+         WHERE k.clinic_id = $2 AND k.contact_id = g.id AND k.intent_verb = 'invite'
+            AND k.intent_invitation IS NOT NULL AND k.intent_at IS NOT NULL"
     }
 }
 
@@ -36,7 +41,8 @@ statements! {
 pub(super) type Asked = BTreeMap<ContactId, Vec<(LinkId, Invitation)>>;
 
 impl Store {
-    /// Reads every invitation of the contacts.
+    /// Reads every invitation of the contacts, also those of which nobody knows yet whether they
+    /// went out.
     pub(super) async fn asked(
         &self,
         clinic: ClinicId,

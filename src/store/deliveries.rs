@@ -244,10 +244,12 @@ impl Store {
         opt_outs: &[ProvenOptOut],
     ) -> Result<()> {
         for opt_outs in opt_outs.chunks(self.db.chunk() / 8) {
-            let mut tx = self.begin_under(lease).await?;
             let opt_outs: Vec<&ProvenOptOut> = opt_outs.iter().collect();
-            self.opt_outs_append(&mut tx, clinic, &opt_outs, self.clock.now()).await?;
-            tx.commit().await?;
+            again!(self, {
+                let mut tx = self.begin_under(lease).await?;
+                self.opt_outs_append(&mut tx, clinic, &opt_outs, self.clock.now()).await?;
+                tx.commit().await
+            })?;
         }
         Ok(())
     }

@@ -70,6 +70,16 @@ statements! {
         "UPDATE contacts SET address = NULL, standing = $3, erased_at = $4
          WHERE clinic_id = $1 AND id = $2"
     }
+    // Some providers' keys of a number are made from it alone.
+    CONTACT_KEYS_WIPE = {
+        "UPDATE links SET member_key = NULL WHERE clinic_id = $1 AND contact_id = $2"
+    }
+    CONTACT_NOTICES_DELETE = {
+        "DELETE FROM notices WHERE clinic_id = $1 AND contact_id = $2"
+    }
+    CONTACT_REVIEWS_DELETE = {
+        "DELETE FROM reviews WHERE clinic_id = $1 AND contact_id = $2"
+    }
     CONTACT_DETAIL_DELETE = {
         "DELETE FROM ledger_detail WHERE clinic_id = $1 AND seq IN
             (SELECT seq FROM ledger WHERE clinic_id = $1 AND contact_id = $2)"
@@ -143,6 +153,9 @@ impl Store {
         let erasing: Option<Erasing> = tx.row(CONTACT_ERASING, args![clinic, contact]).await?;
         let erasing = erasing.ok_or(StoreError::Missing { what: "contact" })?;
         let event = self.erased(contact, erasing.channel);
+        tx.execute(CONTACT_KEYS_WIPE, args![clinic, contact]).await?;
+        tx.execute(CONTACT_NOTICES_DELETE, args![clinic, contact]).await?;
+        tx.execute(CONTACT_REVIEWS_DELETE, args![clinic, contact]).await?;
         tx.execute(CONTACT_DETAIL_DELETE, args![clinic, contact]).await?;
         tx.execute(CONTACT_PAYLOADS_WIPE, args![clinic, contact]).await?;
         self.append_in(&mut tx, clinic, std::slice::from_ref(&event)).await?;

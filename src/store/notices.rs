@@ -48,15 +48,13 @@ statements! {
     }
     NOTICES_UNDELIVERED = {
         "SELECT COUNT(*) FROM notices WHERE clinic_id = $1 AND contact_id = $2
-            AND word = 'undelivered' AND at > $3"
+            AND word = 'undelivered' AND at > $3
+            AND at > COALESCE((SELECT MAX(d.at) FROM notices d WHERE d.clinic_id = $1
+                AND d.contact_id = $2 AND d.word = 'delivered'), 0)"
     }
     NOTICES_FAILING (given: id uuid) = {
         "SELECT DISTINCT n.contact_id FROM given g CROSS JOIN notices n
          WHERE n.clinic_id = $2 AND n.contact_id = g.id AND n.word = 'undelivered'"
-    }
-    NOTICES_DELIVERED = {
-        "DELETE FROM notices WHERE clinic_id = $1 AND contact_id = $2 AND word = 'undelivered'
-            AND at <= $3"
     }
     NOTICES_FORGET = { "DELETE FROM notices WHERE clinic_id = $1 AND at < $2" }
     NOTICES_READ_UNTIL = {
@@ -114,18 +112,6 @@ impl Store {
         let rows = id_rows(contacts.map(|id| id.0))?;
         let failing: Vec<(ContactId,)> = self.db.rows(NOTICES_FAILING, args![rows, clinic]).await?;
         Ok(failing.into_iter().map(|(contact,)| contact).collect())
-    }
-
-    /// Forgets the failures before a message that reached the contact. Fenced.
-    pub async fn undelivered_forget(
-        &self,
-        lease: &Lease,
-        clinic: ClinicId,
-        contact: ContactId,
-        reached_at: DateTime<Utc>,
-    ) -> Result<()> {
-        let args = args![clinic, contact, reached_at];
-        self.execute_under(lease, NOTICES_DELIVERED, args).await.map(drop)
     }
 
     /// Forgets what was told before `before`: longer ago than anything asks for.

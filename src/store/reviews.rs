@@ -21,7 +21,7 @@ pub struct NewReview {
     /// The list, where it is about one.
     pub list: Option<ListId>,
     /// What names the message at the provider.
-    pub evidence: Option<String>,
+    pub evidence: String,
     /// When it happened.
     pub at: DateTime<Utc>,
 }
@@ -39,7 +39,7 @@ pub struct ReviewRow {
     /// The list's short name, where it is about one.
     pub list: Option<String>,
     /// What names the message at the provider.
-    pub evidence: Option<String>,
+    pub evidence: String,
     /// When it happened.
     #[sqlx(try_from = "At")]
     pub at: DateTime<Utc>,
@@ -48,7 +48,8 @@ pub struct ReviewRow {
 statements! {
     REVIEW_ADD = {
         "INSERT INTO reviews (clinic_id, id, kind, contact_id, list_id, evidence, at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7)"
+         VALUES ($1, $2, $3, $4, $5, $6, $7)
+         ON CONFLICT (clinic_id, kind, contact_id, evidence) DO NOTHING"
     }
     REVIEWS_OPEN = {
         "SELECT r.id, r.kind, r.contact_id, l.slug AS list, r.evidence, r.at FROM reviews r
@@ -71,7 +72,7 @@ impl Store {
     ) -> Result<()> {
         let NewReview { kind, contact, list, evidence, at } = review;
         let id = self.clock.id();
-        let args = args![clinic, id, *kind, *contact, *list, evidence.as_deref(), *at];
+        let args = args![clinic, id, *kind, *contact, *list, evidence.as_str(), *at];
         self.execute_under(lease, REVIEW_ADD, args).await.map(drop)
     }
 

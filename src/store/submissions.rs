@@ -39,12 +39,12 @@ statements! {
     }
     OPERATIONS_PUT_OFF (given: id uuid) = {
         "UPDATE operations SET state = 'superseded', payload = NULL, settled_at = $3 FROM given g
-         WHERE operations.clinic_id = $2 AND operations.id = g.id AND operations.state = 'planned'"
+         WHERE operations.clinic_id = $2 AND operations.id = g.id AND operations.state = 'planned'
+         RETURNING operations.link_id"
     }
     LINKS_PUT_OFF (given: id uuid) = {
-        "UPDATE links SET class = 'due', due_at = $3
-         WHERE clinic_id = $2 AND id IN (SELECT o.link_id FROM given g
-            JOIN operations o ON o.clinic_id = $2 AND o.id = g.id)"
+        "UPDATE links SET class = 'due', due_at = $3 FROM given g
+         WHERE links.clinic_id = $2 AND links.id = g.id"
     }
     // An open invitation is void before the provider is called (L12).
     LINKS_INTENT (given: id uuid) = {
@@ -119,11 +119,15 @@ impl Store {
     ) -> Result<()> {
         let now = self.clock.now();
         for ids in ids.chunks(self.db.chunk() / 2) {
-            let rows = id_rows(ids.iter().copied())?;
-            let mut tx = self.begin_under(lease).await?;
-            tx.execute(OPERATIONS_PUT_OFF, args![rows.clone(), clinic, now]).await?;
-            tx.execute(LINKS_PUT_OFF, args![rows, clinic, until]).await?;
-            tx.commit().await?;
+            again!(self, {
+                let rows = id_rows(ids.iter().copied())?;
+                let mut tx = self.begin_under(lease).await?;
+                let links: Vec<(Uuid,)> =
+                    tx.rows(OPERATIONS_PUT_OFF, args![rows, clinic, now]).await?;
+                let links = id_rows(links.into_iter().map(|(link,)| link))?;
+                tx.execute(LINKS_PUT_OFF, args![links, clinic, until]).await?;
+                tx.commit().await
+            })?;
         }
         Ok(())
     }

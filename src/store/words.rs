@@ -45,6 +45,8 @@ words! {
         Help = "help",
         /// A message did not arrive.
         Undelivered = "undelivered",
+        /// A message arrived at a number that had failed.
+        Delivered = "delivered",
     }
 }
 words! {

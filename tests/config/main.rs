@@ -542,8 +542,9 @@ fn a_text_that_asks_names_the_clinic_yes_and_stop() {
         ("invitation_text = \"Reply YES for news, STOP to refuse\"", "does not name the clinic"),
         ("invitation_text = \"{clinic}: news? STOP to refuse\"", "does not say how to agree"),
         ("invitation_text = \"{clinic}: reply YES\"", "does not say how to refuse"),
-        ("invitation_hours = \"20:00-09:00\"", "are no hours of a day"),
-        ("invitation_hours = \"all day\"", "are no hours of a day"),
+        ("invitation_hours = \"20:00-09:00\"", "are no hours to send texts in"),
+        ("invitation_hours = \"02:00-04:00\"", "are no hours to send texts in"),
+        ("invitation_hours = \"all day\"", "are no hours to send texts in"),
     ] {
         let errors = texting(more).unwrap_err();
         assert!(errors.to_string().contains(what), "{errors}");

@@ -57,7 +57,7 @@ async fn write(
     let mut together = Vec::with_capacity(TOGETHER);
     let mut last = 0;
     while arriving.recv_many(&mut together, TOGETHER).await > 0 {
-        if together.len() < last {
+        if last > 1 && together.len() < TOGETHER {
             clock.sleep(LINGER).await;
             while together.len() < TOGETHER {
                 let Ok(waiting) = arriving.try_recv() else { break };
