@@ -30,8 +30,7 @@ impl<S: Stage> World<S> {
         let roster = deployment.roster().await;
         let (_, told) = watch::channel(roster.clone());
         let (store, wake) = (deployment.store.clone(), Arc::new(Notify::new()));
-        let receiver =
-            Receiver::start(store, self.clock.clone(), "http://hooks.test", told, wake);
+        let receiver = Receiver::start(store, self.clock.clone(), "http://hooks.test", told, wake);
         let reconciler = deployment.reconciler().attending(roster);
         let door = Door { routes: router(Arc::new(receiver)), reconciler };
         self.stage.reaches(Arc::new(door.clone()));

@@ -62,11 +62,6 @@ impl Stage for Mailchimp {
         self.simulator.overexpose(&self.audience, address).unwrap();
     }
 
-    fn drifts(&self) {
-        let members = format!("/3.0/lists/{}/members", self.audience);
-        self.simulator.script(Rule::next(Fault::PageDrift).on("GET", &members));
-    }
-
     fn asked(&self, address: &str) -> usize {
         self.simulator.outbox().iter().filter(|mail| mail.email == address).count()
     }

@@ -37,9 +37,6 @@ pub trait Stage: Sized + Send + Sync + 'static {
     /// The provider will not reach this address, whatever it is asked.
     fn turns_away(&self, address: &str);
 
-    /// While the list is read, rows leave it, so that later pages shift; where it comes in pages.
-    fn drifts(&self) {}
-
     /// Counts the invitations that went out to somebody.
     fn asked(&self, address: &str) -> usize;
 

@@ -14,6 +14,7 @@ use listwarden::domain::{
     Reason,
 };
 use listwarden::patients::Reference;
+use listwarden::providers::Transport;
 use listwarden::providers::port::Capabilities;
 use listwarden::providers::transport::HttpTransport;
 use listwarden::reconcile::{ListOutcome, ListState, ListWord, Scope, Who};
@@ -27,7 +28,7 @@ const BEGIN: &str = "2026-03-02T09:00:00Z";
 pub const PRIVATE: [&str; 4] = ["Familyname", "1980-05-01", "diabetes", "record-"];
 
 pub struct World<S> {
-    pub stage: S,
+    pub stage: Arc<S>,
     pub clock: Arc<ManualClock>,
     pub clinic: Reference,
     pub deployment: Deployment,
@@ -39,9 +40,9 @@ pub struct World<S> {
 impl<S: Stage> World<S> {
     pub async fn new() -> Self {
         let clock = Arc::new(ManualClock::new(BEGIN.parse().unwrap(), 7));
-        let stage = S::opens(clock.clone()).await;
+        let stage = Arc::new(S::opens(clock.clone()).await);
         let folder = TempDir::new().unwrap();
-        write_files(folder.path(), &stage);
+        write_files(folder.path(), stage.as_ref());
         let deployment = open(folder.path(), clock.clone()).await;
         deployment.store.migrate().await.unwrap();
         let config = deployment.clinics().next().unwrap();
@@ -184,9 +185,13 @@ impl<S: Stage> World<S> {
     // --- The program --------------------------------------------------------------------------
 
     pub async fn run(&self) -> ListOutcome {
-        let config = self.deployment.clinics().next().unwrap();
-        let mut practice = self.deployment.practice(config).await.unwrap();
-        let reconciler = self.deployment.reconciler().attending(self.deployment.roster().await);
+        self.run_of(&self.deployment).await
+    }
+
+    pub async fn run_of(&self, deployment: &Deployment) -> ListOutcome {
+        let config = deployment.clinics().next().unwrap();
+        let mut practice = deployment.practice(config).await.unwrap();
+        let reconciler = deployment.reconciler().attending(deployment.roster().await);
         let scope = Scope { list: None, full: true };
         reconciler.reconcile(&mut practice, &scope).await.unwrap().lists.remove(0)
     }
@@ -237,6 +242,11 @@ impl<S: Stage> World<S> {
         open(self.folder.path(), self.clock.clone()).await
     }
 
+    /// Another process, whose requests go through `transport`.
+    pub async fn process_over(&self, transport: Arc<dyn Transport>) -> Deployment {
+        open_over(self.folder.path(), self.clock.clone(), transport).await
+    }
+
     /// The list's word on a patient.
     pub async fn word(&self, n: usize) -> Option<ListWord> {
         let config = self.deployment.clinics().next().unwrap();
@@ -265,8 +275,16 @@ pub fn id(n: usize) -> String {
 }
 
 async fn open(folder: &Path, clock: Arc<ManualClock>) -> Deployment {
+    open_over(folder, clock, Arc::new(HttpTransport::new().unwrap())).await
+}
+
+async fn open_over(
+    folder: &Path,
+    clock: Arc<ManualClock>,
+    transport: Arc<dyn Transport>,
+) -> Deployment {
     let config = Config::load(&folder.join("listwarden.toml"), &Environment::default()).unwrap();
-    Deployment::of(config, clock, Arc::new(HttpTransport::new().unwrap())).await.unwrap()
+    Deployment::of(config, clock, transport).await.unwrap()
 }
 
 fn write_files<S: Stage>(folder: &Path, stage: &S) {
