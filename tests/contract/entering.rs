@@ -48,6 +48,16 @@ for_every_provider! {
         assert_eq!(world.asked(0), 1, "an invitation that lapsed is not repeated");
     }
 
+    async fn l12_an_answer_too_late_lists_nobody_though_no_run_came_between(world) {
+        world.consenting(0..1).await;
+        world.adopts().await;
+        world.pass(TimeDelta::hours(49));
+        world.agrees(0);
+        world.runs().await;
+        assert!(!world.receives(0).await);
+        assert_eq!((world.asked(0), world.told(0).await), (1, Vec::<String>::new()));
+    }
+
     async fn l12_an_answer_after_the_clinic_archived_somebody_lists_nobody(world) {
         world.consenting(0..1).await;
         world.adopts().await;
@@ -85,6 +95,31 @@ for_every_provider! {
         for n in 0..2 {
             assert_eq!(world.told(n).await.last().unwrap(), "withdrawn");
         }
+    }
+
+    async fn l20_an_opt_out_from_before_the_first_run_is_taken_in_and_nobody_is_asked(world) {
+        world.staff_add(0..1);
+        world.refuses(0);
+        world.pass(TimeDelta::days(1));
+        world.consenting(0..2).await;
+        world.adopts().await;
+        assert_eq!((world.asked(0), world.asked(1)), (0, 1));
+        assert!(!world.receives(0).await);
+        assert_eq!(world.told(0).await, ["withdrawn"]);
+    }
+
+    async fn l21_whoever_is_listed_without_proof_is_taken_off_and_asked(world) {
+        if !world.keeps_a_list() {
+            return;
+        }
+        world.staff_add(0..1);
+        world.consenting(0..1).await;
+        world.adopts().await;
+        assert!(!world.receives(0).await);
+        assert_eq!(world.asked(0), 1);
+        world.agrees(0);
+        world.runs().await;
+        assert!(world.receives(0).await);
     }
 
     async fn l25_nothing_leaves_but_the_address_and_mapped_fields(world) {
