@@ -5,6 +5,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use listwarden::providers::PROVIDERS;
+
 /// A module -> the modules it may use. Whoever is not listed may use none.
 const MAY_USE: &[(&str, &[&str])] = &[
     ("domain", &[]),
@@ -88,26 +90,63 @@ fn a_module_uses_only_the_modules_of_its_row() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
+/// Code beside a provider's own folders that may name providers: where they are entered and
+/// assembled, one verifier each, and what shows the program on a provider of its choice.
+const MAY_NAME: &[&str] = &[
+    "src/providers/mod.rs",
+    "src/providers/registry.rs",
+    "src/providers/signatures/",
+    "src/simulator/mod.rs",
+    "src/rehearsal/town.rs",
+    "src/commands/simulator.rs",
+    "src/commands/demo/",
+    "tests/contract/main.rs",
+];
+
 #[test]
 fn no_provider_is_named_outside_its_own_folder() {
-    let allowed = ["simulator", "rehearsal", "commands", "providers"];
-    let wrong: Vec<String> = sources()
+    let contract = files_of(&root("tests/contract"));
+    let wrong: Vec<String> = PROVIDERS
         .iter()
-        .filter(|path| !allowed.contains(&module_of(path).as_str()))
-        .filter(|path| names_a_provider_in_code(&fs::read_to_string(path).unwrap()))
-        .map(|path| path.display().to_string())
+        .map(|provider| provider.name)
+        .flat_map(|name| {
+            sources().into_iter().chain(contract.clone()).map(move |path| (name, path))
+        })
+        .filter(|(name, path)| !may_name(name, path))
+        .flat_map(|(name, path)| {
+            let text = fs::read_to_string(&path).unwrap();
+            let lines = lines_that_name(name, &text);
+            lines.into_iter().map(move |line| format!("{}:{line}: {name}", path.display()))
+        })
         .collect();
-    assert!(wrong.is_empty(), "a provider is named in: {}", wrong.join(", "));
+    assert!(wrong.is_empty(), "a provider is named in:\n{}", wrong.join("\n"));
 }
 
-/// Documentation and configuration templates may say a provider's name; code may not.
-fn names_a_provider_in_code(text: &str) -> bool {
-    let body = text.split("#[cfg(test)]").next().unwrap_or_default();
-    body.lines().map(|line| line.split("//").next().unwrap_or_default()).any(|line| {
-        let line = line.to_lowercase();
-        let named = ["bird", "mailchimp", "sinch", "twilio"].iter().any(|name| line.contains(name));
-        named && !line.contains('"')
-    })
+#[test]
+fn a_name_in_code_or_text_is_found_and_one_in_a_comment_is_not() {
+    let text = "use x::Twilio;\n// Twilio\nlet url = \"twilio.test\"; // why\nlet a = 1; // Twilio";
+    assert_eq!(lines_that_name("twilio", text), [1, 3]);
+    let own = root("src/providers/twilio/mod.rs");
+    assert!(may_name("twilio", &own) && !may_name("sinch", &own));
+    assert!(!may_name("twilio", &root("src/reconcile/mod.rs")));
+}
+
+fn may_name(name: &str, path: &Path) -> bool {
+    let inner = path.strip_prefix(root("")).unwrap().to_str().unwrap();
+    let own = [
+        format!("src/providers/{name}/"),
+        format!("src/simulator/{name}/"),
+        format!("tests/contract/{name}.rs"),
+    ];
+    own.iter().map(String::as_str).chain(MAY_NAME.iter().copied()).any(|own| inner.starts_with(own))
+}
+
+/// Comments may say a provider's name, and so may tests inside a file; code and its texts may not.
+fn lines_that_name(name: &str, text: &str) -> Vec<usize> {
+    let body = text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
+    let code = body.lines().map(|line| line.split("//").next().unwrap_or_default());
+    let named = code.zip(1..).filter(|(code, _)| code.to_lowercase().contains(name));
+    named.map(|(_, number)| number).collect()
 }
 
 fn may_use(module: &str, used: &str) -> bool {
@@ -133,26 +172,33 @@ fn uses(text: &str) -> Vec<(usize, String)> {
 }
 
 fn module_of(path: &Path) -> String {
-    let inner = path.strip_prefix(root()).unwrap();
+    let inner = path.strip_prefix(root("src")).unwrap();
     let first = inner.components().next().unwrap();
     first.as_os_str().to_string_lossy().trim_end_matches(".rs").to_owned()
 }
 
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("src")
+fn root(folder: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(folder)
 }
 
 fn sources() -> Vec<PathBuf> {
+    let mut found = files_of(&root("src"));
+    found.retain(|path| {
+        !["main.rs", "lib.rs"].contains(&path.file_name().unwrap().to_str().unwrap())
+    });
+    found
+}
+
+/// Every Rust file in a folder and below it.
+fn files_of(folder: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
-    let mut folders = vec![root()];
+    let mut folders = vec![folder.to_owned()];
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
             if path.is_dir() {
                 folders.push(path);
-            } else if path.extension().is_some_and(|ext| ext == "rs")
-                && !["main.rs", "lib.rs"].contains(&path.file_name().unwrap().to_str().unwrap())
-            {
+            } else if path.extension().is_some_and(|ext| ext == "rs") {
                 found.push(path);
             }
         }

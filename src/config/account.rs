@@ -14,7 +14,10 @@ pub(super) fn read(name: &str, section: &Section<'_>) -> Option<(String, Account
     let provider_name = section.required("provider", &cure);
     let key_secret = match section.item("api_key") {
         None => {
-            section.missing("api_key", "Write the name of the secret that holds the key, such as api_key = \"mailchimp_key\"");
+            section.missing(
+                "api_key",
+                "Write the name of the secret that holds the key, such as api_key = \"main_key\"",
+            );
             None
         }
         Some(_) => section.secret_name("api_key"),

@@ -289,14 +289,17 @@ impl Seen<'_> {
         self.link.invitation.clone().map(|open| Invitation { voided: true, ..open })
     }
 
-    /// Tells whether this is the answer to our invitation: still open, sent before the opt-in, and
-    /// to the address that the member still has (L10). Where we ask ourselves only a reply is.
+    /// Tells whether this is the answer to our invitation: given after it was sent and before it
+    /// lapsed, and from the address that the member still has (L10, L12). Where we ask ourselves
+    /// only a reply is.
     fn answers_our_invitation(&self) -> bool {
-        let sent_before =
-            |sent: &Invitation| self.opted_in_at().is_none_or(|at| at + CLOCK_SKEW >= sent.sent_at);
+        let expires = self.list.policy.invitation_expires;
+        let at = self.opted_in_at().unwrap_or(self.observed.seen_at);
+        let in_time =
+            |sent: &Invitation| sent.sent_at <= at + CLOCK_SKEW && at <= sent.sent_at + expires;
         self.list.policy.asking.is_none()
             && self.link.moved_there.is_none()
-            && self.link.invitation.as_ref().is_some_and(|i| !i.voided && sent_before(i))
+            && self.link.invitation.as_ref().is_some_and(|i| !i.voided && in_time(i))
     }
 
     /// Tells whether the invitation that is open is one the contact began itself.

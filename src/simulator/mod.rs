@@ -16,3 +16,6 @@ mod server;
 mod service;
 pub mod sinch;
 pub mod twilio;
+
+pub use self::hooks::{Answer, Attempt, WebhookSender};
+pub use self::log::Write;

@@ -4,7 +4,7 @@ use chrono::TimeDelta;
 use listwarden::domain::operation::Counted;
 use listwarden::domain::policy::UnprovenMembers;
 use listwarden::domain::{
-    By, Class, Entry, EventKind, MemberStatus, OptOutKind, PatientStatus, Reason, Verb,
+    By, Class, Entry, EventKind, MemberStatus, Observed, OptOutKind, PatientStatus, Reason, Verb,
 };
 use listwarden::plan::Verdict;
 
@@ -177,6 +177,18 @@ fn l12_a_confirmation_that_comes_after_the_archive_restores_nothing() {
     late.learns(&[]);
     late.removes(Verb::Archive, Reason::TurnedSubscribed);
     late.settles().keeps(Class::InStep, Reason::InvitationUsed);
+}
+
+#[test]
+fn l12_a_confirmation_after_the_invitation_lapsed_lists_nobody_though_nobody_looked_meanwhile() {
+    let clicked = |at: i64| {
+        let opted_in = move |o: &mut Observed| o.opted_in_at = Some(day(at));
+        ann().invited(60).on(95).seen(MemberStatus::Subscribed, 95).shows(opted_in)
+    };
+    clicked(90).learns(&[EventKind::Confirmed]);
+    let late = clicked(91);
+    late.learns(&[]);
+    late.removes(Verb::Archive, Reason::TurnedSubscribed);
 }
 
 #[test]
