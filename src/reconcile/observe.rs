@@ -263,12 +263,11 @@ impl Reconciler {
                     (None, Some(address)) => list.port.member_by_address(address).await?,
                     (None, None) => None,
                 };
-                match member {
-                    Some(member) => there.push(member),
-                    None => {
-                        let status = unshown(list, &row.link);
-                        self.taken_as(tenure, list, &[row.link.id], status, asked_at).await?;
-                    }
+                if let Some(member) = member {
+                    there.push(member);
+                } else {
+                    let status = unshown(list, &row.link);
+                    self.taken_as(tenure, list, &[row.link.id], status, asked_at).await?;
                 }
             }
             self.store_members(tenure, list, there, asked_at).await?;
