@@ -40,12 +40,14 @@ fn hours(section: &Section<'_>, clinic: &OfClinic) -> Hours {
     let Some(text) = section.text("invitation_hours") else { return usual };
     let time = |text: &str| NaiveTime::parse_from_str(text.trim(), "%H:%M").ok();
     let read = text.split_once('-').and_then(|(from, until)| Some((time(from)?, time(until)?)));
-    let Some((from, until)) = read.filter(|(from, until)| from < until) else {
-        let cure = "Write from when until when on the same day, such as \"09:00-20:00\"";
-        section.problem("invitation_hours", "are no hours of a day", cure);
-        return usual;
-    };
-    Hours { from, until, ..usual }
+    match read.filter(|(from, until)| from < until) {
+        Some((from, until)) => Hours { from, until, ..usual },
+        None => {
+            let cure = "Write from when until when on the same day, such as \"09:00-20:00\"";
+            section.problem("invitation_hours", "are no hours of a day", cure);
+            usual
+        }
+    }
 }
 
 fn oclock(hour: u32) -> NaiveTime {
