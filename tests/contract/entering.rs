@@ -1,7 +1,7 @@
 //! Who comes onto a list, and by what: the answer to one invitation (L3, L10, L12, L25).
 
 use chrono::TimeDelta;
-use listwarden::domain::PatientStatus;
+use listwarden::domain::{Consent, PatientStatus};
 
 use crate::stage::Stage;
 use crate::world::{PRIVATE, World, id};
@@ -28,8 +28,8 @@ for_every_provider! {
 
     async fn l10_nobody_is_asked_who_did_not_consent(world) {
         let mut record = world.patient(0, world.now());
-        record.email_consent = Default::default();
-        record.sms_consent = Default::default();
+        record.email_consent = Consent::default();
+        record.sms_consent = Consent::default();
         world.clinic.upsert(&[record]).await.unwrap();
         world.adopts().await;
         assert_eq!(world.asked(0), 0);

@@ -45,7 +45,7 @@ for_every_provider! {
         world.refuses(0);
         world.runs().await;
         is_out(&world).await;
-        // Staff import an old file, and say YES on behalf of nobody.
+        // Staff import an old file; then somebody answers the old invitation once more.
         world.pass(TimeDelta::hours(1));
         world.staff_add(0..1);
         world.runs().await;

@@ -125,7 +125,9 @@ macro_rules! simulated {
                     .map(|method| rule().on(method, Self::API))
                     .into(),
             };
-            rules.into_iter().for_each(|rule| self.simulator.script(rule));
+            for rule in rules {
+                self.simulator.script(rule);
+            }
         }
 
         fn clears_up(&self) {

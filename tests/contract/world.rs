@@ -1,5 +1,6 @@
 //! A clinic with one list at the provider on stage: real program, real database, real HTTP.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::ops::Range;
 use std::path::Path;
@@ -48,7 +49,7 @@ impl<S: Stage> World<S> {
         let config = deployment.clinics().next().unwrap();
         let list = deployment.accounts(config).unwrap()["main"].list(
             &stage.setup().audience,
-            Default::default(),
+            BTreeSet::new(),
             false,
         );
         let can = list.capabilities().clone();
