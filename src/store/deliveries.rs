@@ -155,13 +155,14 @@ statements! {
          WHERE d.clinic_id = $1 AND d.attended_at IS NULL AND e.account = $3
          ORDER BY d.id LIMIT $2"
     }
+    // LIMIT keeps PostgreSQL from reading everything that waits: one row a clinic is enough.
     CLINICS_WAITING = {
         "SELECT c.clinic_id FROM clinics c
-         WHERE EXISTS (SELECT 1 FROM deliveries d
-                WHERE d.clinic_id = c.clinic_id AND d.attended_at IS NULL)
-            OR EXISTS (SELECT 1 FROM links k WHERE k.clinic_id = c.clinic_id AND k.urgent)
-            OR EXISTS (SELECT 1 FROM feedback f
-                WHERE f.clinic_id = c.clinic_id AND f.done_at IS NULL)"
+         WHERE (SELECT 1 FROM deliveries d
+                WHERE d.clinic_id = c.clinic_id AND d.attended_at IS NULL LIMIT 1) = 1
+            OR (SELECT 1 FROM links k WHERE k.clinic_id = c.clinic_id AND k.urgent LIMIT 1) = 1
+            OR (SELECT 1 FROM feedback f
+                WHERE f.clinic_id = c.clinic_id AND f.done_at IS NULL LIMIT 1) = 1"
     }
     LINKS_URGENT_AGAIN = {
         "UPDATE links SET urgent = TRUE, stale = TRUE, version = links.version + 1
