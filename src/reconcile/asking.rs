@@ -8,10 +8,10 @@ use crate::domain::{Address, Verb};
 use crate::store::OperationRow;
 
 impl Reconciler {
-    /// Tells whether texts that ask may be sent at this moment; a page of them may take hours.
-    pub(super) fn may_ask(&self, list: &ManagedList) -> bool {
-        let now = self.clock.now();
-        list.policy.asking.as_ref().is_none_or(|asking| asking.hours.next(now).is_none())
+    /// Returns when texts that ask may be sent again; none while they may. A page of them may take
+    /// hours.
+    pub(super) fn opens(&self, list: &ManagedList) -> Option<DateTime<Utc>> {
+        list.policy.asking.as_ref()?.hours.next(self.clock.now())
     }
 
     /// Puts off the texts that may not be sent now, and returns what may go.
@@ -21,9 +21,10 @@ impl Reconciler {
         list: &ManagedList,
         page: Vec<OperationRow>,
     ) -> Result<Vec<OperationRow>, ReconcileError> {
-        let Some(asking) = &list.policy.asking else { return Ok(page) };
-        let now = self.clock.now();
-        let opens = asking.hours.next(now);
+        if list.policy.asking.is_none() {
+            return Ok(page);
+        }
+        let opens = self.opens(list);
         let mut going = Vec::with_capacity(page.len());
         for row in page {
             let put_off = match (row.op.verb, &row.address, opens) {

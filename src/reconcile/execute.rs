@@ -112,11 +112,14 @@ impl Reconciler {
     ) -> Result<(), ReconcileError> {
         let mut lot = lot;
         tenure.renew().await?;
-        let asks = lot.writes.iter().any(|write| write.text.is_some());
-        if asks && !self.may_ask(list) {
-            return Ok(());
-        }
         let ids: Vec<Uuid> = lot.writes.iter().map(|write| write.id).collect();
+        let asks = lot.writes.iter().any(|write| write.text.is_some());
+        if let Some(opens) = self.opens(list).filter(|_| asks) {
+            let store = &self.store;
+            return Ok(store
+                .operations_put_off(&tenure.lease, list.row.clinic, &ids, opens)
+                .await?);
+        }
         let ids = self.store.operations_submitted(&tenure.lease, list.row.clinic, &ids).await?;
         if ids.is_empty() {
             return Ok(());

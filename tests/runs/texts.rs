@@ -415,7 +415,7 @@ on_both_engines! {
         texting.consenting("ann", ANN).await;
         texting.consenting("bob", BOB).await;
         texting.twilio.configure(|settings| settings.latency_ms = 90_000);
-        texting.runs().await;
+        texting.in_step().await;
         let asked = texting.texts_to(ANN) + texting.texts_to(BOB);
         texting.twilio.configure(|settings| settings.latency_ms = 0);
         assert!(asked <= 1, "the second would have gone out after eight in the evening");
