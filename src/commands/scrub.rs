@@ -40,9 +40,9 @@ struct Tally {
 pub async fn run(common: &Common, scrub: Scrub) -> anyhow::Result<Exit> {
     let deployment = Deployment::open(common).await?;
     let clinic = deployment.clinic_of_list(&scrub.list)?;
-    let list = fresh(&deployment, clinic, &scrub.list).await?;
     let file = File::open(&scrub.file)
         .with_context(|| format!("`{}` cannot be opened", scrub.file.display()))?;
+    let list = fresh(&deployment, clinic, &scrub.list).await?;
     let mut lines = csv::ReaderBuilder::new()
         .has_headers(scrub.column.is_some())
         .flexible(true)

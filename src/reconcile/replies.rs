@@ -85,6 +85,9 @@ impl Reconciler {
         let contacts = self.store.contacts_find(clinic, addresses.into_iter()).await?;
         let failing =
             self.store.contacts_failing(clinic, contacts.values().map(|(id, _)| *id)).await?;
+        let failed = |(id, standing): &(ContactId, Standing)| {
+            failing.contains(id) || standing.undeliverable().is_some()
+        };
         for (notice, address, lists) in share.told.iter().filter(|(notice, ..)| is_new(notice)) {
             let Some(list) = lists.first() else { continue };
             tenure.prolong_lately().await?;
@@ -100,7 +103,7 @@ impl Reconciler {
                     self.heed_failure(tenure, list, notice, contact, *for_good).await?;
                 }
                 // Most deliveries are those of numbers that always worked: nothing to clear.
-                (Word::Delivered, _) if contact.is_some_and(|(id, _)| failing.contains(id)) => {
+                (Word::Delivered, _) if contact.is_some_and(failed) => {
                     self.heed_delivery(tenure, list, notice, contact).await?;
                 }
                 _ => {}

@@ -108,20 +108,6 @@ for_every_provider! {
         assert_eq!(world.told(0).await, ["withdrawn"]);
     }
 
-    async fn l21_whoever_is_listed_without_proof_is_taken_off_and_asked(world) {
-        if !world.keeps_a_list() {
-            return;
-        }
-        world.staff_add(0..1);
-        world.consenting(0..1).await;
-        world.adopts().await;
-        assert!(!world.receives(0).await);
-        assert_eq!(world.asked(0), 1);
-        world.agrees(0);
-        world.runs().await;
-        assert!(world.receives(0).await);
-    }
-
     async fn l25_nothing_leaves_but_the_address_and_mapped_fields(world) {
         world.listed(0..2).await;
         world.clinic.rename(&id(1), "Else", "Familyname-too", world.now()).await.unwrap();
@@ -134,5 +120,18 @@ for_every_provider! {
             let told = PRIVATE.iter().find(|word| text.contains(**word));
             assert_eq!(told, None, "{} {}", write.method, write.path);
         }
+    }
+}
+
+for_every_list! {
+    async fn l21_whoever_is_listed_without_proof_is_taken_off_and_asked(world) {
+        world.staff_add(0..1);
+        world.consenting(0..1).await;
+        world.adopts().await;
+        assert!(!world.receives(0).await);
+        assert_eq!(world.asked(0), 1);
+        world.agrees(0);
+        world.runs().await;
+        assert!(world.receives(0).await);
     }
 }

@@ -46,11 +46,10 @@ for_every_provider! {
         assert_eq!(world.asked(0), 1);
         assert!(world.receives(1).await);
     }
+}
 
+for_every_list! {
     async fn l15_a_staff_import_of_somebody_dropped_is_undone(world) {
-        if !world.keeps_a_list() {
-            return;
-        }
         world.listed(0..1).await;
         world.becomes(0, PatientStatus::Archived).await;
         world.runs().await;
@@ -63,9 +62,6 @@ for_every_provider! {
     }
 
     async fn l16_who_was_removed_there_by_staff_is_not_added_again(world) {
-        if !world.keeps_a_list() {
-            return;
-        }
         world.listed(0..1).await;
         world.stage.staff_remove(&world.address(0));
         world.runs().await;
@@ -84,9 +80,6 @@ for_every_provider! {
     }
 
     async fn l22_a_stranger_is_kept_or_archived_as_the_clinic_decided(mut world) {
-        if !world.keeps_a_list() {
-            return;
-        }
         world.staff_add(7..8);
         world.listed(0..1).await;
         assert!(world.receives(7).await, "reported, and left alone");

@@ -1,27 +1,46 @@
 //! The provider contract: every scenario runs the whole program, once for each provider there is.
 //!
 //! What is expected follows from what a provider declares it can do, never from its name. A new
-//! provider is one file here, which says what people and staff do there, and one word below.
+//! provider is one file here, which says what people and staff do there, and one word below: among
+//! those that keep a list, or those that do not.
 
 #![expect(clippy::unwrap_used, reason = "a world that a test builds is whole")]
 
-/// Names the providers: one file each, with the [`stage::Stage`] in it.
+/// Makes a test of the scenario at hand for one provider.
+macro_rules! on_stage {
+    ($provider:ident::$stage:ident) => {
+        #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+        async fn $provider() {
+            scenario(World::<crate::$provider::$stage>::new().await).await;
+        }
+    };
+}
+
+/// Names the providers, one file each with the [`stage::Stage`] in it: those that keep a list of who
+/// is sent to, and those for whom the list lives with us.
 macro_rules! providers {
-    ($($provider:ident::$stage:ident),+ $(,)?) => {
-        $(mod $provider;)+
+    (
+        with_a_list: $($listed:ident::$l:ident),+;
+        without: $($bare:ident::$b:ident),+
+    ) => {
+        $(mod $listed;)+
+        $(mod $bare;)+
 
-        /// The providers on stage.
-        const STAGES: &[&str] = &[$(<$provider::$stage as stage::Stage>::NAME),+];
+        /// The providers on stage that keep a list.
+        const WITH_A_LIST: &[&str] = &[$(<$listed::$l as stage::Stage>::NAME),+];
+        /// The others.
+        const WITHOUT: &[&str] = &[$(<$bare::$b as stage::Stage>::NAME),+];
 
-        /// Makes a test of the scenario at hand for each of them.
         macro_rules! on_every_stage {
             () => {
-                $(
-                    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-                    async fn $provider() {
-                        scenario(World::<crate::$provider::$stage>::new().await).await;
-                    }
-                )+
+                $(on_stage!($listed::$l);)+
+                $(on_stage!($bare::$b);)+
+            };
+        }
+
+        macro_rules! on_every_stage_with_a_list {
+            () => {
+                $(on_stage!($listed::$l);)+
             };
         }
     };
@@ -42,10 +61,28 @@ macro_rules! for_every_provider {
     };
 }
 
+/// Runs each scenario once for every provider that keeps a list.
+macro_rules! for_every_list {
+    ($(async fn $name:ident($($world:tt)+) $body:block)+) => {
+        $(
+            mod $name {
+                use super::*;
+
+                async fn scenario<S: Stage>($($world)+: World<S>) $body
+
+                on_every_stage_with_a_list!();
+            }
+        )+
+    };
+}
+
 #[macro_use]
 mod stage;
 
-providers! { bird::Bird, mailchimp::Mailchimp, sinch::Sinch, twilio::Twilio }
+providers! {
+    with_a_list: bird::Bird, mailchimp::Mailchimp, sinch::Sinch;
+    without: twilio::Twilio
+}
 
 mod door;
 mod entering;
@@ -58,6 +95,7 @@ mod world;
 #[test]
 fn every_provider_there_is_is_on_stage() {
     let there_are = listwarden::providers::PROVIDERS.iter().map(|provider| provider.name);
-    let missing: Vec<&str> = there_are.filter(|name| !STAGES.contains(name)).collect();
+    let missing: Vec<&str> =
+        there_are.filter(|name| !WITH_A_LIST.contains(name) && !WITHOUT.contains(name)).collect();
     assert!(missing.is_empty(), "no scenario ran for: {}", missing.join(", "));
 }

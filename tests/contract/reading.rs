@@ -54,11 +54,8 @@ impl<S: Stage> World<S> {
     }
 }
 
-for_every_provider! {
+for_every_list! {
     async fn l26_a_list_of_many_pages_is_read_whole(world) {
-        if !world.keeps_a_list() {
-            return;
-        }
         world.staff_add(100..100 + MANY);
         world.listed(0..1).await;
         assert_eq!(world.without_basis().await, MANY as u64);
@@ -66,9 +63,6 @@ for_every_provider! {
     }
 
     async fn l26_rows_that_move_between_pages_are_not_overlooked(world) {
-        if !world.keeps_a_list() {
-            return;
-        }
         world.staff_add(100..100 + MANY);
         world.listed(0..1).await;
         let leaving: Vec<String> = (100..110).map(|n| world.address(n)).collect();
@@ -85,5 +79,11 @@ for_every_provider! {
         assert_eq!(world.without_basis().await, (MANY - gone) as u64);
         assert!(world.receives(0).await);
         assert_eq!((world.asked(0), world.told(0).await), (1, vec!["confirmed".to_owned()]));
+    }
+}
+
+for_every_provider! {
+    async fn a_stage_has_a_list_where_its_provider_says_so(world) {
+        assert_eq!(world.keeps_a_list(), crate::WITH_A_LIST.contains(&S::NAME));
     }
 }

@@ -596,6 +596,9 @@ on_both_engines! {
             let bounced = texting.told("ann").await.iter().filter(|t| *t == "bounced").count();
             assert_eq!(bounced, told, "after {failures}");
         }
+        // Even once nobody remembers the failures themselves.
+        texting.pass(TimeDelta::days(100));
+        texting.world.deployment.forget_old().await.unwrap();
         ann.is_in_reach();
         texting.clinic_texts(ANN).await;
         texting.in_step().await;

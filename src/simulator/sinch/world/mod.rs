@@ -36,7 +36,7 @@ pub struct World {
 }
 
 impl World {
-    /// Makes an id of 26 characters, as `01FC66621XXXXX119Z8PMV1QPQ`.
+    /// Makes an id of 26 characters, as `01FC66621VHDBN119Z8PMV1QPQ`.
     pub fn id(&mut self) -> String {
         let mut id = String::from("01");
         for _ in 0..24 {
