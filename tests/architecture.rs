@@ -32,6 +32,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "config",
             "reconcile",
             "simulator",
+            "http",
+            "commands",
         ],
     ),
     (
@@ -97,7 +99,7 @@ const MAY_NAME: &[&str] = &[
     "src/providers/registry.rs",
     "src/providers/signatures/",
     "src/simulator/mod.rs",
-    "src/rehearsal/town.rs",
+    "src/rehearsal/",
     "src/commands/simulator.rs",
     "src/commands/demo/",
     "tests/contract/main.rs",

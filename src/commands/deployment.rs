@@ -102,6 +102,16 @@ impl Deployment {
         let keys = Arc::new(keyring(&config)?);
         let url = config.store.resolve(&config.secrets, None)?;
         let store = Store::open(url.expose_secret(), keys, clock.clone()).await?;
+        Self::over(config, store, clock, transport)
+    }
+
+    /// Puts a deployment together over a store that is open.
+    pub fn over(
+        config: Config,
+        store: Store,
+        clock: SharedClock,
+        transport: Arc<dyn Transport>,
+    ) -> anyhow::Result<Self> {
         let settings = RunSettings {
             lease: config.run.lease_ttl.to_std()?,
             full_sweep_every: config.run.full_sweep_every,
@@ -430,7 +440,7 @@ fn account_lease(clinic: &ClinicConfig, name: &str, practice: &Practice) -> Stri
 }
 
 /// Reads the master key and the retired ones.
-fn keyring(config: &Config) -> anyhow::Result<Keyring> {
+pub fn keyring(config: &Config) -> anyhow::Result<Keyring> {
     let mut ring = String::new();
     for name in std::iter::once(&config.keys.master).chain(&config.keys.retired) {
         ring.push_str(config.secrets.of_deployment(name)?.expose_secret());

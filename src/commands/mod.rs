@@ -16,6 +16,8 @@ mod migrate;
 mod patients;
 mod plan;
 pub mod reconcile;
+#[cfg(feature = "simulator")]
+mod rehearse;
 mod report;
 mod review;
 mod scrub;
@@ -30,7 +32,7 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand};
 
 pub use console::Console;
-pub use deployment::{Deployment, NotConfigured};
+pub use deployment::{Deployment, NotConfigured, keyring};
 pub use list::{Ended, Ending};
 
 use crate::reconcile::{ClinicOutcome, ListState, SourceState};
@@ -125,6 +127,9 @@ enum Command {
     /// Makes, shows and mends the webhooks by which providers tell us at once.
     #[command(subcommand)]
     Webhook(webhook::Webhook),
+    /// Rehearses: made-up worlds live under faults, with the law checked at every step.
+    #[cfg(feature = "simulator")]
+    Rehearse(rehearse::Options),
     /// Serves a simulated Mailchimp on loopback.
     #[cfg(feature = "simulator")]
     Simulator(simulator::Options),
@@ -153,6 +158,8 @@ impl Cli {
             Command::Consent(consent) => consent::run(&common, consent).await,
             Command::Review(review) => review::run(&common, review).await,
             Command::Webhook(webhook) => webhook::run(&common, webhook).await,
+            #[cfg(feature = "simulator")]
+            Command::Rehearse(options) => rehearse::run(options).await,
             #[cfg(feature = "simulator")]
             Command::Simulator(options) => simulator::run(options).await,
         }

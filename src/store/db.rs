@@ -12,6 +12,7 @@ use sqlx::sqlite::{
 use sqlx::{FromRow, Postgres, Sqlite, Transaction};
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
+use super::barrier::{Barrier, Pass};
 use super::columns::Arg;
 use super::error::{Result, StoreError};
 use super::sql::Sql;
@@ -28,17 +29,22 @@ pub(super) enum Db {
     Sqlite {
         pool: SqlitePool,
         gate: Arc<Mutex<()>>,
+        barrier: Option<Arc<dyn Barrier>>,
     },
     Postgres {
         pool: PgPool,
+        barrier: Option<Arc<dyn Barrier>>,
     },
 }
 
 /// A write transaction; rolled back when dropped.
 pub(super) enum Tx {
-    Sqlite { tx: Transaction<'static, Sqlite>, _gate: OwnedMutexGuard<()> },
-    Postgres { tx: Transaction<'static, Postgres> },
+    Sqlite { tx: Transaction<'static, Sqlite>, _gate: OwnedMutexGuard<()>, passed: Passed },
+    Postgres { tx: Transaction<'static, Postgres>, passed: Passed },
 }
+
+/// The barrier that a transaction passed, and what it holds meanwhile.
+pub(super) struct Passed(Option<(Arc<dyn Barrier>, Pass)>);
 
 /// A row type that both engines can give.
 pub(super) trait Row:
@@ -114,7 +120,7 @@ impl Db {
         } else if url.starts_with("postgres:") || url.starts_with("postgresql:") {
             let options = PgConnectOptions::from_str(url).map_err(open_failed)?;
             let pool = PgPoolOptions::new().max_connections(10).connect_with(options).await;
-            Ok(Self::Postgres { pool: pool.map_err(open_failed)? })
+            Ok(Self::Postgres { pool: pool.map_err(open_failed)?, barrier: None })
         } else {
             Err(StoreError::Address)
         }
@@ -136,7 +142,21 @@ impl Db {
             SqlitePoolOptions::new().max_connections(8)
         };
         let pool = pool.connect_with(options).await.map_err(open_failed)?;
-        Ok(Self::Sqlite { pool, gate: Arc::default() })
+        Ok(Self::Sqlite { pool, gate: Arc::default(), barrier: None })
+    }
+
+    /// Has every statement pass `new` from now on.
+    pub(super) fn set_barrier(&mut self, new: Arc<dyn Barrier>) {
+        let (Self::Sqlite { barrier, .. } | Self::Postgres { barrier, .. }) = self;
+        *barrier = Some(new);
+    }
+
+    async fn pass(&self) -> Passed {
+        let (Self::Sqlite { barrier, .. } | Self::Postgres { barrier, .. }) = self;
+        match barrier {
+            None => Passed(None),
+            Some(barrier) => Passed(Some((barrier.clone(), barrier.enter().await))),
+        }
     }
 
     pub(super) const fn engine(&self) -> &'static str {
@@ -162,29 +182,39 @@ impl Db {
     pub(super) async fn begin(&self) -> Result<Tx> {
         let failed =
             |error: sqlx::Error| StoreError::Statement { statement: "BEGIN", fault: error.into() };
+        let passed = self.pass().await;
+        passed.allows(false).map_err(failed)?;
         Ok(match self {
-            Self::Sqlite { pool, gate } => {
+            Self::Sqlite { pool, gate, .. } => {
                 let gate = Arc::clone(gate).lock_owned().await;
                 let tx = pool.begin_with("BEGIN IMMEDIATE").await.map_err(failed)?;
-                Tx::Sqlite { tx, _gate: gate }
+                Tx::Sqlite { tx, _gate: gate, passed }
             }
-            Self::Postgres { pool } => Tx::Postgres { tx: pool.begin().await.map_err(failed)? },
+            Self::Postgres { pool, .. } => {
+                Tx::Postgres { tx: pool.begin().await.map_err(failed)?, passed }
+            }
         })
     }
 
     pub(super) async fn execute(&self, statement: &Sql, args: Vec<Arg>) -> Result<u64> {
+        let passed = self.pass().await;
+        passed.allows(statement.writes()).map_err(|error| statement.failed(error))?;
         on_db!(self, Db::pool, statement, |sql, pool| async {
             Ok(bound!(sqlx::query(sql), args).execute(pool).await?.rows_affected())
         })
     }
 
     pub(super) async fn rows<T: Row>(&self, statement: &Sql, args: Vec<Arg>) -> Result<Vec<T>> {
+        let passed = self.pass().await;
+        passed.allows(statement.writes()).map_err(|error| statement.failed(error))?;
         on_db!(self, Db::pool, statement, |sql, pool| {
             bound!(sqlx::query_as(sql), args).fetch_all(pool)
         })
     }
 
     pub(super) async fn row<T: Row>(&self, statement: &Sql, args: Vec<Arg>) -> Result<Option<T>> {
+        let passed = self.pass().await;
+        passed.allows(statement.writes()).map_err(|error| statement.failed(error))?;
         on_db!(self, Db::pool, statement, |sql, pool| {
             bound!(sqlx::query_as(sql), args).fetch_optional(pool)
         })
@@ -199,14 +229,24 @@ impl Db {
     }
 }
 
+impl Passed {
+    fn allows(&self, writes: bool) -> sqlx::Result<()> {
+        self.0.as_ref().map_or(Ok(()), |(barrier, _)| barrier.allow(writes))
+    }
+}
+
 impl Tx {
     pub(super) async fn execute(&mut self, statement: &Sql, args: Vec<Arg>) -> Result<u64> {
+        let allowed = self.passed().allows(statement.writes());
+        allowed.map_err(|error| statement.failed(error))?;
         on_db!(self, Tx::tx, statement, |sql, tx| async {
             Ok(bound!(sqlx::query(sql), args).execute(&mut **tx).await?.rows_affected())
         })
     }
 
     pub(super) async fn rows<T: Row>(&mut self, statement: &Sql, args: Vec<Arg>) -> Result<Vec<T>> {
+        let allowed = self.passed().allows(statement.writes());
+        allowed.map_err(|error| statement.failed(error))?;
         on_db!(self, Tx::tx, statement, |sql, tx| {
             bound!(sqlx::query_as(sql), args).fetch_all(&mut **tx)
         })
@@ -217,17 +257,28 @@ impl Tx {
         statement: &Sql,
         args: Vec<Arg>,
     ) -> Result<Option<T>> {
+        let allowed = self.passed().allows(statement.writes());
+        allowed.map_err(|error| statement.failed(error))?;
         on_db!(self, Tx::tx, statement, |sql, tx| {
             bound!(sqlx::query_as(sql), args).fetch_optional(&mut **tx)
         })
     }
 
     pub(super) async fn commit(self) -> Result<()> {
+        let failed =
+            |error: sqlx::Error| StoreError::Statement { statement: "COMMIT", fault: error.into() };
+        self.passed().allows(true).map_err(failed)?;
         let done = match self {
             Self::Sqlite { tx, .. } => tx.commit().await,
-            Self::Postgres { tx } => tx.commit().await,
+            Self::Postgres { tx, .. } => tx.commit().await,
         };
-        done.map_err(|error| StoreError::Statement { statement: "COMMIT", fault: error.into() })
+        done.map_err(failed)
+    }
+
+    const fn passed(&self) -> &Passed {
+        match self {
+            Self::Sqlite { passed, .. } | Self::Postgres { passed, .. } => passed,
+        }
     }
 }
 

@@ -6,6 +6,7 @@
 
 pub mod approvals;
 mod asked;
+pub mod barrier;
 mod chain;
 pub mod clinics;
 mod columns;
@@ -43,6 +44,7 @@ mod sweeps;
 pub mod words;
 
 pub use approvals::{Acceptable, ApprovalRow};
+pub use barrier::{Barrier, Pass};
 pub use chain::Verified;
 pub use clinics::ClinicRow;
 pub use deliveries::{Delivery, NewDelivery, ProvenOptOut};
@@ -127,5 +129,20 @@ impl Store {
     /// Opens the store at `url` (`sqlite:…` or `postgres:…`) without touching its tables.
     pub async fn open(url: &str, keys: Arc<Keyring>, clock: SharedClock) -> Result<Self> {
         Ok(Self { db: Db::open(url).await?, keys, clock })
+    }
+
+    /// Closes every connection.
+    pub async fn close(&self) {
+        match &self.db {
+            Db::Sqlite { pool, .. } => pool.close().await,
+            Db::Postgres { pool, .. } => pool.close().await,
+        }
+    }
+
+    /// Has every statement pass `barrier` from now on: how a rehearsal orders and disturbs them.
+    #[must_use]
+    pub fn behind(mut self, barrier: Arc<dyn Barrier>) -> Self {
+        self.db.set_barrier(barrier);
+        self
     }
 }

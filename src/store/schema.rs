@@ -43,7 +43,7 @@ impl Store {
     pub async fn migrate(&self) -> Result<()> {
         match &self.db {
             Db::Sqlite { pool, .. } => tables().run(pool).await.map_err(failed)?,
-            Db::Postgres { pool } => {
+            Db::Postgres { pool, .. } => {
                 tables().run(pool).await.map_err(failed)?;
                 postgres_views().run(pool).await.map_err(failed)?;
             }

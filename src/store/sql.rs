@@ -9,6 +9,13 @@ pub(super) struct Sql {
     pub(super) postgres: &'static str,
 }
 
+impl Sql {
+    /// Tells whether it changes anything.
+    pub(super) fn writes(&self) -> bool {
+        ["INSERT", "UPDATE", "DELETE"].iter().any(|verb| self.sqlite.contains(verb))
+    }
+}
+
 /// Declares the statements of one file, and `STATEMENTS`, the list of them.
 ///
 /// - `NAME = { "…" }` is one text for both engines.

@@ -60,14 +60,7 @@ pub async fn run(common: &Common, webhook: Webhook) -> anyhow::Result<Exit> {
             tell(common.json, "registered", &said)
         }
         Webhook::Rotate(which) => {
-            let mut said = Vec::new();
-            for list in lists(&deployment, which.list.as_deref()).await? {
-                let old = list.endpoints(&deployment).await?;
-                said.extend(list.replace(&deployment, &old).await?);
-            }
-            for account in by_hand::accounts(&deployment, which.list.as_deref()).await? {
-                said.push(account.replace(&deployment).await?);
-            }
+            let said = rotate(&deployment, which.list.as_deref()).await?;
             tell(common.json, "rotated", &said)
         }
         Webhook::Remove(which) => {
@@ -98,6 +91,19 @@ pub async fn register(deployment: &Deployment, list: Option<&str>) -> anyhow::Re
     }
     for account in by_hand::accounts(deployment, list).await? {
         said.push(account.register(deployment).await?);
+    }
+    Ok(said)
+}
+
+/// Replaces webhooks and their secrets; says what became of each.
+pub async fn rotate(deployment: &Deployment, list: Option<&str>) -> anyhow::Result<Vec<String>> {
+    let mut said = Vec::new();
+    for list in lists(deployment, list).await? {
+        let old = list.endpoints(deployment).await?;
+        said.extend(list.replace(deployment, &old).await?);
+    }
+    for account in by_hand::accounts(deployment, list).await? {
+        said.push(account.replace(deployment).await?);
     }
     Ok(said)
 }

@@ -72,6 +72,17 @@ impl Reference {
         SourceError::Query { doing: DOING, cause }
     }
 
+    /// Closes every connection.
+    pub async fn close(&self) {
+        match &self.pool {
+            Pool::Sqlite { reading, writing } => {
+                reading.close().await;
+                writing.close().await;
+            }
+            Pool::Postgres(pool) => pool.close().await,
+        }
+    }
+
     /// Writes records, each whole; a record that is already there as it is stays untouched, its
     /// `updated_at` too, so that an import made twice changes nothing.
     ///

@@ -1,0 +1,257 @@
+//! `rehearse`: whole worlds made up from seeds, the real program in them, everything going wrong, and
+//! the law checked at every step.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+use clap::Args;
+
+use super::Exit;
+use crate::rehearsal::faults::Kind;
+use crate::rehearsal::ground::Ground;
+use crate::rehearsal::history::History;
+use crate::rehearsal::shrink::shrink;
+use crate::rehearsal::{Breach, Played, play};
+
+/// Which worlds.
+#[derive(Debug, Clone, Args)]
+pub struct Options {
+    /// One world, by its seed; its journal is printed.
+    #[arg(long, conflicts_with_all = ["from", "history"])]
+    seed: Option<u64>,
+    /// The first seed of many worlds.
+    #[arg(long, default_value_t = 1)]
+    from: u64,
+    /// How many worlds.
+    #[arg(long, default_value_t = 20)]
+    worlds: u64,
+    /// For so many minutes, however many worlds that is.
+    #[arg(long)]
+    minutes: Option<u64>,
+    /// How much happens in a world.
+    #[arg(long, default_value_t = 80)]
+    steps: usize,
+    /// Only these steps of the seed's history, by number.
+    #[arg(long, value_delimiter = ',', requires = "seed")]
+    only: Option<Vec<usize>>,
+    /// Where the databases lie: `sqlite`, or the URL of a PostgreSQL server on which databases may be
+    /// made.
+    #[arg(long, default_value = "sqlite")]
+    database: String,
+    /// Replays the history in a file.
+    #[arg(long)]
+    history: Option<PathBuf>,
+    /// Writes the journal of one world to a file, instead of printing it.
+    #[arg(long)]
+    journal: Option<PathBuf>,
+    /// Writes the shortest failing history to this folder.
+    #[arg(long)]
+    keep: Option<PathBuf>,
+    /// Worlds played at once.
+    #[arg(long)]
+    threads: Option<usize>,
+    /// Goes on after a failure.
+    #[arg(long)]
+    keep_going: bool,
+    /// Reports a failure as it is, without looking for a shorter history.
+    #[arg(long)]
+    as_is: bool,
+}
+
+/// Rehearses.
+pub async fn run(options: Options) -> anyhow::Result<Exit> {
+    let options = Arc::new(options);
+    let worker = options.clone();
+    let passed = tokio::task::spawn_blocking(move || match one(&worker)? {
+        Some(history) => rehearse_one(&worker, &history),
+        None => rehearse_many(&worker),
+    });
+    Ok(if passed.await?? { Exit::InStep } else { Exit::Error })
+}
+
+/// Returns the one world that was asked for, if it was one.
+fn one(options: &Options) -> anyhow::Result<Option<History>> {
+    if let Some(path) = &options.history {
+        let text = fs::read_to_string(path)
+            .with_context(|| format!("`{}` cannot be read", path.display()))?;
+        let history = serde_json::from_str(&text)
+            .with_context(|| format!("`{}` is no history", path.display()))?;
+        return Ok(Some(history));
+    }
+    let Some(seed) = options.seed else { return Ok(None) };
+    let whole = History::of(seed, options.steps);
+    Ok(Some(match &options.only {
+        Some(only) => whole.only(|step| only.contains(&step.number)),
+        None => whole,
+    }))
+}
+
+fn ground(options: &Options) -> anyhow::Result<Ground> {
+    let server = (options.database != "sqlite").then(|| options.database.clone());
+    Ground::new(server)
+}
+
+/// One thread's own runtime: who takes turns on it waits for nobody else.
+fn on_one_thread<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(work)
+}
+
+fn rehearse_one(options: &Options, history: &History) -> anyhow::Result<bool> {
+    on_one_thread(async {
+        let ground = ground(options)?;
+        let played = play(history, &ground).await?;
+        match &options.journal {
+            Some(path) => fs::write(path, &played.journal)
+                .with_context(|| format!("`{}` cannot be written", path.display()))?,
+            None => print!("{}", played.journal),
+        }
+        let passed = played.breaches.is_empty();
+        if !passed {
+            fails(options, history, &played, &ground).await?;
+        }
+        ground.clear().await?;
+        let mut sum = Sum::default();
+        sum.add(&played);
+        println!("{}", sum.told());
+        Ok(passed)
+    })
+}
+
+/// Everything that many worlds came to.
+#[derive(Debug, Default)]
+struct Sum {
+    worlds: u64,
+    steps: u64,
+    turns: u64,
+    opt_outs: u64,
+    erasures: u64,
+    failed: Vec<u64>,
+    faults: BTreeMap<Kind, u64>,
+    checked: BTreeMap<&'static str, u64>,
+}
+
+impl Sum {
+    fn add(&mut self, played: &Played) {
+        self.worlds += 1;
+        self.steps += played.steps;
+        self.turns += played.turns;
+        self.opt_outs += played.opt_outs;
+        self.erasures += played.erasures;
+        for (kind, count) in &played.faults {
+            *self.faults.entry(*kind).or_default() += count;
+        }
+        for (law, count) in &played.checked {
+            *self.checked.entry(law).or_default() += count;
+        }
+    }
+
+    fn told(&self) -> String {
+        let faults: Vec<String> =
+            self.faults.iter().map(|(kind, count)| format!("{} {count}", kind.word())).collect();
+        let laws: Vec<String> =
+            self.checked.iter().map(|(law, count)| format!("  {count:>9}  {law}")).collect();
+        format!(
+            "worlds {}, steps {}, turns {}, opt-outs {}, erasures {}\nfaults: {}\nlaws checked:\n{}",
+            self.worlds,
+            self.steps,
+            self.turns,
+            self.opt_outs,
+            self.erasures,
+            faults.join(", "),
+            laws.join("\n")
+        )
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "how long it may take is real time")]
+fn rehearse_many(options: &Options) -> anyhow::Result<bool> {
+    let threads = options.threads.or_else(|| std::thread::available_parallelism().ok().map(Into::into));
+    let next = AtomicU64::new(options.from);
+    let over = AtomicBool::new(false);
+    let sum = Mutex::new(Sum::default());
+    let begun = Instant::now();
+    let ends = |seed: u64| match options.minutes {
+        Some(minutes) => begun.elapsed() > Duration::from_secs(60 * minutes),
+        None => seed >= options.from + options.worlds,
+    };
+    let work = || {
+        on_one_thread(async {
+            let ground = ground(options)?;
+            while !over.load(Ordering::Relaxed) {
+                let seed = next.fetch_add(1, Ordering::Relaxed);
+                if ends(seed) {
+                    break;
+                }
+                let history = History::of(seed, options.steps);
+                let played = play(&history, &ground).await?;
+                sum.lock().unwrap_or_else(PoisonError::into_inner).add(&played);
+                if !played.breaches.is_empty() {
+                    sum.lock().unwrap_or_else(PoisonError::into_inner).failed.push(seed);
+                    over.fetch_or(!options.keep_going, Ordering::Relaxed);
+                    fails(options, &history, &played, &ground).await?;
+                }
+            }
+            ground.clear().await
+        })
+    };
+    let done: Vec<anyhow::Result<()>> = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..threads.unwrap_or(1)).map(|_| scope.spawn(work)).collect();
+        let join = |thread: std::thread::ScopedJoinHandle<'_, _>| {
+            thread.join().unwrap_or_else(|_| Err(anyhow::anyhow!("a world panicked")))
+        };
+        threads.into_iter().map(join).collect()
+    });
+    done.into_iter().collect::<anyhow::Result<()>>()?;
+    let sum = sum.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let minutes = begun.elapsed().as_secs_f64() / 60.0;
+    println!("{}", sum.told());
+    println!("{:.0} worlds a minute", sum.worlds as f64 / minutes);
+    if !sum.failed.is_empty() {
+        println!("failed: {:?}", sum.failed);
+    }
+    Ok(sum.failed.is_empty())
+}
+
+/// Tells of a failure: the law, the shortest history, and how to see it again.
+async fn fails(
+    options: &Options,
+    history: &History,
+    played: &Played,
+    ground: &Ground,
+) -> anyhow::Result<()> {
+    let Some(first) = played.breaches.first() else { return Ok(()) };
+    let shortest =
+        if options.as_is { history.clone() } else { shrink(history, first.law, ground).await? };
+    println!("{}", told(options, &shortest, &played.breaches));
+    if let Some(folder) = &options.keep {
+        fs::create_dir_all(folder)?;
+        let path = folder.join(format!("seed-{}.json", history.seed));
+        fs::write(&path, serde_json::to_string_pretty(&shortest)? + "\n")?;
+        println!("kept as {}", path.display());
+    }
+    Ok(())
+}
+
+fn told(options: &Options, history: &History, breaches: &[Breach]) -> String {
+    let mut text = format!("seed {} breaks the law:\n", history.seed);
+    for breach in breaches {
+        text += &format!("  {breach}\n");
+    }
+    text += "the shortest history found that breaks the first of them:\n";
+    for step in &history.steps {
+        text += &format!("  {step}\n");
+    }
+    let only: Vec<String> = history.steps.iter().map(|step| step.number.to_string()).collect();
+    text += &format!(
+        "see it again: listwarden rehearse --seed {} --steps {} --only {}",
+        history.seed,
+        options.steps,
+        only.join(",")
+    );
+    text
+}

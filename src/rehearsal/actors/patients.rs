@@ -1,0 +1,347 @@
+//! Patients as the clinic's staff take them down.
+
+use chrono::{DateTime, Datelike, NaiveDate, TimeDelta, Utc};
+
+use crate::domain::patient::SoftOptIn;
+use crate::domain::{Address, Answer, Channel, Consent, PatientRecord, PatientStatus, Personal};
+use crate::rehearsal::books::{Act, Line};
+use crate::rehearsal::faults::Kind;
+use crate::rehearsal::history::{Change, Says};
+use crate::rehearsal::stages::Standing;
+use crate::rehearsal::world::{World, a_while_ago, address};
+
+impl World {
+    /// What the clinic's clock says.
+    fn clinic_time(&self) -> DateTime<Utc> {
+        let ahead = self.weather.strikes(&[Kind::ClinicAhead]);
+        self.now() + ahead.map_or_else(TimeDelta::zero, |_| TimeDelta::hours(2))
+    }
+
+    /// Writes what was there before the world began.
+    pub async fn settles(&self) -> anyhow::Result<()> {
+        for clinic in 0..self.history.clinics.len() {
+            let settings = self.history.clinics[clinic].patients.clone();
+            for (patient, setting) in settings.iter().enumerate() {
+                let at = a_while_ago(self.now());
+                let mut record = self.somebody(clinic, patient, setting.age);
+                record.status = setting.status;
+                record.updated_at = at;
+                if let Some(other) = setting.shares {
+                    self.shares(&mut record, clinic, other);
+                }
+                for channel in Channel::ALL.iter().copied() {
+                    *consent_mut(&mut record, channel) = consent(setting.says, at);
+                }
+                self.write(clinic, patient, record.clone()).await?;
+                for channel in Channel::ALL.iter().copied() {
+                    self.says_so(clinic, patient, &record, channel, setting.says, at);
+                }
+                if let (Some(member), Some(email)) = (setting.member, &record.email) {
+                    self.was_member(clinic, patient, email.expose(), member, at);
+                }
+            }
+        }
+        self.lookout.takes_as_given();
+        Ok(())
+    }
+
+    fn was_member(
+        &self,
+        clinic: usize,
+        patient: usize,
+        email: &str,
+        member: Standing,
+        at: DateTime<Utc>,
+    ) {
+        let (stage, _, setup) = self.list(clinic, 0);
+        // Two who share an address are one member.
+        if stage.holds(&setup.audience).contains_key(email) {
+            return;
+        }
+        stage.was_there(&setup.audience, email, member, at);
+        let act = match member {
+            // Found archived, with no history of ours, counts as a no (L16).
+            Standing::Unsubscribed | Standing::Archived => Act::OptedOut,
+            Standing::Cleaned => Act::Bounced,
+            Standing::Subscribed | Standing::Pending => Act::Added,
+        };
+        let mut line = self.line(clinic, Channel::Email, act, at);
+        line.address = Some(email.to_owned());
+        line.patient = (act == Act::OptedOut).then_some(patient);
+        line.list = Some(0);
+        self.books().write(line);
+    }
+
+    /// Starts a line of the books.
+    pub(super) fn line(&self, clinic: usize, channel: Channel, act: Act, at: DateTime<Utc>) -> Line {
+        Line {
+            clinic,
+            channel,
+            address: None,
+            patient: None,
+            act,
+            list: None,
+            at,
+            claimed: at,
+            told_at: None,
+        }
+    }
+
+    fn somebody(&self, clinic: usize, patient: usize, age: u32) -> PatientRecord {
+        let now = self.now();
+        let year = now.year() - i32::try_from(age).unwrap_or(40);
+        PatientRecord {
+            source_id: id(patient),
+            given_name: Personal::new(&format!("Ottoline{clinic}x{patient}")),
+            family_name: Personal::new(&format!("Quillfeather{clinic}x{patient}")),
+            email: Address::email(&address(clinic, patient, Channel::Email)).ok(),
+            mobile: Address::mobile(&address(clinic, patient, Channel::Sms), None).ok(),
+            birth_date: NaiveDate::from_ymd_opt(year, 1, 1),
+            status: PatientStatus::Active,
+            restricted: false,
+            tags: if patient % 2 == 0 { ["dental".to_owned()].into() } else { [].into() },
+            privacy_policy: None,
+            email_consent: Consent::default(),
+            sms_consent: Consent::default(),
+            updated_at: now,
+        }
+    }
+
+    fn shares(&self, record: &mut PatientRecord, clinic: usize, other: usize) {
+        let books = self.books();
+        if let Some(Some(other)) = books.records.get(&(clinic, other)) {
+            record.email.clone_from(&other.email);
+            record.mobile.clone_from(&other.mobile);
+        }
+    }
+
+    async fn write(
+        &self,
+        clinic: usize,
+        patient: usize,
+        record: PatientRecord,
+    ) -> anyhow::Result<()> {
+        self.clinics[clinic].upsert(std::slice::from_ref(&record)).await?;
+        let now = self.now();
+        let mut books = self.books();
+        books.record(clinic, patient, Some(record));
+        books.changed.insert((clinic, patient), now);
+        Ok(())
+    }
+
+    /// Writes into the books what a patient said, and what address they had then.
+    fn says_so(
+        &self,
+        clinic: usize,
+        patient: usize,
+        record: &PatientRecord,
+        channel: Channel,
+        says: Says,
+        claimed: DateTime<Utc>,
+    ) {
+        let act = match says {
+            Says::Yes => Act::Yes,
+            Says::Flag => Act::Flag,
+            Says::Customer => Act::Customer,
+            // A yes that the record no longer gives is withdrawn (L4).
+            Says::NotAsked if !self.said_yes(clinic, patient, channel) => return,
+            Says::NotAsked | Says::No => Act::No,
+            Says::Objects => Act::Objects,
+        };
+        let channels: &[Channel] = if act == Act::Objects { Channel::ALL } else { &[channel] };
+        for channel in channels.iter().copied() {
+            let at = self.now().min(claimed);
+            let mut line = self.line(clinic, channel, act, at);
+            line.patient = Some(patient);
+            line.address = record.address(channel).map(|address| address.expose().to_owned());
+            line.claimed = claimed;
+            self.books().write(line);
+        }
+    }
+
+    fn said_yes(&self, clinic: usize, patient: usize, channel: Channel) -> bool {
+        let books = self.books();
+        books.of(clinic, channel).any(|line| {
+            line.patient == Some(patient)
+                && matches!(line.act, Act::Yes | Act::Flag | Act::Customer)
+        })
+    }
+
+    fn known(&self, clinic: usize, patient: usize) -> Option<PatientRecord> {
+        self.books().records.get(&(clinic, patient)).cloned().flatten()
+    }
+
+    /// Somebody becomes a patient.
+    pub(super) async fn enters(
+        &self,
+        clinic: usize,
+        says: Says,
+        shares: Option<usize>,
+        age: u32,
+    ) -> anyhow::Result<String> {
+        let patient = {
+            let books = self.books();
+            let of_clinic = books.records.keys().filter(|(of, _)| *of == clinic);
+            of_clinic.map(|(_, patient)| patient + 1).max().unwrap_or_default()
+        };
+        let at = self.clinic_time();
+        let mut record = self.somebody(clinic, patient, age);
+        record.updated_at = at;
+        if let Some(other) = shares {
+            self.shares(&mut record, clinic, other);
+        }
+        record.email_consent = consent(says, at);
+        record.sms_consent = consent(says, at);
+        self.write(clinic, patient, record.clone()).await?;
+        for channel in Channel::ALL.iter().copied() {
+            self.says_so(clinic, patient, &record, channel, says, at);
+        }
+        Ok(format!("patient {patient} of c{clinic} enters and says {says:?}"))
+    }
+
+    /// A patient says something to the clinic.
+    pub(super) async fn says(
+        &self,
+        clinic: usize,
+        patient: usize,
+        channel: Channel,
+        says: Says,
+    ) -> anyhow::Result<String> {
+        let Some(mut record) = self.known(clinic, patient) else { return nothing() };
+        let at = self.clinic_time();
+        let said = consent(says, at);
+        if says == Says::Objects {
+            record.email_consent = said.clone();
+            record.sms_consent = said;
+        } else {
+            *consent_mut(&mut record, channel) = said;
+        }
+        record.updated_at = at;
+        self.write(clinic, patient, record.clone()).await?;
+        self.says_so(clinic, patient, &record, channel, says, at);
+        Ok(format!("patient {patient} of c{clinic} says {says:?} to {channel}"))
+    }
+
+    /// A patient's standing changes.
+    pub(super) async fn becomes(
+        &self,
+        clinic: usize,
+        patient: usize,
+        status: PatientStatus,
+    ) -> anyhow::Result<String> {
+        let Some(mut record) = self.known(clinic, patient) else { return nothing() };
+        if record.status == PatientStatus::Deleted || record.status == status {
+            return nothing();
+        }
+        record.status = status;
+        record.updated_at = self.clinic_time();
+        self.write(clinic, patient, record).await?;
+        Ok(format!("patient {patient} of c{clinic} becomes {status}"))
+    }
+
+    /// A patient's record changes otherwise.
+    pub(super) async fn record_changes(
+        &self,
+        clinic: usize,
+        patient: usize,
+        change: Change,
+    ) -> anyhow::Result<String> {
+        let Some(mut record) = self.known(clinic, patient) else { return nothing() };
+        if record.status == PatientStatus::Deleted {
+            return nothing();
+        }
+        let turn = self.books().turns.get(&(clinic, patient)).copied().unwrap_or_default();
+        let new = 100 + patient * 20 + turn as usize % 20;
+        match change {
+            Change::Name => record.given_name = Personal::new(&format!("Zebedee{clinic}x{new}")),
+            Change::Email => {
+                record.email = Address::email(&address(clinic, new, Channel::Email)).ok();
+            }
+            Change::Mobile => {
+                record.mobile = Address::mobile(&address(clinic, new, Channel::Sms), None).ok();
+            }
+            Change::Joins(other) => self.shares(&mut record, clinic, other),
+            Change::Restricted(restricted) => record.restricted = restricted,
+            Change::Policy(answer) => record.privacy_policy = answer,
+            Change::Tag(true) => drop(record.tags.insert("dental".to_owned())),
+            Change::Tag(false) => drop(record.tags.remove("dental")),
+            Change::Vanishes => {
+                self.clinics[clinic].vanish(&record.source_id).await?;
+                let now = self.now();
+                let mut books = self.books();
+                books.record(clinic, patient, None);
+                books.changed.insert((clinic, patient), now);
+                drop(books);
+                return Ok(format!("the row of patient {patient} of c{clinic} vanishes"));
+            }
+        }
+        record.updated_at = self.clinic_time();
+        self.write(clinic, patient, record).await?;
+        Ok(format!("patient {patient} of c{clinic}: {change:?}"))
+    }
+
+    /// Staff clear everybody's flags at once.
+    pub(super) async fn flags_in_bulk(&self, clinic: usize) -> anyhow::Result<String> {
+        self.weather.count(Kind::FlagsInBulk);
+        let known: Vec<usize> = {
+            let books = self.books();
+            let of_clinic = books.records.iter().filter(|((of, _), record)| {
+                *of == clinic && record.is_some()
+            });
+            of_clinic.map(|((_, patient), _)| *patient).collect()
+        };
+        let count = known.len();
+        for patient in known {
+            let deleted = |record: &PatientRecord| record.status == PatientStatus::Deleted;
+            if self.known(clinic, patient).as_ref().is_some_and(deleted) {
+                continue;
+            }
+            self.says(clinic, patient, Channel::Email, Says::NotAsked).await?;
+        }
+        Ok(format!("staff of c{clinic} clear {count} flags"))
+    }
+}
+
+/// A step that makes no sense any more.
+pub(super) fn nothing() -> anyhow::Result<String> {
+    Ok("nothing".to_owned())
+}
+
+/// The clinic's id of a patient.
+#[must_use]
+pub fn id(patient: usize) -> String {
+    format!("P{patient:03}")
+}
+
+fn consent(says: Says, at: DateTime<Utc>) -> Consent {
+    let answer = match says {
+        Says::NotAsked => Answer::NotAsked,
+        Says::Yes | Says::Flag => Answer::Granted,
+        Says::Customer => Answer::SoftOptIn,
+        Says::No => Answer::Withdrawn,
+        Says::Objects => Answer::Objected,
+    };
+    let on_record = !matches!(says, Says::Flag | Says::NotAsked);
+    let explicit = says == Says::Yes;
+    let facts = says == Says::Customer;
+    Consent {
+        answer,
+        at: on_record.then_some(at),
+        method: on_record.then(|| "at the desk".to_owned()),
+        wording: explicit.then(|| "v3".to_owned()),
+        actor: explicit.then(|| "reception".to_owned()),
+        purpose: None,
+        soft_opt_in: SoftOptIn {
+            in_course_of_sale: facts,
+            own_similar_services: facts,
+            chance_to_refuse: facts,
+        },
+    }
+}
+
+const fn consent_mut(record: &mut PatientRecord, channel: Channel) -> &mut Consent {
+    match channel {
+        Channel::Email => &mut record.email_consent,
+        Channel::Sms => &mut record.sms_consent,
+    }
+}

@@ -1,0 +1,199 @@
+//! The world's own books: what everybody did, written down when they did it. The checkers judge the
+//! program by these, never by what it says itself.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::{DateTime, Utc};
+
+use super::stages::Standing;
+use super::turnstile::ActorId;
+use crate::domain::{Channel, PatientRecord, PatientStatus};
+
+/// A clinic by its place, and an address of one of its channels.
+pub type Where = (usize, Channel);
+
+/// What somebody did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Act {
+    /// Said yes with everything on record.
+    Yes,
+    /// The bare flag was set.
+    Flag,
+    /// Is an existing customer.
+    Customer,
+    /// Said no to the channel.
+    No,
+    /// Objected to all marketing.
+    Objects,
+    /// Answered the question at the provider.
+    Agreed,
+    /// Signed up by the form at the provider.
+    SignedUp,
+    /// Opted out at the provider.
+    OptedOut,
+    /// Complained at the provider.
+    Complained,
+    /// Bounced at the provider.
+    Bounced,
+    /// Staff removed them there.
+    Removed,
+    /// Staff added them there.
+    Added,
+    /// Took this address at the provider.
+    MovedHere,
+    /// Was erased by the clinic.
+    Deleted,
+}
+
+impl Act {
+    /// Tells whether it is a no.
+    #[must_use]
+    pub const fn is_no(self) -> bool {
+        matches!(self, Self::No | Self::Objects | Self::OptedOut | Self::Complained)
+    }
+}
+
+/// One line of the books.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Line {
+    /// The clinic.
+    pub clinic: usize,
+    /// The channel; an objection stands in every channel's lines.
+    pub channel: Channel,
+    /// The address, where there was one.
+    pub address: Option<String>,
+    /// The patient, where it was one's act.
+    pub patient: Option<usize>,
+    /// What.
+    pub act: Act,
+    /// On which list, where it was on one.
+    pub list: Option<usize>,
+    /// When.
+    pub at: DateTime<Utc>,
+    /// When by the clock of whoever took it down.
+    pub claimed: DateTime<Utc>,
+    /// When the program was told and said that it knows.
+    pub told_at: Option<DateTime<Utc>>,
+}
+
+/// A run as seen from outside.
+#[derive(Debug, Clone)]
+pub struct Run {
+    /// The actor that makes it.
+    pub actor: ActorId,
+    /// When it began.
+    pub began: DateTime<Utc>,
+    /// When it ended, where it did.
+    pub ended: Option<DateTime<Utc>>,
+    /// The clinics whose records it read.
+    pub read: BTreeSet<usize>,
+    /// The lists it read.
+    pub observed: BTreeSet<(usize, usize)>,
+}
+
+/// Everything that was written down.
+#[derive(Debug, Default)]
+pub struct Books {
+    /// Records as the clinics have them now, by clinic and patient; none where the row is gone.
+    pub records: BTreeMap<(usize, usize), Option<PatientRecord>>,
+    /// Everything that happened, in order.
+    pub lines: Vec<Line>,
+    /// Every address and number there ever was, and every name: none may show anywhere.
+    pub personal: BTreeSet<String>,
+    /// Every address that a patient ever had, and which patients.
+    pub ever: BTreeMap<(usize, Channel, String), BTreeSet<usize>>,
+    /// When each patient's standing last changed, in any way that bars or lets in.
+    pub changed: BTreeMap<(usize, usize), DateTime<Utc>>,
+    /// How often something happened by which an invitation may become due again.
+    pub turns: BTreeMap<(usize, usize), u32>,
+    /// Runs, in order.
+    pub runs: Vec<Run>,
+    /// Deliveries that were answered with 2xx, by endpoint and body.
+    pub acknowledged: BTreeSet<(String, String)>,
+    /// Lists as last looked at.
+    pub lists: BTreeMap<(usize, usize), BTreeMap<String, Standing>>,
+    /// How often the program asked, by clinic, list (the first of its channel, for texts) and address.
+    pub asked: BTreeMap<(usize, usize, String), u32>,
+}
+
+impl Books {
+    /// Writes a line.
+    pub fn write(&mut self, line: Line) {
+        self.lines.push(line);
+    }
+
+    /// Takes down how a record stands now.
+    pub fn record(&mut self, clinic: usize, patient: usize, record: Option<PatientRecord>) {
+        if let Some(record) = &record {
+            for channel in Channel::ALL.iter().copied() {
+                let Some(address) = record.address(channel) else { continue };
+                let address = address.expose().to_owned();
+                self.personal.insert(address.clone());
+                self.ever.entry((clinic, channel, address)).or_default().insert(patient);
+            }
+            for name in [&record.given_name, &record.family_name] {
+                self.personal.insert(name.expose().to_owned());
+            }
+        }
+        *self.turns.entry((clinic, patient)).or_default() += 1;
+        self.records.insert((clinic, patient), record);
+    }
+
+    /// Counts the patients whom their clinic deleted.
+    #[must_use]
+    pub fn erasures(&self) -> u64 {
+        let records = self.records.values().flatten();
+        records.filter(|record| record.status == PatientStatus::Deleted).count() as u64
+    }
+
+    /// Returns the patients who hold an address now.
+    pub fn holders<'a>(
+        &'a self,
+        clinic: usize,
+        channel: Channel,
+        address: &'a str,
+    ) -> impl Iterator<Item = (usize, &'a PatientRecord)> {
+        let of_clinic = self.records.iter().filter(move |((of, _), _)| *of == clinic);
+        of_clinic.filter_map(move |((_, patient), record)| {
+            let record = record.as_ref()?;
+            let theirs = record.address(channel)?.expose();
+            (theirs == address).then_some((*patient, record))
+        })
+    }
+
+    /// Tells whether the clinic ever knew the address.
+    #[must_use]
+    pub fn knew(&self, clinic: usize, channel: Channel, address: &str) -> bool {
+        self.ever.contains_key(&(clinic, channel, address.to_owned()))
+    }
+
+    /// Tells whether no active patient has an address that the clinic once knew.
+    #[must_use]
+    pub fn dropped(&self, clinic: usize, channel: Channel, address: &str) -> bool {
+        let mut holders = self.holders(clinic, channel, address);
+        self.knew(clinic, channel, address)
+            && !holders.any(|(_, record)| record.status == PatientStatus::Active)
+    }
+
+    /// Returns the lines of one channel of a clinic.
+    pub fn of(&self, clinic: usize, channel: Channel) -> impl Iterator<Item = &Line> {
+        self.lines.iter().filter(move |line| line.clinic == clinic && line.channel == channel)
+    }
+
+    /// Tells whether the program knew of a line before `then`: it was told, or a run that began
+    /// afterwards and ended before read the clinic, or the list.
+    #[must_use]
+    pub fn was_known(&self, line: &Line, then: DateTime<Utc>) -> bool {
+        line.told_at.is_some_and(|at| at < then) || self.was_read(line, then)
+    }
+
+    fn was_read(&self, line: &Line, then: DateTime<Utc>) -> bool {
+        self.runs.iter().any(|run| {
+            let saw = match line.list {
+                Some(list) => run.observed.contains(&(line.clinic, list)),
+                None => run.read.contains(&line.clinic),
+            };
+            saw && run.began > line.at && run.ended.is_some_and(|ended| ended < then)
+        })
+    }
+}

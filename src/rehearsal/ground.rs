@@ -1,0 +1,172 @@
+//! Where a world's databases lie: SQLite files in memory, or databases of a PostgreSQL server.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use anyhow::Context;
+use secrecy::SecretString;
+use sqlx::{Connection, PgConnection, SqliteConnection};
+use tokio::sync::OnceCell;
+
+use crate::clock::{Clock, SystemClock};
+use crate::keys::Keyring;
+use crate::patients::{Reference, SqlOptions};
+use crate::store::Store;
+
+/// Where worlds get their databases from.
+#[derive(Debug)]
+pub struct Ground {
+    folder: PathBuf,
+    server: Option<String>,
+    laid: AtomicUsize,
+    template: OnceCell<()>,
+}
+
+/// The master key of every world.
+pub const MASTER_KEY: &str = "5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a";
+
+/// One world's databases and files, gone when it is lifted.
+#[derive(Debug)]
+pub struct Plot {
+    /// Its own folder.
+    pub folder: PathBuf,
+    /// Where the store is.
+    pub store: String,
+    /// Where each clinic's records are.
+    pub clinics: Vec<String>,
+    server: Option<String>,
+    databases: Vec<String>,
+}
+
+impl Ground {
+    /// Prepares SQLite files in memory, or databases on the PostgreSQL server at `server`.
+    pub fn new(server: Option<String>) -> anyhow::Result<Self> {
+        let memory = Path::new("/dev/shm");
+        let base = if memory.is_dir() { memory.to_owned() } else { std::env::temp_dir() };
+        let folder = base.join(format!("listwarden-rehearsal-{}", SystemClock.id().simple()));
+        fs::create_dir_all(&folder)
+            .with_context(|| format!("`{}` cannot be made", folder.display()))?;
+        let (laid, template) = (AtomicUsize::new(0), OnceCell::new());
+        Ok(Self { folder, server, laid, template })
+    }
+
+    /// Names the engine.
+    #[must_use]
+    pub const fn engine(&self) -> &'static str {
+        if self.server.is_some() { "postgres" } else { "sqlite" }
+    }
+
+    fn name(&self) -> String {
+        let folder = self.folder.file_name().map(|name| name.to_string_lossy().into_owned());
+        let id = folder.unwrap_or_default();
+        format!("rehearsal_{}", id.rsplit('-').next().unwrap_or_default())
+    }
+
+    /// Lays a world's databases, with every table in them.
+    pub async fn lay(&self, clinics: usize) -> anyhow::Result<Plot> {
+        self.template.get_or_try_init(|| self.make_template()).await?;
+        let number = self.laid.fetch_add(1, Ordering::Relaxed);
+        let folder = self.folder.join(format!("world-{number}"));
+        fs::create_dir_all(folder.join("clinics"))?;
+        let mut plot = Plot {
+            folder,
+            store: String::new(),
+            clinics: Vec::new(),
+            server: self.server.clone(),
+            databases: Vec::new(),
+        };
+        for place in 0..=clinics {
+            let url = self.copy(&mut plot, number, place).await?;
+            if place == 0 { plot.store = url } else { plot.clinics.push(url) }
+        }
+        Ok(plot)
+    }
+
+    async fn copy(&self, plot: &mut Plot, number: usize, place: usize) -> anyhow::Result<String> {
+        let Some(server) = &self.server else {
+            let from = if place == 0 { "store.db" } else { "clinic.db" };
+            let to = plot.folder.join(format!("{place}.db"));
+            fs::copy(self.folder.join(from), &to)?;
+            return Ok(format!("sqlite://{}", to.display()));
+        };
+        let (template, name) = (self.name(), format!("{}_{number}_{place}", self.name()));
+        let mut connection = PgConnection::connect(server).await?;
+        run(&mut connection, format!("CREATE DATABASE {name} TEMPLATE {template}")).await?;
+        plot.databases.push(name.clone());
+        database(server, &name)
+    }
+
+    async fn make_template(&self) -> anyhow::Result<()> {
+        let (store, clinic) = match &self.server {
+            None => {
+                let file = |name| format!("sqlite://{}", self.folder.join(name).display());
+                (file("store.db"), file("clinic.db"))
+            }
+            Some(server) => {
+                let mut connection = PgConnection::connect(server).await?;
+                run(&mut connection, format!("CREATE DATABASE {}", self.name())).await?;
+                let shared = database(server, &self.name())?;
+                (shared.clone(), shared)
+            }
+        };
+        let clock = Arc::new(SystemClock);
+        let keys = Arc::new(Keyring::parse(&SecretString::from(MASTER_KEY))?);
+        let opened = Store::open(&store, keys, clock.clone()).await?;
+        opened.migrate().await?;
+        opened.close().await;
+        let options = SqlOptions { page_size: 1000, country: None };
+        let reference = Reference::open(&SecretString::from(clinic), options, clock)?;
+        reference.migrate().await?;
+        reference.close().await;
+        Ok(())
+    }
+
+    /// Removes everything.
+    pub async fn clear(self) -> anyhow::Result<()> {
+        if let Some(server) = &self.server {
+            drop_database(server, &self.name()).await?;
+        }
+        Ok(fs::remove_dir_all(&self.folder)?)
+    }
+}
+
+impl Plot {
+    /// Counts the rows of a table of the store.
+    pub async fn rows_of(&self, table: &'static str) -> anyhow::Result<usize> {
+        let sql = || sqlx::AssertSqlSafe(format!("SELECT COUNT(*) FROM {table}"));
+        let count: i64 = if self.server.is_some() {
+            let mut connection = PgConnection::connect(&self.store).await?;
+            sqlx::query_scalar(sql()).fetch_one(&mut connection).await?
+        } else {
+            let mut connection = SqliteConnection::connect(&self.store).await?;
+            sqlx::query_scalar(sql()).fetch_one(&mut connection).await?
+        };
+        Ok(usize::try_from(count)?)
+    }
+
+    /// Gives databases and files back.
+    pub async fn lift(self) -> anyhow::Result<()> {
+        for name in &self.databases {
+            drop_database(self.server.as_deref().unwrap_or_default(), name).await?;
+        }
+        Ok(fs::remove_dir_all(&self.folder)?)
+    }
+}
+
+fn database(server: &str, name: &str) -> anyhow::Result<String> {
+    let mut url = url::Url::parse(server).context("the URL of the server cannot be read")?;
+    url.set_path(name);
+    Ok(url.into())
+}
+
+async fn run(connection: &mut PgConnection, sql: String) -> anyhow::Result<()> {
+    sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).execute(connection).await?;
+    Ok(())
+}
+
+async fn drop_database(server: &str, name: &str) -> anyhow::Result<()> {
+    let mut connection = PgConnection::connect(server).await?;
+    run(&mut connection, format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)")).await
+}

@@ -1,0 +1,285 @@
+//! A history: what there is in a world, and what happens in it, all as data made up from one seed.
+
+mod life;
+
+use std::fmt;
+
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+use serde::{Deserialize, Serialize};
+
+use super::faults::Kind;
+use super::stages::{Deed, Standing};
+use crate::domain::{Channel, PatientStatus};
+
+/// A world and what happens in it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct History {
+    /// What everything random follows from.
+    pub seed: u64,
+    /// The clinics.
+    pub clinics: Vec<ClinicSetting>,
+    /// What happens, in order.
+    pub steps: Vec<Step>,
+}
+
+/// One clinic.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClinicSetting {
+    /// Its lists.
+    pub lists: Vec<ListSetting>,
+    /// Requests under way at once for an account.
+    pub in_flight: u32,
+    /// From how many calls on they go as one job.
+    pub job_from: u32,
+    /// Whether the brake is set so wide that it never holds.
+    pub no_brake: bool,
+    /// Who is there from the start.
+    pub patients: Vec<PatientSetting>,
+}
+
+/// One list.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ListSetting {
+    /// Its short name.
+    pub slug: String,
+    /// At which provider, by its place in the world.
+    pub stage: usize,
+    /// `unknown`.
+    pub unknown: String,
+    /// `unproven`.
+    pub unproven: String,
+    /// `soft_opt_in`.
+    pub soft: String,
+    /// `on_drop`.
+    pub on_drop: String,
+    /// `on_return`.
+    pub on_return: String,
+    /// How many days an invitation stays open.
+    pub expires_days: u32,
+    /// The tag that a patient needs.
+    pub tag: Option<String>,
+}
+
+/// Somebody who is there from the start.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PatientSetting {
+    /// What the record says of each channel.
+    pub says: Says,
+    /// How old.
+    pub age: u32,
+    /// How they stand with the clinic.
+    pub status: PatientStatus,
+    /// Whose address they share.
+    pub shares: Option<usize>,
+    /// How they stand on the clinic's first list.
+    pub member: Option<Standing>,
+}
+
+/// What a patient says to the clinic, as it takes it down.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Says {
+    /// Nothing yet.
+    NotAsked,
+    /// Yes, with everything on record.
+    Yes,
+    /// Yes, by a bare flag.
+    Flag,
+    /// An existing customer.
+    Customer,
+    /// No to the channel.
+    No,
+    /// No to all marketing.
+    Objects,
+}
+
+/// Something that happens.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Step {
+    /// Its number in the history as it was made.
+    pub number: usize,
+    /// When, in milliseconds from the beginning.
+    pub at: u64,
+    /// What.
+    pub what: What,
+}
+
+/// What happens. A step that makes no sense any more, as the one before it is missing, does nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum What {
+    /// Somebody becomes a patient.
+    Enters {
+        /// The clinic.
+        clinic: usize,
+        /// What they say.
+        says: Says,
+        /// Whose address they share.
+        shares: Option<usize>,
+        /// How old they are.
+        age: u32,
+    },
+    /// A patient says something to the clinic.
+    Says {
+        /// The clinic.
+        clinic: usize,
+        /// Who.
+        patient: usize,
+        /// About which channel.
+        channel: Channel,
+        /// What.
+        says: Says,
+    },
+    /// A patient's standing changes.
+    Becomes {
+        /// The clinic.
+        clinic: usize,
+        /// Who.
+        patient: usize,
+        /// What.
+        status: PatientStatus,
+    },
+    /// A patient's record changes otherwise.
+    Record {
+        /// The clinic.
+        clinic: usize,
+        /// Who.
+        patient: usize,
+        /// How.
+        change: Change,
+    },
+    /// Somebody does something at a provider, or staff do.
+    Does {
+        /// The clinic.
+        clinic: usize,
+        /// On which list.
+        list: usize,
+        /// Who.
+        patient: usize,
+        /// What.
+        deed: Deed,
+    },
+    /// A member takes another address at the provider.
+    MovesThere {
+        /// The clinic.
+        clinic: usize,
+        /// On which list.
+        list: usize,
+        /// Who.
+        patient: usize,
+    },
+    /// Somebody whom the clinic does not know does something at a provider.
+    Stranger {
+        /// The clinic.
+        clinic: usize,
+        /// On which list.
+        list: usize,
+        /// Who.
+        number: usize,
+        /// What.
+        deed: Deed,
+    },
+    /// A worker makes a run.
+    Runs {
+        /// Which worker.
+        worker: usize,
+        /// Whether it sweeps.
+        full: bool,
+        /// At which of its turns the process is killed.
+        dies_at: Option<u32>,
+    },
+    /// Providers deliver what they have to tell, and the serving process attends.
+    Delivers,
+    /// The serving process is started anew.
+    Restarts,
+    /// An admin acts.
+    Admin(Admin),
+    /// Something is in the air for a while.
+    Weather {
+        /// What.
+        kind: Kind,
+        /// For how many minutes.
+        minutes: u32,
+        /// How often it strikes.
+        one_in: u32,
+    },
+    /// Our own clock is off by so many seconds from now on.
+    ClockJumps {
+        /// How far.
+        seconds: i32,
+    },
+    /// Staff clear all flags of a clinic at once.
+    FlagsInBulk {
+        /// The clinic.
+        clinic: usize,
+    },
+}
+
+/// What changes in a record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Change {
+    /// Another name.
+    Name,
+    /// Another e-mail address.
+    Email,
+    /// Another number.
+    Mobile,
+    /// The address of another patient.
+    Joins(usize),
+    /// Processing is restricted, or not any more.
+    Restricted(bool),
+    /// The answer to the privacy policy.
+    Policy(Option<bool>),
+    /// The tag that selectors ask for, or not.
+    Tag(bool),
+    /// The row itself is gone.
+    Vanishes,
+}
+
+/// What an admin does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Admin {
+    /// Approves every plan that waits.
+    Approves,
+    /// Refuses every plan that waits.
+    Refuses,
+    /// Accepts what was too much at once.
+    Accepts,
+    /// Makes and mends webhooks.
+    Registers,
+    /// Replaces webhooks and their secrets.
+    Rotates,
+}
+
+impl History {
+    /// Makes up a history of so many steps.
+    #[must_use]
+    pub fn of(seed: u64, steps: usize) -> Self {
+        let mut chance = StdRng::seed_from_u64(seed);
+        let clinics = [1, 1, 2, 2, 3][chance.random_range(0..5)];
+        let clinics: Vec<_> = (0..clinics).map(|_| life::clinic(&mut chance)).collect();
+        let steps = life::steps(&mut chance, &clinics, steps);
+        Self { seed, clinics, steps }
+    }
+
+    /// The same world with only some of its steps.
+    #[must_use]
+    pub fn only(&self, keep: impl Fn(&Step) -> bool) -> Self {
+        let steps = self.steps.iter().filter(|step| keep(step)).cloned().collect();
+        Self { seed: self.seed, clinics: self.clinics.clone(), steps }
+    }
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let seconds = self.at / 1000;
+        let (days, hours) = (seconds / 86_400, seconds / 3600 % 24);
+        let (minutes, seconds) = (seconds / 60 % 60, seconds % 60);
+        let millis = self.at % 1000;
+        let what = format!("{:?}", self.what);
+        write!(
+            f,
+            "#{:<3} day {days} {hours:02}:{minutes:02}:{seconds:02}.{millis:03}  {what}",
+            self.number
+        )
+    }
+}

@@ -1,0 +1,227 @@
+//! The checkers: one small function a law, each judging the program by the world's own books.
+
+pub mod door;
+pub mod output;
+pub mod rest;
+pub mod standing;
+mod truth;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::books::Books;
+use super::history::{History, ListSetting};
+use super::stages::{Setup, Stage, Standing};
+use super::turnstile::Turnstile;
+use super::wire::Watch;
+use crate::domain::Channel;
+use crate::simulator::Attempt;
+
+/// A law that was broken.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Breach {
+    /// Which law, by the checker that found it.
+    pub law: &'static str,
+    /// What happened, naming nobody.
+    pub what: String,
+}
+
+impl fmt::Display for Breach {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.law, self.what)
+    }
+}
+
+/// One list of the world.
+pub struct WatchedList {
+    clinic: usize,
+    list: usize,
+    stage: Arc<dyn Stage>,
+    setting: ListSetting,
+    setup: Setup,
+    /// Which list stands for all that share a sender's question.
+    asks_as: usize,
+}
+
+impl WatchedList {
+    /// Returns its channel.
+    #[must_use]
+    pub fn channel(&self) -> Channel {
+        self.stage.channel()
+    }
+}
+
+/// A change at a provider.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Change {
+    /// Whose address.
+    pub address: String,
+    /// How it stood before.
+    pub before: Option<Standing>,
+    /// How it stands now.
+    pub now: Option<Standing>,
+}
+
+/// Looks at every change at the providers, and judges those that the program made.
+pub struct Lookout {
+    history: Arc<History>,
+    turnstile: Arc<Turnstile>,
+    books: Arc<Mutex<Books>>,
+    lists: Vec<WatchedList>,
+    stages: Vec<Arc<dyn Stage>>,
+    /// How many questions each provider had sent at the last look.
+    asked: Mutex<Vec<usize>>,
+    /// What had happened to somebody when they were last asked.
+    asked_upon: Mutex<BTreeMap<(usize, usize, String), u32>>,
+    breaches: Mutex<Vec<Breach>>,
+    checked: Mutex<BTreeMap<&'static str, u64>>,
+}
+
+impl Lookout {
+    /// Starts looking.
+    #[must_use]
+    pub fn new(
+        history: &Arc<History>,
+        turnstile: &Arc<Turnstile>,
+        books: &Arc<Mutex<Books>>,
+        stages: &[Arc<dyn Stage>],
+        setups: &[Vec<Setup>],
+    ) -> Arc<Self> {
+        let mut lists = Vec::new();
+        for (clinic, setting) in history.clinics.iter().enumerate() {
+            for (list, of) in setting.lists.iter().enumerate() {
+                lists.push(WatchedList {
+                    clinic,
+                    list,
+                    stage: stages[of.stage].clone(),
+                    setting: of.clone(),
+                    setup: setups[clinic][list].clone(),
+                    asks_as: list,
+                });
+            }
+        }
+        Arc::new(Self {
+            history: history.clone(),
+            turnstile: turnstile.clone(),
+            books: books.clone(),
+            lists,
+            stages: stages.to_vec(),
+            asked: Mutex::new(vec![0; stages.len()]),
+            asked_upon: Mutex::default(),
+            breaches: Mutex::default(),
+            checked: Mutex::default(),
+        })
+    }
+
+    pub(super) fn books(&self) -> MutexGuard<'_, Books> {
+        self.books.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes down that a law was broken.
+    pub fn breach(&self, breach: Breach) {
+        let mut breaches = self.breaches.lock().unwrap_or_else(PoisonError::into_inner);
+        if breaches.len() < 20 {
+            breaches.push(breach);
+        }
+    }
+
+    /// Returns what was broken, in order.
+    #[must_use]
+    pub fn breaches(&self) -> Vec<Breach> {
+        self.breaches.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Counts that a law was checked.
+    pub fn checks(&self, law: &'static str) {
+        *self.checked.lock().unwrap_or_else(PoisonError::into_inner).entry(law).or_default() += 1;
+    }
+
+    /// Returns how often each law was checked.
+    #[must_use]
+    pub fn checked(&self) -> BTreeMap<&'static str, u64> {
+        self.checked.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Checks one law: `broken` says what is wrong, if anything.
+    pub fn check(&self, law: &'static str, broken: Option<String>) {
+        self.checks(law);
+        if let Some(what) = broken {
+            self.breach(Breach { law, what });
+        }
+    }
+
+    /// Lists every list.
+    #[must_use]
+    pub fn lists(&self) -> &[WatchedList] {
+        &self.lists
+    }
+
+    /// Looks at every list; what changed was done by us, or by others.
+    pub fn look(&self, ours: bool) {
+        for list in &self.lists {
+            let now = list.stage.holds(&list.setup.audience);
+            let mut books = self.books();
+            let before = books.lists.insert((list.clinic, list.list), now.clone());
+            if !ours {
+                continue;
+            }
+            let before = before.unwrap_or_default();
+            for change in changes(&before, &now) {
+                door::judge(self, &books, list, &change);
+            }
+        }
+        self.look_at_questions(ours);
+    }
+
+    fn look_at_questions(&self, ours: bool) {
+        for (place, stage) in self.stages.iter().enumerate() {
+            let asked = stage.asked();
+            let mut known = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
+            let new = asked.get(known[place]..).unwrap_or_default();
+            known[place] = asked.len();
+            drop(known);
+            for (where_to, address) in new.iter().filter(|_| ours) {
+                door::judge_question(self, place, where_to.as_deref(), address);
+            }
+        }
+    }
+
+    /// Forgets what was seen, as at the start of a world that was there before.
+    pub fn takes_as_given(&self) {
+        self.look(false);
+    }
+}
+
+fn changes(
+    before: &BTreeMap<String, Standing>,
+    now: &BTreeMap<String, Standing>,
+) -> Vec<Change> {
+    let changed = now.iter().filter(|(address, standing)| before.get(*address) != Some(standing));
+    let mut changes: Vec<Change> = changed
+        .map(|(address, standing)| Change {
+            address: address.clone(),
+            before: before.get(address).copied(),
+            now: Some(*standing),
+        })
+        .collect();
+    let gone = before.iter().filter(|(address, _)| !now.contains_key(*address));
+    changes.extend(gone.map(|(address, standing)| Change {
+        address: address.clone(),
+        before: Some(*standing),
+        now: None,
+    }));
+    changes
+}
+
+impl Watch for Lookout {
+    fn before(&self) {}
+
+    fn after(&self) {
+        self.look(true);
+    }
+
+    fn acknowledged(&self, attempt: &Attempt) {
+        door::acknowledged(self, attempt);
+    }
+}

@@ -1,0 +1,194 @@
+//! Judged after the faults have stopped: within some runs the world is in step, a further run changes
+//! nothing, the ledger holds, and every report adds up.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::commands::Deployment;
+use crate::domain::{Channel, Class, PatientStatus};
+use crate::rehearsal::actors::{Ran, accepts, id};
+use crate::rehearsal::books::Act;
+use crate::rehearsal::world::World;
+
+/// Runs in which the world must be in step, once nothing goes wrong any more.
+const RUNS: usize = 8;
+/// Time between them: in some time of the day texts may be sent.
+const BETWEEN: Duration = Duration::from_hours(3);
+
+/// Lets the world come to rest, and judges how it stands then.
+pub async fn judge(world: &Arc<World>) {
+    if let Err(error) = comes_to_rest(world).await {
+        world.breach("L24 the world comes to rest", format!("{error:#}"));
+    }
+}
+
+async fn comes_to_rest(world: &Arc<World>) -> anyhow::Result<()> {
+    world.turnstile.skew(chrono::TimeDelta::zero());
+    let deployment = world.process().await?;
+    let clock = deployment.reconciler().clock.clone();
+    let mut ran = Ran::default();
+    for _ in 0..RUNS {
+        clock.sleep(BETWEEN).await;
+        world.delivers().await?;
+        world.approves(&deployment).await?;
+        accepts(&deployment).await?;
+        ran = world.run_on(&deployment, true).await;
+        world.note(format!("calm: {}", ran.told()));
+        if ran.is_in_step() && rests(world, &deployment).await? {
+            break;
+        }
+    }
+    let in_step = ran.is_in_step();
+    world.lookout.check(
+        "L24 within some runs the world is in step",
+        (!in_step).then(|| format!("after {RUNS} runs: {}", ran.told())),
+    );
+    if in_step {
+        a_further_run_changes_nothing(world, &deployment).await;
+    }
+    the_ledger_holds(world, &deployment).await?;
+    reports_add_up(world, &deployment, in_step).await?;
+    every_delivery_is_kept(world).await?;
+    the_clinic_hears_every_no(world).await?;
+    queues_are_empty(world, &deployment).await?;
+    deployment.store.close().await;
+    Ok(())
+}
+
+/// Tells whether one more run of a moment later wrote nothing.
+async fn rests(world: &Arc<World>, deployment: &Deployment) -> anyhow::Result<bool> {
+    let before = writes(world);
+    let ran = world.run_on(deployment, true).await;
+    Ok(ran.is_in_step() && writes(world) == before)
+}
+
+fn writes(world: &World) -> usize {
+    world.stages.iter().map(|stage| stage.writes()).sum()
+}
+
+/// L24.
+async fn a_further_run_changes_nothing(world: &Arc<World>, deployment: &Deployment) {
+    let before = writes(world);
+    let ran = world.run_on(deployment, true).await;
+    let after = writes(world);
+    world.lookout.check(
+        "L24 a further run changes nothing",
+        (after != before || !ran.is_in_step())
+            .then(|| format!("{} writes: {}", after - before, ran.told())),
+    );
+}
+
+/// L1.
+async fn the_ledger_holds(world: &World, deployment: &Deployment) -> anyhow::Result<()> {
+    for clinic in deployment.clinics() {
+        let (id, _) = deployment.known_lists(clinic).await?;
+        let verified = deployment.store.ledger_verify(id).await;
+        let broken = match &verified {
+            Ok(verified) => verified.first_bad.map(|line| format!("{}: line {line}", clinic.slug)),
+            Err(error) => Some(format!("{}: {error}", clinic.slug)),
+        };
+        world.lookout.check("L1 the ledger verifies", broken);
+    }
+    Ok(())
+}
+
+/// L26.
+async fn reports_add_up(
+    world: &World,
+    deployment: &Deployment,
+    in_step: bool,
+) -> anyhow::Result<()> {
+    for clinic in deployment.clinics() {
+        let (id, lists) = deployment.known_lists(clinic).await?;
+        for attested in deployment.reconciler().attest(id, &lists).await? {
+            let place = format!("{}/{}", clinic.slug, attested.list);
+            let Some(classes) = &attested.classes else {
+                world.lookout.check(
+                    "L26 a fresh reading is known",
+                    in_step.then(|| format!("{place}: unknown after full runs")),
+                );
+                continue;
+            };
+            let sum: u64 = classes.values().sum();
+            world.lookout.check(
+                "L26 classes add up to the total",
+                (sum != attested.total).then(|| format!("{place}: {sum} of {}", attested.total)),
+            );
+            let dropped = attested.count(Class::HeldButDropped).unwrap_or_default();
+            world.lookout.check(
+                "L26 nobody is held but dropped",
+                (in_step && dropped > 0).then(|| format!("{place}: {dropped}")),
+            );
+            world.lookout.check(
+                "L26 no removal stays parked",
+                (in_step && attested.parked_removals > 0)
+                    .then(|| format!("{place}: {}", attested.parked_removals)),
+            );
+        }
+    }
+    Ok(())
+}
+
+/// L1: what was answered with 2xx is in the store.
+async fn every_delivery_is_kept(world: &World) -> anyhow::Result<()> {
+    let acknowledged = world.books().acknowledged.len();
+    let kept = world.rows_of("deliveries").await?;
+    world.lookout.check(
+        "L1 no acknowledged event is lost",
+        (kept < acknowledged).then(|| format!("{acknowledged} answered with 2xx, {kept} kept")),
+    );
+    Ok(())
+}
+
+/// L15: the clinic's own record hears of every no that somebody said at a provider.
+async fn the_clinic_hears_every_no(world: &World) -> anyhow::Result<()> {
+    for (place, clinic) in world.clinics.iter().enumerate() {
+        let told: BTreeSet<String> = clinic
+            .feedback()
+            .await?
+            .into_iter()
+            .filter(|line| ["withdrawn", "complained", "objected"].contains(&line.kind.as_str()))
+            .map(|line| line.patient_id)
+            .collect();
+        let missing = {
+            let books = world.books();
+            let noes = books.lines.iter().filter(|line| {
+                line.clinic == place
+                    && matches!(line.act, Act::OptedOut | Act::Complained)
+                    && line.patient.is_some()
+                    && line.channel == Channel::Email
+            });
+            let mut unheard = noes.filter(|line| {
+                let patient = line.patient.unwrap_or_default();
+                let record = books.records.get(&(place, patient)).and_then(Option::as_ref);
+                let active = record.is_some_and(|record| record.status == PatientStatus::Active);
+                let still = record.and_then(|record| record.address(line.channel));
+                let same = still.map(|one| one.expose()) == line.address.as_deref();
+                let said_to_clinic = books.of(place, line.channel).any(|other| {
+                    other.patient == line.patient
+                        && other.list.is_none()
+                        && other.at >= line.at - chrono::TimeDelta::days(60)
+                        && other.act != Act::Yes
+                });
+                active && same && !said_to_clinic && !told.contains(&id(patient))
+            });
+            unheard.next().map(|line| (line.patient, line.act))
+        };
+        world.lookout.check(
+            "L15 the clinic hears every no",
+            missing.map(|(patient, act)| format!("c{place}, patient {patient:?}: {act:?}")),
+        );
+    }
+    Ok(())
+}
+
+/// Nothing piles up.
+async fn queues_are_empty(world: &World, deployment: &Deployment) -> anyhow::Result<()> {
+    let waiting = deployment.store.clinics_waiting().await?;
+    world.lookout.check(
+        "L24 nothing piles up",
+        (!waiting.is_empty()).then(|| format!("{} clinics still wait", waiting.len())),
+    );
+    Ok(())
+}

@@ -1,0 +1,114 @@
+//! What follows from the books alone: who may be on a list. Where two readings of the law are
+//! possible the books give the program the benefit of the doubt, so that what is found is wrong by
+//! either.
+
+use chrono::{DateTime, Datelike, Utc};
+
+use crate::domain::{Channel, PatientRecord, PatientStatus};
+use crate::rehearsal::books::{Act, Books, Line};
+use crate::rehearsal::history::ListSetting;
+
+/// Why an address may not be on a list; none if it may.
+pub fn barred(
+    books: &Books,
+    (clinic, channel): (usize, Channel),
+    list: &ListSetting,
+    address: &str,
+    now: DateTime<Utc>,
+) -> Option<&'static str> {
+    if books.dropped(clinic, channel, address) {
+        return Some("nobody active has the address");
+    }
+    if never_again(books, (clinic, channel), address) {
+        return Some("somebody objected or complained at this address");
+    }
+    let mut best = "no patient may be listed";
+    for (patient, record) in books.holders(clinic, channel, address) {
+        match holder_barred(books, (clinic, channel), list, (patient, record), address, now) {
+            None => return None,
+            Some(why) => best = why,
+        }
+    }
+    Some(best)
+}
+
+/// An objection or a complaint yields only to what an admin accepts, and no admin here does.
+fn never_again(books: &Books, (clinic, channel): (usize, Channel), address: &str) -> bool {
+    books.of(clinic, channel).any(|line| {
+        matches!(line.act, Act::Objects | Act::Complained)
+            && line.address.as_deref() == Some(address)
+    })
+}
+
+fn holder_barred(
+    books: &Books,
+    (clinic, channel): (usize, Channel),
+    list: &ListSetting,
+    (patient, record): (usize, &PatientRecord),
+    address: &str,
+    now: DateTime<Utc>,
+) -> Option<&'static str> {
+    if record.status != PatientStatus::Active {
+        return Some("the patient is not active");
+    }
+    if record.restricted {
+        return Some("processing is restricted");
+    }
+    if record.privacy_policy == Some(false) {
+        return Some("the privacy policy was rejected");
+    }
+    if record.birth_date.is_some_and(|born| age(born, now) < 16) {
+        return Some("the patient is under age");
+    }
+    if list.tag.as_ref().is_some_and(|tag| !record.tags.contains(tag)) {
+        return Some("the list is not for the patient");
+    }
+    let binds = |line: &&Line| line.address.as_deref() == Some(address) || line.patient == Some(patient);
+    let noes: Vec<&Line> =
+        books.of(clinic, channel).filter(|line| line.act.is_no()).filter(binds).collect();
+    if noes.iter().any(|no| no.act == Act::Objects && no.patient == Some(patient)) {
+        return Some("the patient objected");
+    }
+    let mut lines = books.of(clinic, channel);
+    let said_yes = lines.any(|line| {
+        let theirs = line.patient == Some(patient);
+        let newer = noes.iter().all(|no| no.at < line.claimed.max(line.at));
+        match line.act {
+            Act::Yes => theirs && newer,
+            Act::Flag => theirs && noes.is_empty(),
+            Act::Customer => theirs && noes.is_empty() && list.soft != "refuse",
+            Act::SignedUp => line.address.as_deref() == Some(address) && newer,
+            Act::Added => list.unproven == "hold" && line.address.as_deref() == Some(address),
+            _ => false,
+        }
+    });
+    if said_yes { None } else { Some("no yes is newer than the last no") }
+}
+
+/// Tells whether somebody proved that the address is theirs and that they want the list.
+pub fn proven(
+    books: &Books,
+    (clinic, channel): (usize, Channel),
+    setting: &ListSetting,
+    list: usize,
+    address: &str,
+) -> bool {
+    books.of(clinic, channel).any(|line| {
+        let here = line.list == Some(list) || channel == Channel::Sms;
+        let theirs = line.address.as_deref() == Some(address);
+        match line.act {
+            Act::Agreed => here && theirs,
+            // Staff's own doing, which the clinic chose to leave.
+            Act::Added => here && theirs && setting.unproven == "hold",
+            Act::MovedHere => here && theirs,
+            Act::Customer => setting.soft == "direct",
+            _ => false,
+        }
+    })
+}
+
+fn age(born: chrono::NaiveDate, now: DateTime<Utc>) -> i32 {
+    let today = now.date_naive();
+    let had_birthday = (today.month(), today.day()) >= (born.month(), born.day());
+    today.year() - born.year() - i32::from(!had_birthday)
+}

@@ -1,0 +1,272 @@
+//! What lies between the program and the rest of the world: the wire to the providers, the door for
+//! their webhooks, the barrier before the store, and the way to a clinic's records. Here faults
+//! strike, and here every change is looked at.
+
+use std::any::Any;
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use axum::Router;
+use axum::body::Body;
+use bytes::Bytes;
+use chrono::{DateTime, Utc};
+use http::{Request, Response};
+use tower::ServiceExt;
+
+use super::RouterTransport;
+use super::faults::{Kind, Weather};
+use super::stages::Stage;
+use super::turnstile::{Busy, Turnstile};
+use crate::patients::{Cause, Note, PatientPage, PatientSource, SourceCursor, SourceError};
+use crate::providers::Transport;
+use crate::providers::transport::TransportError;
+use crate::simulator::{Answer, Attempt, WebhookSender};
+use crate::store::{Barrier, Pass};
+
+/// Looks at what the providers hold before and after the program changed something.
+pub trait Watch: Send + Sync {
+    /// Takes what there is as done by others.
+    fn before(&self);
+
+    /// Judges what the program has just done.
+    fn after(&self);
+
+    /// Takes down that a delivery was acknowledged.
+    fn acknowledged(&self, attempt: &Attempt);
+}
+
+/// The program's way to every provider.
+pub struct Wire {
+    /// Time and turns.
+    pub turnstile: Arc<Turnstile>,
+    /// The providers.
+    pub stages: Vec<Arc<dyn Stage>>,
+    /// What is in the air.
+    pub weather: Arc<Weather>,
+    /// Who looks on.
+    pub watch: Arc<dyn Watch>,
+}
+
+impl fmt::Debug for Wire {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Wire")
+    }
+}
+
+impl Wire {
+    async fn takes(&self, kind: Option<Kind>) {
+        let millis = match kind {
+            Some(Kind::Slow) => 20_000 + u64::from(self.turnstile.draw(150_000)),
+            _ => 5 + u64::from(self.turnstile.draw(150)),
+        };
+        self.turnstile.park(Duration::from_millis(millis)).await;
+    }
+}
+
+#[async_trait]
+impl Transport for Wire {
+    async fn send(&self, request: Request<Bytes>) -> Result<Response<Bytes>, TransportError> {
+        let host = request.uri().host().unwrap_or_default().to_owned();
+        let stage = self.stages.iter().find(|stage| stage.host() == host);
+        let Some(stage) = stage else { return Err(TransportError::Unreachable(None)) };
+        let fault = self.weather.draw(Kind::REQUESTS);
+        let slow = fault.filter(|kind| *kind == Kind::Slow);
+        self.takes(None).await;
+        if let Some(kind @ Kind::Unreachable) = fault {
+            self.weather.count(kind);
+            return Err(TransportError::Unreachable(None));
+        }
+        self.watch.before();
+        if let Some(kind) = fault.filter(|kind| *kind == Kind::Slow || stage.strikes(*kind)) {
+            self.weather.count(kind);
+        }
+        let answer = RouterTransport::new(stage.router()).send(request).await;
+        stage.clears_up();
+        self.watch.after();
+        self.takes(slow).await;
+        answer
+    }
+}
+
+/// The way of webhooks to the serving process.
+pub struct Post {
+    /// Time and turns.
+    pub turnstile: Arc<Turnstile>,
+    /// What is in the air.
+    pub weather: Arc<Weather>,
+    /// The serving process; none while none serves.
+    pub routes: Arc<Mutex<Option<Router>>>,
+    /// Who looks on.
+    pub watch: Arc<dyn Watch>,
+}
+
+impl Post {
+    async fn ask(&self, request: Result<Request<Body>, http::Error>) -> Answer {
+        let routes = self.routes.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let (Some(routes), Ok(request)) = (routes, request) else { return Answer::Silence };
+        match routes.oneshot(request).await {
+            Ok(answer) => Answer::Status(answer.status().as_u16()),
+            Err(never) => match never {},
+        }
+    }
+
+    async fn deliver(&self, attempt: &Attempt) -> Answer {
+        let mut request = Request::post(&attempt.url);
+        for (name, value) in &attempt.headers {
+            request = request.header(*name, value);
+        }
+        let answer = self.ask(request.body(Body::from(attempt.body.clone()))).await;
+        if matches!(answer, Answer::Status(200..300)) {
+            self.watch.acknowledged(attempt);
+        }
+        answer
+    }
+
+    /// Somebody else sends the same with a word changed; nobody may believe it.
+    async fn forge(&self, attempt: &Attempt) {
+        let signed = attempt.headers.iter().any(|(name, _)| name.to_lowercase().contains("signature"));
+        if !signed {
+            return;
+        }
+        let body = attempt.body.replacen("list", "lisp", 1).replacen("from", "form", 1) + "0";
+        let mut request = Request::post(&attempt.url);
+        for (name, value) in &attempt.headers {
+            request = request.header(*name, value);
+        }
+        if matches!(self.ask(request.body(Body::from(body))).await, Answer::Status(200..300)) {
+            self.watch.acknowledged(&Attempt { body: "FORGED".to_owned(), ..attempt.clone() });
+        }
+    }
+}
+
+#[async_trait]
+impl WebhookSender for Post {
+    async fn post(&self, attempt: &Attempt) -> Answer {
+        match self.weather.strikes(&[Kind::HookLost, Kind::HookTwice, Kind::HookForged]) {
+            Some(Kind::HookLost) => return Answer::Status(200),
+            Some(Kind::HookTwice) => {
+                self.deliver(attempt).await;
+            }
+            Some(Kind::HookForged) => self.forge(attempt).await,
+            _ => {}
+        }
+        self.deliver(attempt).await
+    }
+
+    async fn check(&self, url: &str, _user_agent: &str) -> Answer {
+        self.ask(Request::get(url).body(Body::empty())).await
+    }
+}
+
+/// Stands before the store: one statement at a time, some of them refused, now and then another
+/// actor's turn first.
+#[derive(Debug)]
+pub struct Gate {
+    turnstile: Arc<Turnstile>,
+    weather: Arc<Weather>,
+    line: Arc<tokio::sync::Mutex<()>>,
+}
+
+impl Gate {
+    /// Opens it.
+    #[must_use]
+    pub fn new(turnstile: &Arc<Turnstile>, weather: &Arc<Weather>) -> Self {
+        let (turnstile, weather) = (turnstile.clone(), weather.clone());
+        Self { turnstile, weather, line: Arc::default() }
+    }
+}
+
+/// One statement in so many lets others have their turn first.
+const SWITCHES: u32 = 6;
+
+#[async_trait]
+impl Barrier for Gate {
+    async fn enter(&self) -> Pass {
+        if self.turnstile.draw(SWITCHES) == 0 {
+            self.turnstile.park(Duration::ZERO).await;
+        }
+        let place = self.line.clone().lock_owned().await;
+        let pass: (Busy, _) = (self.turnstile.busy(), place);
+        let pass: Box<dyn Any + Send> = Box::new(pass);
+        pass
+    }
+
+    fn allow(&self, writes: bool) -> Result<(), sqlx::Error> {
+        let kinds: &[Kind] = if writes {
+            &[Kind::StoreAway, Kind::StoreReadOnly, Kind::StoreFull]
+        } else {
+            &[Kind::StoreAway]
+        };
+        match self.weather.strikes(kinds) {
+            None => Ok(()),
+            Some(Kind::StoreAway) => {
+                Err(sqlx::Error::Io(std::io::ErrorKind::ConnectionRefused.into()))
+            }
+            Some(_) => Err(sqlx::Error::Protocol("refused".to_owned())),
+        }
+    }
+}
+
+/// A clinic's records as the program reads them.
+#[derive(Debug)]
+pub struct Records {
+    /// The records.
+    pub inner: Arc<dyn PatientSource>,
+    /// Time and turns.
+    pub turnstile: Arc<Turnstile>,
+    /// What is in the air.
+    pub weather: Arc<Weather>,
+}
+
+impl Records {
+    fn is_there(&self) -> Result<(), SourceError> {
+        match self.weather.strikes(&[Kind::SourceAway]) {
+            None => Ok(()),
+            Some(_) => {
+                let cause = Cause { text: "gone away".to_owned(), transient: true };
+                Err(SourceError::Query { doing: "asking the clinic", cause })
+            }
+        }
+    }
+}
+
+#[async_trait]
+impl PatientSource for Records {
+    async fn page(
+        &self,
+        since: Option<DateTime<Utc>>,
+        after: Option<&SourceCursor>,
+    ) -> Result<PatientPage, SourceError> {
+        self.is_there()?;
+        let short = self.weather.strikes(&[Kind::SourceShort, Kind::SourceEmpty]);
+        let _busy = self.turnstile.busy();
+        let mut page = self.inner.page(since, after).await?;
+        match short {
+            Some(Kind::SourceEmpty) => page = PatientPage::default(),
+            Some(_) => page.records.truncate(page.records.len() * 2 / 3),
+            None => {}
+        }
+        Ok(page)
+    }
+
+    async fn count(&self) -> Result<u64, SourceError> {
+        self.is_there()?;
+        if self.weather.draw(&[Kind::SourceEmpty]).is_some() {
+            return Ok(0);
+        }
+        let _busy = self.turnstile.busy();
+        self.inner.count().await
+    }
+
+    async fn write_back(&self, notes: &[Note]) -> Result<(), SourceError> {
+        self.is_there()?;
+        let _busy = self.turnstile.busy();
+        self.inner.write_back(notes).await
+    }
+
+    async fn now(&self) -> Result<Option<DateTime<Utc>>, SourceError> {
+        self.inner.now().await
+    }
+}

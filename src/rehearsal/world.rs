@@ -1,0 +1,404 @@
+//! A world: clinics with their records, providers with their lists, and the real program between
+//! them, on one store.
+
+use std::fs;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use anyhow::Context;
+use axum::Router;
+use chrono::{DateTime, TimeDelta, Utc};
+use secrecy::SecretString;
+use tokio::sync::watch;
+
+use super::books::Books;
+use super::faults::Weather;
+use super::ground::{Ground, MASTER_KEY, Plot};
+use super::history::{ClinicSetting, History, ListSetting};
+use super::journal::Journal;
+use super::laws::output::Said;
+use super::laws::{Breach, Lookout};
+use super::stages::{self, HELP, Setup, Stage, sender};
+use super::turnstile::{Turnstile, WorldClock};
+use super::wire::{Gate, Post, Records, Watch, Wire};
+use crate::clock::SharedClock;
+use crate::commands::{Deployment, keyring};
+use crate::config::{Config, Environment};
+use crate::domain::Channel;
+use crate::patients::{PatientSource, Reference, SqlOptions};
+use crate::reconcile::{Practice, Roster};
+use crate::store::Store;
+
+/// When every world begins: a Monday morning.
+pub const BEGIN: &str = "2026-03-02T09:00:00Z";
+/// How providers reach the serving process.
+pub const PUBLIC: &str = "http://hooks.test";
+
+/// A world.
+pub struct World {
+    /// What it was made from.
+    pub history: Arc<History>,
+    /// Time and turns.
+    pub turnstile: Arc<Turnstile>,
+    /// What is in the air.
+    pub weather: Arc<Weather>,
+    /// The providers.
+    pub stages: Vec<Arc<dyn Stage>>,
+    /// Each clinic's lists at the providers.
+    pub setups: Vec<Vec<Setup>>,
+    /// Each clinic's records.
+    pub clinics: Vec<Reference>,
+    /// What everybody did.
+    pub books: Arc<Mutex<Books>>,
+    /// Who looks at every change.
+    pub lookout: Arc<Lookout>,
+    /// Everything the program said.
+    pub said: Said,
+    /// What is told of it.
+    pub journal: Mutex<Journal>,
+    /// The serving process.
+    pub server: Mutex<Option<Arc<Server>>>,
+    routes: Arc<Mutex<Option<Router>>>,
+    workers: Mutex<Vec<Worker>>,
+    wire: Arc<Wire>,
+    gate: Arc<Gate>,
+    plot: Plot,
+}
+
+/// A process that makes runs.
+#[derive(Default, Clone)]
+struct Worker {
+    deployment: Option<Arc<Deployment>>,
+    at_work: bool,
+}
+
+/// A process that takes webhooks.
+pub struct Server {
+    /// Its deployment.
+    pub deployment: Arc<Deployment>,
+    /// Where it is told which accounts there are.
+    pub announce: watch::Sender<Arc<Roster>>,
+}
+
+impl World {
+    /// Makes the world of a history on its own plot of `ground`.
+    pub async fn of(history: Arc<History>, ground: &Ground) -> anyhow::Result<Self> {
+        let begin: DateTime<Utc> = BEGIN.parse()?;
+        let turnstile = Turnstile::new(begin, history.seed);
+        let weather = Weather::new(&turnstile);
+        let theirs: SharedClock = WorldClock::theirs(&turnstile);
+        let stages = stages::all(&theirs);
+        let plot = ground.lay(history.clinics.len()).await?;
+        let setups: Vec<Vec<Setup>> = (history.clinics.iter().enumerate())
+            .map(|(place, clinic)| open_accounts(&stages, place, clinic))
+            .collect();
+        let books = Arc::new(Mutex::new(Books::default()));
+        let lookout = Lookout::new(&history, &turnstile, &books, &stages, &setups);
+        let watch: Arc<dyn Watch> = lookout.clone();
+        let routes = Arc::new(Mutex::new(None));
+        for stage in &stages {
+            let (turnstile, weather) = (turnstile.clone(), weather.clone());
+            let (routes, watch) = (routes.clone(), watch.clone());
+            stage.connects(Arc::new(Post { turnstile, weather, routes, watch }));
+        }
+        let wire = Wire {
+            turnstile: turnstile.clone(),
+            stages: stages.clone(),
+            weather: weather.clone(),
+            watch,
+        };
+        let clinics = open_clinics(&plot, &theirs)?;
+        let world = Self {
+            gate: Arc::new(Gate::new(&turnstile, &weather)),
+            history,
+            turnstile,
+            weather,
+            stages,
+            setups,
+            clinics,
+            books,
+            lookout,
+            said: Said::default(),
+            journal: Mutex::default(),
+            server: Mutex::default(),
+            routes,
+            workers: Mutex::default(),
+            wire: Arc::new(wire),
+            plot,
+        };
+        world.write_configuration()?;
+        Ok(world)
+    }
+
+    /// Returns the true time.
+    #[must_use]
+    pub fn now(&self) -> DateTime<Utc> {
+        self.turnstile.now()
+    }
+
+    /// Opens the books.
+    pub fn books(&self) -> MutexGuard<'_, Books> {
+        self.books.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Writes a line into the journal.
+    pub fn note(&self, line: impl Into<String>) {
+        let now = self.now();
+        self.journal.lock().unwrap_or_else(PoisonError::into_inner).note(now, line.into());
+    }
+
+    /// Takes down that a law was broken.
+    pub fn breach(&self, law: &'static str, what: String) {
+        self.lookout.breach(Breach { law, what });
+    }
+
+    /// Returns a list's provider, its setting, and its setup there.
+    #[must_use]
+    pub fn list(&self, clinic: usize, list: usize) -> (&dyn Stage, &ListSetting, &Setup) {
+        let setting = &self.history.clinics[clinic].lists[list];
+        (self.stages[setting.stage].as_ref(), setting, &self.setups[clinic][list])
+    }
+
+    /// Returns every list by its places.
+    pub fn lists(&self) -> impl Iterator<Item = (usize, usize)> + use<> {
+        let counts: Vec<usize> =
+            self.history.clinics.iter().map(|clinic| clinic.lists.len()).collect();
+        let clinics = counts.into_iter().enumerate();
+        clinics.flat_map(|(clinic, lists)| (0..lists).map(move |list| (clinic, list)))
+    }
+
+    /// Starts another process: its own connections, its own clients.
+    pub async fn process(&self) -> anyhow::Result<Deployment> {
+        let config = self.config()?;
+        let clock: SharedClock = WorldClock::ours(&self.turnstile);
+        let keys = Arc::new(keyring(&config)?);
+        let store = Store::open(&self.plot.store, keys, clock.clone()).await?;
+        let gate: Arc<Gate> = self.gate.clone();
+        Deployment::over(config, store.behind(gate), clock, self.wire.clone())
+    }
+
+    fn config(&self) -> anyhow::Result<Config> {
+        Ok(Config::load(&self.plot.folder.join("listwarden.toml"), &Environment::default())?)
+    }
+
+    /// Takes a worker to work; none while it is at work already.
+    pub async fn hires(&self, worker: usize) -> anyhow::Result<Option<Arc<Deployment>>> {
+        let known = {
+            let mut workers = self.workers.lock().unwrap_or_else(PoisonError::into_inner);
+            if workers.len() <= worker {
+                workers.resize(worker + 1, Worker::default());
+            }
+            if std::mem::replace(&mut workers[worker].at_work, true) {
+                return Ok(None);
+            }
+            workers[worker].deployment.clone()
+        };
+        if let Some(deployment) = known {
+            return Ok(Some(deployment));
+        }
+        let deployment = Arc::new(self.process().await?);
+        self.with_worker(worker, |known| known.deployment = Some(deployment.clone()));
+        Ok(Some(deployment))
+    }
+
+    /// Lets a worker go; a killed one starts anew the next time.
+    pub fn lets_go(&self, worker: usize, killed: bool) {
+        self.with_worker(worker, |known| {
+            known.at_work = false;
+            if killed {
+                known.deployment = None;
+            }
+        });
+    }
+
+    fn with_worker(&self, worker: usize, work: impl FnOnce(&mut Worker)) {
+        let mut workers = self.workers.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = workers.get_mut(worker) {
+            work(known);
+        }
+    }
+
+    /// Tells whether any other worker is at work.
+    #[must_use]
+    pub fn others_work(&self, worker: usize) -> bool {
+        let workers = self.workers.lock().unwrap_or_else(PoisonError::into_inner);
+        workers.iter().enumerate().any(|(place, other)| place != worker && other.at_work)
+    }
+
+    /// Has webhooks go to these routes, or nowhere.
+    pub fn serves(&self, routes: Option<Router>, server: Option<Arc<Server>>) {
+        *self.routes.lock().unwrap_or_else(PoisonError::into_inner) = routes;
+        *self.server.lock().unwrap_or_else(PoisonError::into_inner) = server;
+    }
+
+    /// Puts the weather between a practice and its records.
+    pub fn disturbed(&self, mut practice: Practice) -> Practice {
+        practice.source = self.records(practice.source);
+        practice
+    }
+
+    fn records(&self, inner: Arc<dyn PatientSource>) -> Arc<dyn PatientSource> {
+        let (turnstile, weather) = (self.turnstile.clone(), self.weather.clone());
+        Arc::new(Records { inner, turnstile, weather })
+    }
+
+    /// Takes every clinic of a process in hand, the weather in between.
+    pub async fn roster(&self, deployment: &Deployment) -> Arc<Roster> {
+        let mut roster = deployment.roster().await;
+        if let Some(roster) = Arc::get_mut(&mut roster) {
+            for practice in &mut roster.practices {
+                practice.source = self.records(practice.source.clone());
+            }
+        }
+        roster
+    }
+
+    /// Counts the rows of a table of the store, past everything that the program may believe.
+    pub async fn rows_of(&self, table: &'static str) -> anyhow::Result<usize> {
+        self.plot.rows_of(table).await
+    }
+
+    /// Gives everything back.
+    pub async fn ends(self) -> anyhow::Result<()> {
+        self.serves(None, None);
+        let workers = std::mem::take(
+            &mut *self.workers.lock().unwrap_or_else(PoisonError::into_inner),
+        );
+        for deployment in workers.into_iter().filter_map(|worker| worker.deployment) {
+            deployment.store.close().await;
+        }
+        for clinic in &self.clinics {
+            clinic.close().await;
+        }
+        self.plot.lift().await
+    }
+
+    fn write_configuration(&self) -> anyhow::Result<()> {
+        let folder = &self.plot.folder;
+        let deployment = format!(
+            "[store]\nurl_secret = \"store\"\n[serve]\npublic_url = \"{PUBLIC}\"\n\
+             [run]\nsettings_every = \"6h\"\n"
+        );
+        fs::write(folder.join("listwarden.toml"), deployment)?;
+        secret(&folder.join("secrets/master_key"), MASTER_KEY)?;
+        secret(&folder.join("secrets/store"), &self.plot.store)?;
+        for (place, clinic) in self.history.clinics.iter().enumerate() {
+            let setups = &self.setups[place];
+            let text = clinic_file(place, clinic, setups);
+            fs::write(folder.join(format!("clinics/c{place}.toml")), text)?;
+            let secrets = folder.join(format!("secrets/c{place}"));
+            secret(&secrets.join("source"), &self.plot.clinics[place])?;
+            for (name, text) in setups.iter().flat_map(|setup| &setup.secrets) {
+                secret(&secrets.join(name), text)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn open_accounts(stages: &[Arc<dyn Stage>], place: usize, clinic: &ClinicSetting) -> Vec<Setup> {
+    let mut opened: Vec<Setup> = Vec::new();
+    for (number, list) in clinic.lists.iter().enumerate() {
+        let same = clinic.lists[..number].iter().position(|other| other.stage == list.stage);
+        let setup = stages[list.stage].opens(place, same.map(|other| &opened[other]));
+        opened.push(setup);
+    }
+    opened
+}
+
+fn open_clinics(plot: &Plot, clock: &SharedClock) -> anyhow::Result<Vec<Reference>> {
+    let open = |url: &String| {
+        let options = SqlOptions { page_size: 1000, country: Some("GB".to_owned()) };
+        let reference = Reference::open(&SecretString::from(url.as_str()), options, clock.clone());
+        reference.context("a clinic's records do not open")
+    };
+    plot.clinics.iter().map(open).collect()
+}
+
+fn clinic_file(place: usize, clinic: &ClinicSetting, setups: &[Setup]) -> String {
+    let mut text = format!(
+        "name = \"c{place}\"\ntitle = \"Clinic {place}\"\ncountry = \"GB\"\n\
+         time_zone = \"Europe/London\"\n[source]\nkind = \"reference\"\nurl_secret = \"source\"\n"
+    );
+    let mut accounts: Vec<&str> = Vec::new();
+    for setup in setups {
+        if accounts.contains(&setup.provider) {
+            continue;
+        }
+        accounts.push(setup.provider);
+        let key = &setup.secrets[0].0;
+        let of_texts = setup.settings.contains(&sender(place));
+        let more = if of_texts {
+            format!("help_text = \"{HELP}\"\n")
+        } else {
+            format!("single_call_limit = {}\n", clinic.job_from)
+        };
+        text += &format!(
+            "[accounts.{name}]\nprovider = \"{name}\"\napi_key = \"{key}\"\nin_flight = {}\n{more}{}\n",
+            clinic.in_flight,
+            setup.settings,
+            name = setup.provider
+        );
+    }
+    for (list, setup) in clinic.lists.iter().zip(setups) {
+        text += &list_section(list, setup, clinic.no_brake);
+    }
+    text
+}
+
+fn list_section(list: &ListSetting, setup: &Setup, no_brake: bool) -> String {
+    let mut text = format!(
+        "[lists.{}]\naccount = \"{}\"\naudience = \"{}\"\nunknown = \"{}\"\nunproven = \"{}\"\n\
+         soft_opt_in = \"{}\"\non_drop = \"{}\"\non_return = \"{}\"\ninvitation_expires = \"{}d\"\n",
+        list.slug,
+        setup.provider,
+        setup.audience,
+        list.unknown,
+        list.unproven,
+        list.soft,
+        list.on_drop,
+        list.on_return,
+        list.expires_days
+    );
+    if list.soft != "refuse" {
+        text += "attested = { by = \"the practice manager\", on = 2026-02-20 }\n";
+    }
+    if let Some(tag) = &list.tag {
+        text += &format!("selector = {{ any = [\"{tag}\"] }}\n");
+    }
+    if list.stage == 0 {
+        text += "fields = { FNAME = \"given_name\" }\n";
+    }
+    if no_brake {
+        text += &format!(
+            "[lists.{}.brake]\nat_least = 100000\nat_most = 100000\ninvitations = 100000\n",
+            list.slug
+        );
+    }
+    text
+}
+
+fn secret(path: &Path, text: &str) -> anyhow::Result<()> {
+    if let Some(folder) = path.parent() {
+        fs::create_dir_all(folder)?;
+    }
+    let mut options = fs::OpenOptions::new();
+    let mut file = options.create(true).truncate(true).write(true).mode(0o600).open(path)?;
+    Ok(std::io::Write::write_all(&mut file, text.as_bytes())?)
+}
+
+/// The address that somebody has at first.
+#[must_use]
+pub fn address(clinic: usize, patient: usize, channel: Channel) -> String {
+    match channel {
+        Channel::Email => format!("q{clinic}x{patient}@post.test"),
+        Channel::Sms => format!("+4479111{:05}", clinic * 1000 + patient),
+    }
+}
+
+/// An hour before now.
+#[must_use]
+pub fn a_while_ago(now: DateTime<Utc>) -> DateTime<Utc> {
+    now - TimeDelta::days(40)
+}
