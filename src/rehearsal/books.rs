@@ -9,9 +9,6 @@ use super::stages::Standing;
 use super::turnstile::ActorId;
 use crate::domain::{Channel, PatientRecord, PatientStatus};
 
-/// A clinic by its place, and an address of one of its channels.
-pub type Where = (usize, Channel);
-
 /// What somebody did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Act {
@@ -41,8 +38,6 @@ pub enum Act {
     Added,
     /// Took this address at the provider.
     MovedHere,
-    /// Was erased by the clinic.
-    Deleted,
 }
 
 impl Act {
@@ -139,11 +134,13 @@ impl Books {
         self.records.insert((clinic, patient), record);
     }
 
-    /// Counts the patients whom their clinic deleted.
+    /// Counts the noes that were said, and the patients whom their clinic deleted.
     #[must_use]
-    pub fn erasures(&self) -> u64 {
-        let records = self.records.values().flatten();
-        records.filter(|record| record.status == PatientStatus::Deleted).count() as u64
+    pub fn counts(&self) -> (u64, u64) {
+        let noes = self.lines.iter().filter(|line| line.act.is_no()).count();
+        let deleted = |record: &&PatientRecord| record.status == PatientStatus::Deleted;
+        let erasures = self.records.values().flatten().filter(deleted).count();
+        (noes as u64, erasures as u64)
     }
 
     /// Returns the patients who hold an address now.

@@ -51,6 +51,7 @@ pub async fn play(history: &History, ground: &Ground) -> anyhow::Result<Played> 
     output::judge(&world.lookout, &said);
     let journal = world.journal.lock().unwrap_or_else(PoisonError::into_inner).text();
     output::judge(&world.lookout, &journal);
+    let (opt_outs, erasures) = world.books().counts();
     let played = Played {
         breaches: world.lookout.breaches(),
         journal,
@@ -58,8 +59,8 @@ pub async fn play(history: &History, ground: &Ground) -> anyhow::Result<Played> 
         checked: world.lookout.checked(),
         steps: history.steps.len() as u64,
         turns,
-        opt_outs: world.books().lines.iter().filter(|line| line.act.is_no()).count() as u64,
-        erasures: world.books().erasures(),
+        opt_outs,
+        erasures,
     };
     if let Some(world) = Arc::into_inner(world) {
         world.ends().await?;
@@ -75,7 +76,7 @@ async fn live<'a>(world: &Arc<World>, scheduler: &mut Scheduler<'a>) -> Result<(
             settled.breach("the world begins", format!("{error:#}"));
         }
     };
-    scheduler.begin(begun, None).await;
+    scheduler.begin(begun, None).await?;
     for step in &world.history.steps {
         let at = begin + TimeDelta::milliseconds(i64::try_from(step.at).unwrap_or(i64::MAX));
         scheduler.run_until(at).await?;
@@ -84,7 +85,7 @@ async fn live<'a>(world: &Arc<World>, scheduler: &mut Scheduler<'a>) -> Result<(
             What::Runs { dies_at, .. } => dies_at,
             _ => None,
         };
-        scheduler.begin(world.clone().does(step.clone()), dies_at).await;
+        scheduler.begin(world.clone().does(step.clone()), dies_at).await?;
     }
     world.weather.clears_up();
     scheduler.run_out().await?;
@@ -95,7 +96,7 @@ async fn live<'a>(world: &Arc<World>, scheduler: &mut Scheduler<'a>) -> Result<(
         rest::judge(&calm).await;
         *through.lock().unwrap_or_else(PoisonError::into_inner) = true;
     };
-    scheduler.begin(comes_to_rest, None).await;
+    scheduler.begin(comes_to_rest, None).await?;
     scheduler.run_out().await?;
     if *stopped.lock().unwrap_or_else(PoisonError::into_inner) {
         standing::judge(&world.lookout);

@@ -6,6 +6,7 @@ use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
@@ -43,11 +44,13 @@ pub struct Scheduler<'a> {
     actors: Vec<Actor<'a>>,
     begun: ActorId,
     turns: u64,
-    killed: u64,
 }
 
 /// More turns than any world takes: the program goes round in circles.
 const MOST_TURNS: u64 = 400_000;
+
+/// How long a database may take: whoever waits longer waits for something that never comes.
+const PATIENCE: Duration = Duration::from_secs(15);
 
 /// The world did not come to rest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,16 +60,20 @@ impl<'a> Scheduler<'a> {
     /// Starts without actors.
     #[must_use]
     pub const fn new(turnstile: Arc<Turnstile>) -> Self {
-        Self { turnstile, actors: Vec::new(), begun: 0, turns: 0, killed: 0 }
+        Self { turnstile, actors: Vec::new(), begun: 0, turns: 0 }
     }
 
     /// Begins a piece of work and gives it its first turn.
-    pub async fn begin(&mut self, work: impl Future<Output = ()> + 'a, dies_at: Option<u32>) {
+    pub async fn begin(
+        &mut self,
+        work: impl Future<Output = ()> + 'a,
+        dies_at: Option<u32>,
+    ) -> Result<(), Restless> {
         self.begun += 1;
         let bell = Arc::new(Bell { rung: AtomicBool::new(true), outer: Mutex::default() });
         let actor = Actor { id: self.begun, work: Box::pin(work), bell, dies_at };
         self.actors.push(actor);
-        self.turn(self.actors.len() - 1).await;
+        self.turn(self.actors.len() - 1).await
     }
 
     /// Gives turns until nothing falls due before `until`.
@@ -82,7 +89,7 @@ impl<'a> Scheduler<'a> {
             }
             self.turnstile.open(ticket);
             if let Some(place) = place {
-                self.turn(place).await;
+                self.turn(place).await?;
             }
         }
         Ok(())
@@ -91,12 +98,6 @@ impl<'a> Scheduler<'a> {
     /// Gives turns until every actor is through.
     pub async fn run_out(&mut self) -> Result<(), Restless> {
         self.run_until(DateTime::<Utc>::MAX_UTC).await
-    }
-
-    /// Counts the processes that were killed.
-    #[must_use]
-    pub const fn killed(&self) -> u64 {
-        self.killed
     }
 
     /// Counts the turns given.
@@ -112,12 +113,11 @@ impl<'a> Scheduler<'a> {
         if *left > 0 {
             return false;
         }
-        self.killed += 1;
         drop(self.actors.remove(place));
         true
     }
 
-    async fn turn(&mut self, place: usize) {
+    async fn turn(&mut self, place: usize) -> Result<(), Restless> {
         let actor = &mut self.actors[place];
         self.turnstile.take_turn(actor.id);
         let waker = Waker::from(actor.bell.clone());
@@ -136,8 +136,13 @@ impl<'a> Scheduler<'a> {
                 }
             }
         });
-        if tokio::task::unconstrained(done).await {
+        let Ok(done) = tokio::time::timeout(PATIENCE, tokio::task::unconstrained(done)).await else {
+            eprintln!("STUCK {} {:?}", self.actors[place].id, self.turnstile);
+            return Err(Restless);
+        };
+        if done {
             self.actors.remove(place);
         }
+        Ok(())
     }
 }

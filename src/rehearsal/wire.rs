@@ -92,8 +92,6 @@ impl Transport for Wire {
 
 /// The way of webhooks to the serving process.
 pub struct Post {
-    /// Time and turns.
-    pub turnstile: Arc<Turnstile>,
     /// What is in the air.
     pub weather: Arc<Weather>,
     /// The serving process; none while none serves.

@@ -98,9 +98,8 @@ impl World {
         let watch: Arc<dyn Watch> = lookout.clone();
         let routes = Arc::new(Mutex::new(None));
         for stage in &stages {
-            let (turnstile, weather) = (turnstile.clone(), weather.clone());
-            let (routes, watch) = (routes.clone(), watch.clone());
-            stage.connects(Arc::new(Post { turnstile, weather, routes, watch }));
+            let (weather, routes, watch) = (weather.clone(), routes.clone(), watch.clone());
+            stage.connects(Arc::new(Post { weather, routes, watch }));
         }
         let wire = Wire {
             turnstile: turnstile.clone(),
@@ -145,7 +144,9 @@ impl World {
     /// Writes a line into the journal.
     pub fn note(&self, line: impl Into<String>) {
         let now = self.now();
-        self.journal.lock().unwrap_or_else(PoisonError::into_inner).note(now, line.into());
+        let line: String = line.into();
+        if std::env::var_os("LW_TRACE").is_some() { eprintln!("{line}"); }
+        self.journal.lock().unwrap_or_else(PoisonError::into_inner).note(now, line);
     }
 
     /// Takes down that a law was broken.
@@ -158,14 +159,6 @@ impl World {
     pub fn list(&self, clinic: usize, list: usize) -> (&dyn Stage, &ListSetting, &Setup) {
         let setting = &self.history.clinics[clinic].lists[list];
         (self.stages[setting.stage].as_ref(), setting, &self.setups[clinic][list])
-    }
-
-    /// Returns every list by its places.
-    pub fn lists(&self) -> impl Iterator<Item = (usize, usize)> + use<> {
-        let counts: Vec<usize> =
-            self.history.clinics.iter().map(|clinic| clinic.lists.len()).collect();
-        let clinics = counts.into_iter().enumerate();
-        clinics.flat_map(|(clinic, lists)| (0..lists).map(move |list| (clinic, list)))
     }
 
     /// Starts another process: its own connections, its own clients.

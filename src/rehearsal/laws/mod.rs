@@ -65,7 +65,6 @@ pub struct Change {
 
 /// Looks at every change at the providers, and judges those that the program made.
 pub struct Lookout {
-    history: Arc<History>,
     turnstile: Arc<Turnstile>,
     books: Arc<Mutex<Books>>,
     lists: Vec<WatchedList>,
@@ -102,7 +101,6 @@ impl Lookout {
             }
         }
         Arc::new(Self {
-            history: history.clone(),
             turnstile: turnstile.clone(),
             books: books.clone(),
             lists,
@@ -149,12 +147,6 @@ impl Lookout {
         if let Some(what) = broken {
             self.breach(Breach { law, what });
         }
-    }
-
-    /// Lists every list.
-    #[must_use]
-    pub fn lists(&self) -> &[WatchedList] {
-        &self.lists
     }
 
     /// Looks at every list; what changed was done by us, or by others.
