@@ -6,10 +6,11 @@ use std::sync::Arc;
 use chrono::TimeDelta;
 
 use crate::commands::{Deployment, webhook};
+use crate::domain::RunId;
 use crate::rehearsal::faults::Kind;
 use crate::rehearsal::history::Admin;
 use crate::rehearsal::world::World;
-use crate::store::Acceptable;
+use crate::store::{Acceptable, ListRow};
 
 impl World {
     /// An admin acts.
@@ -33,7 +34,7 @@ impl World {
         for clinic in deployment.clinics() {
             let (_, lists) = deployment.known_lists(clinic).await?;
             for list in lists {
-                let Some(run) = deployment.store.plan_open(&list.row).await? else { continue };
+                let Some(run) = plan_waiting(deployment, &list.row).await? else { continue };
                 if deployment.store.approve(run, until, "admin").await.is_ok() {
                     approved += 1;
                 }
@@ -80,6 +81,16 @@ impl World {
         self.turnstile.skew(TimeDelta::seconds(seconds.into()));
         format!("our clock is off by {seconds} s")
     }
+}
+
+/// Finds the plan that waits; of a list that was never approved the latest, which may be empty.
+async fn plan_waiting(deployment: &Deployment, list: &ListRow) -> anyhow::Result<Option<RunId>> {
+    let open = deployment.store.plan_open(list).await?;
+    if open.is_some() || list.approved_at.is_some() {
+        return Ok(open);
+    }
+    let runs = deployment.store.runs(list.clinic, 20).await?;
+    Ok(runs.into_iter().find(|run| run.list == Some(list.id)).map(|run| run.id))
 }
 
 async fn refuses(deployment: &Deployment) -> anyhow::Result<String> {

@@ -52,6 +52,9 @@ impl WatchedList {
     }
 }
 
+/// The list, where that is known, and the address of a question.
+type Question = (Option<String>, String);
+
 /// A change at a provider.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Change {
@@ -69,8 +72,8 @@ pub struct Lookout {
     books: Arc<Mutex<Books>>,
     lists: Vec<WatchedList>,
     stages: Vec<Arc<dyn Stage>>,
-    /// How many questions each provider had sent at the last look.
-    asked: Mutex<Vec<usize>>,
+    /// The questions each provider had sent at the last look.
+    asked: Mutex<Vec<BTreeMap<Question, usize>>>,
     /// What had happened to somebody when they were last asked.
     asked_upon: Mutex<BTreeMap<(usize, usize, String), u32>>,
     breaches: Mutex<Vec<Breach>>,
@@ -105,7 +108,7 @@ impl Lookout {
             books: books.clone(),
             lists,
             stages: stages.to_vec(),
-            asked: Mutex::new(vec![0; stages.len()]),
+            asked: Mutex::new(vec![BTreeMap::new(); stages.len()]),
             asked_upon: Mutex::default(),
             breaches: Mutex::default(),
             checked: Mutex::default(),
@@ -168,13 +171,17 @@ impl Lookout {
 
     fn look_at_questions(&self, ours: bool) {
         for (place, stage) in self.stages.iter().enumerate() {
-            let asked = stage.asked();
+            let mut asked: BTreeMap<Question, usize> = BTreeMap::new();
+            for question in stage.asked() {
+                *asked.entry(question).or_default() += 1;
+            }
             let mut known = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
-            let new = asked.get(known[place]..).unwrap_or_default();
-            known[place] = asked.len();
+            let before = std::mem::replace(&mut known[place], asked.clone());
             drop(known);
-            for (where_to, address) in new.iter().filter(|_| ours) {
-                door::judge_question(self, place, where_to.as_deref(), address);
+            for (question, count) in asked.iter().filter(|_| ours) {
+                for _ in before.get(question).copied().unwrap_or_default()..*count {
+                    door::judge_question(self, place, question.0.as_deref(), &question.1);
+                }
             }
         }
     }

@@ -52,7 +52,27 @@ async fn comes_to_rest(world: &Arc<World>) -> anyhow::Result<()> {
     every_delivery_is_kept(world).await?;
     the_clinic_hears_every_no(world).await?;
     queues_are_empty(world, &deployment).await?;
+    tells_runs(world, &deployment).await?;
     deployment.store.close().await;
+    Ok(())
+}
+
+/// Writes every run with all that it planned into the journal, by run and by place in its plan.
+async fn tells_runs(world: &World, deployment: &Deployment) -> anyhow::Result<()> {
+    for clinic in deployment.clinics() {
+        let (id, lists) = deployment.known_lists(clinic).await?;
+        for run in deployment.store.runs(id, 1_000).await?.into_iter().rev() {
+            let of = lists.iter().find(|list| Some(list.row.id) == run.list);
+            let list = of.map_or("", |list| list.row.slug.as_str());
+            let (began, outcome) = (run.began_at, run.outcome.unwrap_or_default());
+            world.note(format!("run of {}/{list} at {began}: {outcome}", clinic.slug));
+            for row in deployment.store.journal(run.id, -1, 1_000).await? {
+                let (ordinal, link, verb) = (row.ordinal, row.link, row.verb);
+                let (reason, state) = (row.reason, row.state);
+                world.note(format!("  {ordinal} {link} {verb} {reason} {state}"));
+            }
+        }
+    }
     Ok(())
 }
 
