@@ -26,3 +26,7 @@ demo *ARGS:
 # Prints the figures of docs/performance.md.
 bench:
     cargo bench
+
+# Rehearses made-up worlds for so many minutes (docs/rehearsal.md).
+soak MINUTES="240" *ARGS:
+    cargo run --release -- rehearse --minutes {{MINUTES}} --keep-going --keep target/rehearsal {{ARGS}}

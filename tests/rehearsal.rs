@@ -8,9 +8,10 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
+use listwarden::domain::PatientStatus;
 use listwarden::rehearsal::faults::Kind;
 use listwarden::rehearsal::ground::Ground;
-use listwarden::rehearsal::history::History;
+use listwarden::rehearsal::history::{Doctored, History, Says};
 use listwarden::rehearsal::{Played, play};
 
 /// What happens in a world of these tests.
@@ -75,6 +76,41 @@ async fn the_same_seed_writes_the_same_journal() {
         }
         ground.clear().await.unwrap();
     }
+}
+
+/// A history in which somebody is left to whom each wrong can be done.
+fn quiet() -> History {
+    let mut history = (1..).map(|seed| History::of(seed, 12)).find(|history| {
+        let patients = &history.clinics[0].patients;
+        let plain = |says: Says| {
+            patients.iter().enumerate().any(|(place, patient)| {
+                patient.says == says
+                    && patient.status == PatientStatus::Active
+                    && patient.age > 20
+                    && patient.member.is_none()
+                    && patient.shares.is_none()
+                    && !patients.iter().any(|other| other.shares == Some(place))
+            })
+        };
+        plain(Says::Yes) && plain(Says::No)
+    });
+    let mut history = history.take().unwrap();
+    history.steps.truncate(4);
+    history
+}
+
+#[tokio::test]
+async fn a_world_that_is_wrong_is_caught() {
+    let ground = sqlite();
+    let sound = play(&quiet(), &ground).await.unwrap();
+    assert_lawful(&quiet(), &sound);
+    for (doctored, law) in Doctored::ALL {
+        let history = History { doctored: Some(*doctored), ..quiet() };
+        let played = play(&history, &ground).await.unwrap();
+        let found = played.breaches.iter().any(|breach| breach.law == *law);
+        assert!(found, "{doctored:?} broke {:?}, not {law}", played.breaches);
+    }
+    ground.clear().await.unwrap();
 }
 
 #[tokio::test]

@@ -170,7 +170,8 @@ impl Sum {
 
 #[expect(clippy::disallowed_methods, reason = "how long it may take is real time")]
 fn rehearse_many(options: &Options) -> anyhow::Result<bool> {
-    let threads = options.threads.or_else(|| std::thread::available_parallelism().ok().map(Into::into));
+    let threads =
+        options.threads.or_else(|| std::thread::available_parallelism().ok().map(Into::into));
     let next = AtomicU64::new(options.from);
     let over = AtomicBool::new(false);
     let sum = Mutex::new(Sum::default());

@@ -68,8 +68,8 @@ pub enum Kind {
     LeaseExpired,
     /// Staff clear everybody's flag at once.
     FlagsInBulk,
-    /// The store is put back to an older backup.
-    StoreRestored,
+    /// The provider refuses one address for good, alone or amid a job.
+    Refused,
 }
 
 impl Kind {
@@ -103,7 +103,7 @@ impl Kind {
         Self::TwoWorkers,
         Self::LeaseExpired,
         Self::FlagsInBulk,
-        Self::StoreRestored,
+        Self::Refused,
     ];
 
     /// Those that come over the air for a while, one act of the program in so many.

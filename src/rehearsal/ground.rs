@@ -146,6 +146,18 @@ impl Plot {
         Ok(usize::try_from(count)?)
     }
 
+    /// Changes the store past the program.
+    pub async fn spoil(&self, sql: &'static str) -> anyhow::Result<()> {
+        if self.server.is_some() {
+            let mut connection = PgConnection::connect(&self.store).await?;
+            sqlx::raw_sql(sql).execute(&mut connection).await?;
+        } else {
+            let mut connection = SqliteConnection::connect(&self.store).await?;
+            sqlx::raw_sql(sql).execute(&mut connection).await?;
+        }
+        Ok(())
+    }
+
     /// Gives databases and files back.
     pub async fn lift(self) -> anyhow::Result<()> {
         for name in &self.databases {

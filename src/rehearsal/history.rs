@@ -8,6 +8,7 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use serde::{Deserialize, Serialize};
 
+pub use super::doctored::Doctored;
 use super::faults::Kind;
 use super::stages::{Deed, Standing};
 use crate::domain::{Channel, PatientStatus};
@@ -21,6 +22,9 @@ pub struct History {
     pub clinics: Vec<ClinicSetting>,
     /// What happens, in order.
     pub steps: Vec<Step>,
+    /// What is wrong on purpose, to see that it is noticed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub doctored: Option<Doctored>,
 }
 
 /// One clinic.
@@ -258,14 +262,14 @@ impl History {
         let clinics = [1, 1, 2, 2, 3][chance.random_range(0..5)];
         let clinics: Vec<_> = (0..clinics).map(|_| life::clinic(&mut chance)).collect();
         let steps = life::steps(&mut chance, &clinics, steps);
-        Self { seed, clinics, steps }
+        Self { seed, clinics, steps, doctored: None }
     }
 
     /// The same world with only some of its steps.
     #[must_use]
     pub fn only(&self, keep: impl Fn(&Step) -> bool) -> Self {
         let steps = self.steps.iter().filter(|step| keep(step)).cloned().collect();
-        Self { seed: self.seed, clinics: self.clinics.clone(), steps }
+        Self { steps, ..self.clone() }
     }
 }
 

@@ -7,6 +7,7 @@
 
 mod actors;
 mod books;
+mod doctored;
 pub mod faults;
 pub mod ground;
 pub mod history;

@@ -124,7 +124,8 @@ impl Post {
 
     /// Somebody else sends the same with a word changed; nobody may believe it.
     async fn forge(&self, attempt: &Attempt) {
-        let signed = attempt.headers.iter().any(|(name, _)| name.to_lowercase().contains("signature"));
+        let signed =
+            attempt.headers.iter().any(|(name, _)| name.to_lowercase().contains("signature"));
         if !signed {
             return;
         }

@@ -35,6 +35,9 @@ pub const BEGIN: &str = "2026-03-02T09:00:00Z";
 /// How providers reach the serving process.
 pub const PUBLIC: &str = "http://hooks.test";
 
+/// How long jobs take where they are used: long enough to be killed meanwhile.
+const JOB_MS: u64 = 20_000;
+
 /// A world.
 pub struct World {
     /// What it was made from.
@@ -89,6 +92,9 @@ impl World {
         let weather = Weather::new(&turnstile);
         let theirs: SharedClock = WorldClock::theirs(&turnstile);
         let stages = stages::all(&theirs);
+        if history.clinics.iter().any(|clinic| clinic.job_from < 200) {
+            stages.iter().for_each(|stage| stage.jobs_take(JOB_MS));
+        }
         let plot = ground.lay(history.clinics.len()).await?;
         let setups: Vec<Vec<Setup>> = (history.clinics.iter().enumerate())
             .map(|(place, clinic)| open_accounts(&stages, place, clinic))
@@ -144,9 +150,7 @@ impl World {
     /// Writes a line into the journal.
     pub fn note(&self, line: impl Into<String>) {
         let now = self.now();
-        let line: String = line.into();
-        if std::env::var_os("LW_TRACE").is_some() { eprintln!("{line}"); }
-        self.journal.lock().unwrap_or_else(PoisonError::into_inner).note(now, line);
+        self.journal.lock().unwrap_or_else(PoisonError::into_inner).note(now, line.into());
     }
 
     /// Takes down that a law was broken.
@@ -252,12 +256,16 @@ impl World {
         self.plot.rows_of(table).await
     }
 
+    /// Changes the store past the program.
+    pub async fn spoil(&self, sql: &'static str) -> anyhow::Result<()> {
+        self.plot.spoil(sql).await
+    }
+
     /// Gives everything back.
     pub async fn ends(self) -> anyhow::Result<()> {
         self.serves(None, None);
-        let workers = std::mem::take(
-            &mut *self.workers.lock().unwrap_or_else(PoisonError::into_inner),
-        );
+        let workers =
+            std::mem::take(&mut *self.workers.lock().unwrap_or_else(PoisonError::into_inner));
         for deployment in workers.into_iter().filter_map(|worker| worker.deployment) {
             deployment.store.close().await;
         }

@@ -1,6 +1,8 @@
 //! People at the providers, and the staff who work there.
 
-use crate::rehearsal::books::Act;
+use crate::domain::Channel;
+use crate::rehearsal::books::{Act, Line};
+use crate::rehearsal::faults::Kind;
 use crate::rehearsal::stages::{Deed, Standing};
 use crate::rehearsal::world::World;
 
@@ -34,8 +36,8 @@ impl World {
     ) -> String {
         let channel = self.list(clinic, list).0.channel();
         let address = match channel {
-            crate::domain::Channel::Email => format!("stranger{clinic}x{number}@elsewhere.test"),
-            crate::domain::Channel::Sms => format!("+4479112{:05}", clinic * 1000 + number),
+            Channel::Email => format!("stranger{clinic}x{number}@elsewhere.test"),
+            Channel::Sms => format!("+4479112{:05}", clinic * 1000 + number),
         };
         self.books().personal.insert(address.clone());
         let done = self.does_at(clinic, list, &address, None, deed);
@@ -92,6 +94,9 @@ impl World {
             return false;
         }
         self.lookout.look(false);
+        if deed == Deed::IsRefused {
+            self.weather.count(Kind::Refused);
+        }
         let Some(act) = act(deed, channel, standing) else { return true };
         let mut line = self.line(clinic, channel, act, self.now());
         line.address = Some(address.to_owned());
@@ -105,21 +110,21 @@ impl World {
         let holders: Vec<usize> =
             books.holders(clinic, channel, address).map(|(holder, _)| holder).collect();
         for holder in holders.into_iter().chain(patient) {
-            books.write(crate::rehearsal::books::Line { patient: Some(holder), ..line.clone() });
+            books.write(Line { patient: Some(holder), ..line.clone() });
         }
         true
     }
 }
 
-fn act(deed: Deed, channel: crate::domain::Channel, standing: Option<Standing>) -> Option<Act> {
-    let by_text = channel == crate::domain::Channel::Sms;
+fn act(deed: Deed, channel: Channel, standing: Option<Standing>) -> Option<Act> {
+    let by_text = channel == Channel::Sms;
     match deed {
         Deed::Agrees => Some(Act::Agreed),
         Deed::Refuses | Deed::RefusesInOwnWords => Some(Act::OptedOut),
         // What staff do cannot be told from what the person does, where it reads the same.
         Deed::IsOptedOut => Some(Act::OptedOut),
         Deed::Complains => Some(Act::Complained),
-        Deed::Bounces => Some(Act::Bounced),
+        Deed::Bounces | Deed::IsRefused => Some(Act::Bounced),
         // By text it is a call for help.
         Deed::SignsUp => (!by_text).then_some(Act::SignedUp),
         Deed::Starts => None,

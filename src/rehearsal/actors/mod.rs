@@ -45,7 +45,9 @@ impl World {
             What::Delivers => self.delivers().await,
             What::Restarts => self.restarts().await,
             What::Admin(admin) => self.admin(admin).await,
-            What::Weather { kind, minutes, one_in } => Ok(self.weather_comes(kind, minutes, one_in)),
+            What::Weather { kind, minutes, one_in } => {
+                Ok(self.weather_comes(kind, minutes, one_in))
+            }
             What::ClockJumps { seconds } => Ok(self.clock_jumps(seconds)),
         };
         let said = said.unwrap_or_else(|error| {

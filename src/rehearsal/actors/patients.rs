@@ -73,7 +73,7 @@ impl World {
     }
 
     /// Starts a line of the books.
-    pub(super) fn line(&self, clinic: usize, channel: Channel, act: Act, at: DateTime<Utc>) -> Line {
+    pub fn line(&self, clinic: usize, channel: Channel, act: Act, at: DateTime<Utc>) -> Line {
         Line {
             clinic,
             channel,
@@ -285,9 +285,8 @@ impl World {
         self.weather.count(Kind::FlagsInBulk);
         let known: Vec<usize> = {
             let books = self.books();
-            let of_clinic = books.records.iter().filter(|((of, _), record)| {
-                *of == clinic && record.is_some()
-            });
+            let of_clinic =
+                books.records.iter().filter(|((of, _), record)| *of == clinic && record.is_some());
             of_clinic.map(|((_, patient), _)| *patient).collect()
         };
         let count = known.len();

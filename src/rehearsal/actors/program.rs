@@ -7,10 +7,10 @@ use tokio::sync::{Notify, watch};
 
 use crate::commands::Deployment;
 use crate::http;
+use crate::reconcile::{ClinicOutcome, ListState, Scope, SourceState};
 use crate::rehearsal::books::Run;
 use crate::rehearsal::faults::Kind;
 use crate::rehearsal::world::{PUBLIC, Server, World};
-use crate::reconcile::{ClinicOutcome, ListState, Scope, SourceState};
 
 /// What one run over all clinics came to.
 #[derive(Debug, Default)]
@@ -114,13 +114,7 @@ impl World {
     }
 
     /// What was read whole is known to the program from then on.
-    fn takes_down(
-        &self,
-        number: usize,
-        place: usize,
-        outcome: Option<&ClinicOutcome>,
-        full: bool,
-    ) {
+    fn takes_down(&self, number: usize, place: usize, outcome: Option<&ClinicOutcome>, full: bool) {
         let Some(outcome) = outcome else { return };
         for problem in outcome.lists.iter().filter_map(|list| list.problem.as_ref()) {
             self.note(format!("c{place}: {problem}"));

@@ -42,7 +42,8 @@ fn list(chance: &mut StdRng, slug: &str, stage: usize, tag: Option<String>) -> L
         unknown: pick(chance, &["report", "keep", "archive"]).to_owned(),
         unproven: pick(chance, &["archive_and_invite", "archive_and_invite", "hold"]).to_owned(),
         soft: pick(chance, &["refuse", "refuse", "pending", "direct"]).to_owned(),
-        on_drop: pick(chance, &["archive", "archive", "archive", "unsubscribe", "erase"]).to_owned(),
+        on_drop: pick(chance, &["archive", "archive", "archive", "unsubscribe", "erase"])
+            .to_owned(),
         on_return: pick(chance, &["invite", "restore"]).to_owned(),
         expires_days: pick(chance, &[2, 3, 30]),
         tag,
@@ -166,13 +167,11 @@ fn step(chance: &mut StdRng, clinics: &[ClinicSetting]) -> What {
             let shares = chance.random_bool(0.3).then(|| chance.random_range(0..of.patients.len()));
             What::Enters { clinic, says: says(chance), shares, age: age(chance) }
         }
-        55..73 => {
-            What::Runs {
-                worker: chance.random_range(0..2),
-                full: chance.random_bool(0.3),
-                dies_at: dies(chance),
-            }
-        }
+        55..73 => What::Runs {
+            worker: chance.random_range(0..2),
+            full: chance.random_bool(0.3),
+            dies_at: dies(chance),
+        },
         73..82 => What::Delivers,
         82..86 => What::Admin(pick(
             chance,
@@ -185,15 +184,20 @@ fn step(chance: &mut StdRng, clinics: &[ClinicSetting]) -> What {
                 Admin::Rotates,
             ],
         )),
-        86..96 => What::Weather {
-            kind: pick(chance, Kind::WEATHER),
-            minutes: chance.random_range(1..180),
-            one_in: chance.random_range(1..8),
-        },
+        86..96 => weather(chance),
         96 => What::ClockJumps { seconds: chance.random_range(-400..400) },
         97 => What::FlagsInBulk { clinic },
         _ => What::Restarts,
     }
+}
+
+/// Webhooks come seldom, so what befalls them stays longer.
+fn weather(chance: &mut StdRng) -> What {
+    let kind = pick(chance, Kind::WEATHER);
+    let seldom =
+        matches!(kind, Kind::HookLost | Kind::HookTwice | Kind::HooksReversed | Kind::HookForged);
+    let minutes = chance.random_range(1..180) * if seldom { 20 } else { 1 };
+    What::Weather { kind, minutes, one_in: chance.random_range(1..if seldom { 3 } else { 8 }) }
 }
 
 fn deed(chance: &mut StdRng) -> Deed {
@@ -220,6 +224,7 @@ fn deed(chance: &mut StdRng) -> Deed {
             Deed::IsRemoved,
             Deed::IsErased,
             Deed::IsOptedOut,
+            Deed::IsRefused,
         ],
     )
 }

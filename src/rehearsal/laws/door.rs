@@ -60,7 +60,9 @@ fn known_no<'a>(
         lines().any(|line| {
             let of_address = line.address.as_deref() == Some(address);
             let is_yes = matches!(line.act, Act::Yes | Act::SignedUp | Act::Customer | Act::Flag);
-            is_yes && line.claimed.max(line.at) > no.at && (of_address || holds(books, list, line, address))
+            is_yes
+                && line.claimed.max(line.at) > no.at
+                && (of_address || holds(books, list, line, address))
         })
     };
     lines()
@@ -73,12 +75,7 @@ fn holds(books: &Books, list: &WatchedList, line: &Line, address: &str) -> bool 
     line.patient.is_some_and(|patient| holders.any(|(holder, _)| holder == patient))
 }
 
-fn known_dropped(
-    books: &Books,
-    list: &WatchedList,
-    address: &str,
-    began: DateTime<Utc>,
-) -> bool {
+fn known_dropped(books: &Books, list: &WatchedList, address: &str, began: DateTime<Utc>) -> bool {
     let channel = list.channel();
     if !books.dropped(list.clinic, channel, address) {
         return false;
@@ -113,9 +110,9 @@ pub fn judge_question(look: &Lookout, stage: usize, where_to: Option<&str>, addr
     let key = (clinic, list.asks_as, address.to_owned());
     let ever = books.ever.get(&(clinic, channel, address.to_owned())).cloned().unwrap_or_default();
     let turns: u32 = ever.iter().filter_map(|patient| books.turns.get(&(clinic, *patient))).sum();
-    let acts = books.of(clinic, channel).filter(|line| {
-        line.address.as_deref() == Some(address) && line.act != Act::Agreed
-    });
+    let acts = books
+        .of(clinic, channel)
+        .filter(|line| line.address.as_deref() == Some(address) && line.act != Act::Agreed);
     let upon = turns + u32::try_from(acts.count()).unwrap_or(u32::MAX);
     *books.asked.entry(key.clone()).or_default() += 1;
     drop(books);
@@ -125,9 +122,8 @@ pub fn judge_question(look: &Lookout, stage: usize, where_to: Option<&str>, addr
     drop(known);
     look.check(
         "L3 one invitation a yes",
-        repeated.then(|| {
-            format!("asked again on c{clinic}/{} with nothing new", list.setting.slug)
-        }),
+        repeated
+            .then(|| format!("asked again on c{clinic}/{} with nothing new", list.setting.slug)),
     );
 }
 
@@ -149,9 +145,10 @@ pub fn acknowledged(look: &Lookout, attempt: &Attempt) {
         return;
     }
     for line in &mut books.lines {
-        let theirs = line.address.as_ref().is_some_and(|address| {
-            body.contains(address.trim_start_matches('+'))
-        });
+        let theirs = line
+            .address
+            .as_ref()
+            .is_some_and(|address| body.contains(address.trim_start_matches('+')));
         if theirs && matches!(line.act, Act::OptedOut | Act::Complained) && line.told_at.is_none() {
             line.told_at = Some(now);
         }

@@ -192,10 +192,7 @@ impl Lookout {
     }
 }
 
-fn changes(
-    before: &BTreeMap<String, Standing>,
-    now: &BTreeMap<String, Standing>,
-) -> Vec<Change> {
+fn changes(before: &BTreeMap<String, Standing>, now: &BTreeMap<String, Standing>) -> Vec<Change> {
     let changed = now.iter().filter(|(address, standing)| before.get(*address) != Some(standing));
     let mut changes: Vec<Change> = changed
         .map(|(address, standing)| Change {

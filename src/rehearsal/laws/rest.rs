@@ -5,6 +5,8 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use chrono::Timelike;
+
 use crate::commands::Deployment;
 use crate::domain::{Channel, Class, PatientStatus};
 use crate::rehearsal::actors::{Ran, accepts, id};
@@ -13,8 +15,10 @@ use crate::rehearsal::world::World;
 
 /// Runs in which the world must be in step, once nothing goes wrong any more.
 const RUNS: usize = 8;
-/// Time between them: in some time of the day texts may be sent.
-const BETWEEN: Duration = Duration::from_hours(3);
+/// Time between them.
+const BETWEEN: Duration = Duration::from_hours(1);
+/// The hour of the day at which they begin: texts may be sent from then on.
+const MORNING: u32 = 10;
 
 /// Lets the world come to rest, and judges how it stands then.
 pub async fn judge(world: &Arc<World>) {
@@ -24,10 +28,14 @@ pub async fn judge(world: &Arc<World>) {
 }
 
 async fn comes_to_rest(world: &Arc<World>) -> anyhow::Result<()> {
+    world.is_doctored_in_life();
     world.turnstile.skew(chrono::TimeDelta::zero());
     let deployment = world.process().await?;
     let clock = deployment.reconciler().clock.clone();
     let mut ran = Ran::default();
+    while world.now().hour() != MORNING {
+        clock.sleep(Duration::from_mins(15)).await;
+    }
     for _ in 0..RUNS {
         clock.sleep(BETWEEN).await;
         world.delivers().await?;
@@ -47,6 +55,7 @@ async fn comes_to_rest(world: &Arc<World>) -> anyhow::Result<()> {
     if in_step {
         a_further_run_changes_nothing(world, &deployment).await;
     }
+    world.is_doctored_at_rest().await?;
     the_ledger_holds(world, &deployment).await?;
     reports_add_up(world, &deployment, in_step).await?;
     every_delivery_is_kept(world).await?;

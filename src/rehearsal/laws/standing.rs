@@ -146,7 +146,8 @@ fn nobody_wanted_is_forgotten(look: &Lookout, books: &Books, list: &WatchedList)
             continue;
         }
         let agreed = books.of(clinic, channel).filter(|line| {
-            line.act == Act::Agreed && line.list == Some(list.list)
+            line.act == Act::Agreed
+                && line.list == Some(list.list)
                 && line.address.as_deref() == Some(address)
         });
         let asked = books.asked.get(&(clinic, list.asks_as, address.to_owned()));
@@ -169,16 +170,13 @@ fn nobody_wanted_is_forgotten(look: &Lookout, books: &Books, list: &WatchedList)
 /// Tells whether nothing ever happened at the address but a yes to the clinic, and agreeing to it.
 fn unclouded(books: &Books, list: &WatchedList, patient: usize, address: &str) -> bool {
     let (clinic, channel) = (list.clinic, list.channel());
-    let alone = books
-        .ever
-        .get(&(clinic, channel, address.to_owned()))
-        .is_some_and(|ever| ever.len() == 1);
-    let mut lines = books.of(clinic, channel).filter(|line| {
-        line.address.as_deref() == Some(address) || line.patient == Some(patient)
-    });
-    let said_yes = books.of(clinic, channel).any(|line| {
-        line.act == Act::Yes && line.patient == Some(patient)
-    });
+    let alone =
+        books.ever.get(&(clinic, channel, address.to_owned())).is_some_and(|ever| ever.len() == 1);
+    let mut lines = books
+        .of(clinic, channel)
+        .filter(|line| line.address.as_deref() == Some(address) || line.patient == Some(patient));
+    let said_yes =
+        books.of(clinic, channel).any(|line| line.act == Act::Yes && line.patient == Some(patient));
     alone
         && said_yes
         && books.turns.get(&(clinic, patient)).copied().unwrap_or_default() <= 1

@@ -63,7 +63,8 @@ fn holder_barred(
     if list.tag.as_ref().is_some_and(|tag| !record.tags.contains(tag)) {
         return Some("the list is not for the patient");
     }
-    let binds = |line: &&Line| line.address.as_deref() == Some(address) || line.patient == Some(patient);
+    let binds =
+        |line: &&Line| line.address.as_deref() == Some(address) || line.patient == Some(patient);
     let noes: Vec<&Line> =
         books.of(clinic, channel).filter(|line| line.act.is_no()).filter(binds).collect();
     if noes.iter().any(|no| no.act == Act::Objects && no.patient == Some(patient)) {

@@ -45,10 +45,7 @@ impl Stage for Bird {
         audiences.insert(audience.clone(), (workspace, sender(place)));
         Setup {
             provider: "bird",
-            settings: format!(
-                "sender = \"{}\"\nbase_url = \"http://bird.test\"",
-                sender(place)
-            ),
+            settings: format!("sender = \"{}\"\nbase_url = \"http://bird.test\"", sender(place)),
             audience,
             secrets: vec![("sms".to_owned(), key)],
         }

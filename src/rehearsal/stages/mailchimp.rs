@@ -93,6 +93,7 @@ impl Stage for Mailchimp {
             Deed::IsOptedOut => {
                 there == Some(Status::Subscribed) && staff.unsubscribe(address).is_ok()
             }
+            Deed::IsRefused => self.simulator.overexpose(audience, address).is_ok(),
             Deed::RefusesInOwnWords | Deed::Starts => false,
         }
     }
@@ -136,6 +137,10 @@ impl Stage for Mailchimp {
     fn asked(&self) -> Vec<(Option<String>, String)> {
         let mails = self.simulator.outbox().into_iter();
         mails.map(|mail| (Some(mail.list_id), mail.email)).collect()
+    }
+
+    fn jobs_take(&self, millis: u64) {
+        self.simulator.configure(|settings| settings.batch_ms = millis);
     }
 
     fn writes(&self) -> usize {

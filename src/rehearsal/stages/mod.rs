@@ -72,6 +72,8 @@ pub enum Deed {
     IsErased,
     /// Staff opt them out.
     IsOptedOut,
+    /// The provider refuses them from now on.
+    IsRefused,
 }
 
 /// What an account's section of the configuration says.
@@ -128,6 +130,9 @@ pub trait Stage: Send + Sync {
 
     /// Counts the requests that may have changed something.
     fn writes(&self) -> usize;
+
+    /// Has jobs take that long, where there are any.
+    fn jobs_take(&self, _millis: u64) {}
 
     /// Enters the URL of a webhook by hand, where staff must.
     async fn is_told_where(&self, _place: usize, _url: &str) {}

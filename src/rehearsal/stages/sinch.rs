@@ -94,12 +94,8 @@ impl Stage for Sinch {
             Deed::RefusesInOwnWords => says("please stop texting me"),
             Deed::Starts => says("START"),
             Deed::SignsUp => says("HELP"),
-            Deed::IsAdded => {
-                !there && self.simulator.add_members(audience, [address]).is_ok()
-            }
-            Deed::IsRemoved => {
-                there && self.simulator.remove_members(audience, [address]).is_ok()
-            }
+            Deed::IsAdded => !there && self.simulator.add_members(audience, [address]).is_ok(),
+            Deed::IsRemoved => there && self.simulator.remove_members(audience, [address]).is_ok(),
             _ => false,
         }
     }
