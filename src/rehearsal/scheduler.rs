@@ -130,7 +130,7 @@ impl<'a> Scheduler<'a> {
                     if actor.work.as_mut().poll(&mut Context::from_waker(&waker)).is_ready() {
                         return Poll::Ready(true);
                     }
-                } else if self.turnstile.rests(actor.id) {
+                } else if self.turnstile.rests(actor.id, context.waker()) {
                     return Poll::Ready(false);
                 } else {
                     return Poll::Pending;

@@ -33,6 +33,8 @@ struct State {
     issued: u64,
     /// Statements and transactions under way.
     busy: usize,
+    /// Who looks whether the actor rests; woken when something else of its process begins to wait.
+    watcher: Option<Waker>,
     turn: ActorId,
     ids: StdRng,
     order: StdRng,
@@ -58,6 +60,7 @@ impl Turnstile {
             tickets: BTreeMap::new(),
             issued: 0,
             busy: 0,
+            watcher: None,
             turn: 0,
             ids: StdRng::seed_from_u64(seed ^ 0x1d5),
             order: StdRng::seed_from_u64(seed ^ 0x0bde4),
@@ -109,7 +112,9 @@ impl Turnstile {
         let due = state.now + TimeDelta::from_std(wait).unwrap_or(TimeDelta::days(3650));
         let ticket = Ticket { actor, due, holds, open: false, waker: None };
         state.tickets.insert(number, ticket);
+        let watcher = state.watcher.take();
         drop(state);
+        watcher.iter().for_each(Waker::wake_by_ref);
         Park { turnstile: self.clone(), number }
     }
 
@@ -120,10 +125,14 @@ impl Turnstile {
         Busy(self.clone())
     }
 
-    /// Tells whether `actor` can do nothing before a ticket of its own opens.
-    pub(super) fn rests(&self, actor: ActorId) -> bool {
-        let state = self.lock();
-        state.busy == 0 && state.tickets.values().any(|t| t.actor == actor && t.holds && !t.open)
+    /// Tells whether `actor` can do nothing before a ticket of its own opens; else wakes `watcher`
+    /// when there is a new one.
+    pub(super) fn rests(&self, actor: ActorId, watcher: &Waker) -> bool {
+        let mut state = self.lock();
+        let mut tickets = state.tickets.values();
+        let rests = state.busy == 0 && tickets.any(|t| t.actor == actor && t.holds && !t.open);
+        state.watcher = (!rests).then(|| watcher.clone());
+        rests
     }
 
     /// Returns whose turn it is.

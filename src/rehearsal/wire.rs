@@ -2,7 +2,6 @@
 //! their webhooks, the barrier before the store, and the way to a clinic's records. Here faults
 //! strike, and here every change is looked at.
 
-use std::any::Any;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -159,37 +158,22 @@ impl WebhookSender for Post {
     }
 }
 
-/// Stands before the store: one statement at a time, some of them refused, now and then another
-/// actor's turn first.
+/// Stands before the store: each statement is a turn of its own, and some are refused.
+///
+/// It begins when nobody else of its actor can go on, so that how fast the database is decides
+/// nothing.
 #[derive(Debug)]
 pub struct Gate {
-    turnstile: Arc<Turnstile>,
-    weather: Arc<Weather>,
-    line: Arc<tokio::sync::Mutex<()>>,
+    /// Time and turns.
+    pub turnstile: Arc<Turnstile>,
+    /// What is in the air.
+    pub weather: Arc<Weather>,
 }
-
-impl Gate {
-    /// Opens it.
-    #[must_use]
-    pub fn new(turnstile: &Arc<Turnstile>, weather: &Arc<Weather>) -> Self {
-        let (turnstile, weather) = (turnstile.clone(), weather.clone());
-        Self { turnstile, weather, line: Arc::default() }
-    }
-}
-
-/// One statement in so many lets others have their turn first.
-const SWITCHES: u32 = 6;
 
 #[async_trait]
 impl Barrier for Gate {
     async fn enter(&self) -> Pass {
-        if self.turnstile.draw(SWITCHES) == 0 {
-            self.turnstile.park(Duration::ZERO).await;
-        }
-        let place = self.line.clone().lock_owned().await;
-        let pass: (Busy, _) = (self.turnstile.busy(), place);
-        let pass: Box<dyn Any + Send> = Box::new(pass);
-        pass
+        Box::new(database(&self.turnstile).await)
     }
 
     fn allow(&self, writes: bool) -> Result<(), sqlx::Error> {
@@ -206,6 +190,12 @@ impl Barrier for Gate {
             Some(_) => Err(sqlx::Error::Protocol("refused".to_owned())),
         }
     }
+}
+
+/// Waits for the turn in which a database may be asked.
+async fn database(turnstile: &Arc<Turnstile>) -> Busy {
+    turnstile.park(Duration::ZERO).await;
+    turnstile.busy()
 }
 
 /// A clinic's records as the program reads them.
@@ -240,7 +230,7 @@ impl PatientSource for Records {
     ) -> Result<PatientPage, SourceError> {
         self.is_there()?;
         let short = self.weather.strikes(&[Kind::SourceShort, Kind::SourceEmpty]);
-        let _busy = self.turnstile.busy();
+        let _busy = database(&self.turnstile).await;
         let mut page = self.inner.page(since, after).await?;
         match short {
             Some(Kind::SourceEmpty) => page = PatientPage::default(),
@@ -255,13 +245,13 @@ impl PatientSource for Records {
         if self.weather.draw(&[Kind::SourceEmpty]).is_some() {
             return Ok(0);
         }
-        let _busy = self.turnstile.busy();
+        let _busy = database(&self.turnstile).await;
         self.inner.count().await
     }
 
     async fn write_back(&self, notes: &[Note]) -> Result<(), SourceError> {
         self.is_there()?;
-        let _busy = self.turnstile.busy();
+        let _busy = database(&self.turnstile).await;
         self.inner.write_back(notes).await
     }
 

@@ -115,7 +115,7 @@ impl World {
         };
         let clinics = open_clinics(&plot, &theirs)?;
         let world = Self {
-            gate: Arc::new(Gate::new(&turnstile, &weather)),
+            gate: Arc::new(Gate { turnstile: turnstile.clone(), weather: weather.clone() }),
             history,
             turnstile,
             weather,

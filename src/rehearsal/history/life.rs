@@ -141,7 +141,7 @@ pub(super) fn steps(chance: &mut StdRng, clinics: &[ClinicSetting], count: usize
 }
 
 fn dies(chance: &mut StdRng) -> Option<u32> {
-    chance.random_bool(0.2).then(|| chance.random_range(1..80))
+    chance.random_bool(0.2).then(|| chance.random_range(1..400))
 }
 
 fn step(chance: &mut StdRng, clinics: &[ClinicSetting]) -> What {
