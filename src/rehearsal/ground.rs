@@ -117,9 +117,16 @@ impl Ground {
         opened.migrate().await?;
         opened.close().await;
         let options = SqlOptions { page_size: 1000, country: None };
-        let reference = Reference::open(&SecretString::from(clinic), options, clock)?;
+        let reference = Reference::open(&SecretString::from(clinic.as_str()), options, clock)?;
         reference.migrate().await?;
         reference.close().await;
+        if self.server.is_none() {
+            // Closing is done by other threads, at their own time; what is copied must be whole.
+            for url in [&store, &clinic] {
+                let mut connection = SqliteConnection::connect(url).await?;
+                sqlx::raw_sql("PRAGMA wal_checkpoint(TRUNCATE)").execute(&mut connection).await?;
+            }
+        }
         Ok(())
     }
 
