@@ -1,7 +1,7 @@
 //! Whole worlds made up from seeds, under faults, with the law checked at every step
 //! (docs/rehearsal.md).
 
-#![expect(clippy::unwrap_used, reason = "a test ends where it fails")]
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test ends where it fails")]
 #![cfg(feature = "simulator")]
 
 use std::collections::BTreeMap;
@@ -17,6 +17,7 @@ use listwarden::rehearsal::{Played, play};
 /// What happens in a world of these tests.
 const STEPS: usize = 70;
 
+/// SQLite in memory.
 fn sqlite() -> Ground {
     Ground::new(None).unwrap()
 }
@@ -80,7 +81,7 @@ async fn the_same_seed_writes_the_same_journal() {
 
 /// A history in which somebody is left to whom each wrong can be done.
 fn quiet() -> History {
-    let mut history = (1..).map(|seed| History::of(seed, 12)).find(|history| {
+    let mut history = (1..1_000).map(|seed| History::of(seed, 12)).find(|history| {
         let patients = &history.clinics[0].patients;
         let plain = |says: Says| {
             patients.iter().enumerate().any(|(place, patient)| {

@@ -209,9 +209,9 @@ fn rehearse_many(options: &Options) -> anyhow::Result<bool> {
     });
     done.into_iter().collect::<anyhow::Result<()>>()?;
     let sum = sum.into_inner().unwrap_or_else(PoisonError::into_inner);
-    let minutes = begun.elapsed().as_secs_f64() / 60.0;
     println!("{}", sum.told());
-    println!("{:.0} worlds a minute", sum.worlds as f64 / minutes);
+    let millis = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+    println!("{} worlds a minute", sum.worlds * 60_000 / millis.max(1));
     if !sum.failed.is_empty() {
         println!("failed: {:?}", sum.failed);
     }
@@ -241,18 +241,18 @@ async fn fails(
 fn told(options: &Options, history: &History, breaches: &[Breach]) -> String {
     let mut text = format!("seed {} breaks the law:\n", history.seed);
     for breach in breaches {
-        text += &format!("  {breach}\n");
+        text.extend([format!("  {breach}\n")]);
     }
     text += "the shortest history found that breaks the first of them:\n";
     for step in &history.steps {
-        text += &format!("  {step}\n");
+        text.extend([format!("  {step}\n")]);
     }
     let only: Vec<String> = history.steps.iter().map(|step| step.number.to_string()).collect();
-    text += &format!(
+    text.extend([format!(
         "see it again: listwarden rehearse --seed {} --steps {} --only {}",
         history.seed,
         options.steps,
         only.join(",")
-    );
+    )]);
     text
 }

@@ -71,6 +71,15 @@ pub struct Line {
     pub told_at: Option<DateTime<Utc>>,
 }
 
+impl Line {
+    /// Starts a line about nobody yet.
+    #[must_use]
+    pub const fn new(clinic: usize, channel: Channel, act: Act, at: DateTime<Utc>) -> Self {
+        let (address, patient, list, told_at) = (None, None, None, None);
+        Self { clinic, channel, address, patient, act, list, at, claimed: at, told_at }
+    }
+}
+
 /// A run as seen from outside.
 #[derive(Debug, Clone)]
 pub struct Run {

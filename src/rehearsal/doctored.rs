@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::books::{Act, Books};
+use super::books::{Act, Books, Line};
 use super::stages::Standing;
 use super::world::{World, a_while_ago};
 use crate::domain::{Channel, PatientStatus};
@@ -54,7 +54,7 @@ impl World {
     pub fn is_doctored_in_life(&self) {
         let (stage, _, setup) = self.list(0, 0);
         let address = "doctored@post.test";
-        let mut line = self.line(0, Channel::Email, Act::OptedOut, a_while_ago(self.now()));
+        let mut line = Line::new(0, Channel::Email, Act::OptedOut, a_while_ago(self.now()));
         line.address = Some(address.to_owned());
         line.list = Some(0);
         line.told_at = Some(line.at);
@@ -123,7 +123,7 @@ impl World {
                 let mut books = self.books();
                 let holder = books.holders(0, Channel::Email, &address).next();
                 let patient = holder.map(|(patient, _)| patient);
-                let mut line = self.line(0, Channel::Email, Act::OptedOut, self.now());
+                let mut line = Line::new(0, Channel::Email, Act::OptedOut, self.now());
                 line.patient = patient;
                 line.address = Some(address);
                 line.list = Some(0);

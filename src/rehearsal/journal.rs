@@ -8,7 +8,7 @@ pub struct Journal(Vec<String>);
 
 impl Journal {
     /// Writes a line.
-    pub fn note(&mut self, at: DateTime<Utc>, line: String) {
+    pub fn note(&mut self, at: DateTime<Utc>, line: &str) {
         let at = at.format("%d %H:%M:%S%.3f");
         self.0.push(format!("{at}  {line}"));
     }

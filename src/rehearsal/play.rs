@@ -68,7 +68,7 @@ pub async fn play(history: &History, ground: &Ground) -> anyhow::Result<Played> 
     Ok(played)
 }
 
-async fn live<'a>(world: &Arc<World>, scheduler: &mut Scheduler<'a>) -> Result<(), Restless> {
+async fn live(world: &Arc<World>, scheduler: &mut Scheduler<'_>) -> Result<(), Restless> {
     let begin = world.now();
     let settled = world.clone();
     let begun = async move {

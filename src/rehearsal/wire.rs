@@ -211,13 +211,11 @@ pub struct Records {
 
 impl Records {
     fn is_there(&self) -> Result<(), SourceError> {
-        match self.weather.strikes(&[Kind::SourceAway]) {
-            None => Ok(()),
-            Some(_) => {
-                let cause = Cause { text: "gone away".to_owned(), transient: true };
-                Err(SourceError::Query { doing: "asking the clinic", cause })
-            }
+        if self.weather.strikes(&[Kind::SourceAway]).is_none() {
+            return Ok(());
         }
+        let cause = Cause { text: "gone away".to_owned(), transient: true };
+        Err(SourceError::Query { doing: "asking the clinic", cause })
     }
 }
 

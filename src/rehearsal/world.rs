@@ -93,7 +93,9 @@ impl World {
         let theirs: SharedClock = WorldClock::theirs(&turnstile);
         let stages = stages::all(&theirs);
         if history.clinics.iter().any(|clinic| clinic.job_from < 200) {
-            stages.iter().for_each(|stage| stage.jobs_take(JOB_MS));
+            for stage in &stages {
+                stage.jobs_take(JOB_MS);
+            }
         }
         let plot = ground.lay(history.clinics.len()).await?;
         let setups: Vec<Vec<Setup>> = (history.clinics.iter().enumerate())
@@ -150,7 +152,7 @@ impl World {
     /// Writes a line into the journal.
     pub fn note(&self, line: impl Into<String>) {
         let now = self.now();
-        self.journal.lock().unwrap_or_else(PoisonError::into_inner).note(now, line.into());
+        self.journal.lock().unwrap_or_else(PoisonError::into_inner).note(now, &line.into());
     }
 
     /// Takes down that a law was broken.
@@ -335,12 +337,12 @@ fn clinic_file(place: usize, clinic: &ClinicSetting, setups: &[Setup]) -> String
         } else {
             format!("single_call_limit = {}\n", clinic.job_from)
         };
-        text += &format!(
+        text.extend([format!(
             "[accounts.{name}]\nprovider = \"{name}\"\napi_key = \"{key}\"\nin_flight = {}\n{more}{}\n",
             clinic.in_flight,
             setup.settings,
             name = setup.provider
-        );
+        )]);
     }
     for (list, setup) in clinic.lists.iter().zip(setups) {
         text += &list_section(list, setup, clinic.no_brake);
@@ -366,16 +368,16 @@ fn list_section(list: &ListSetting, setup: &Setup, no_brake: bool) -> String {
         text += "attested = { by = \"the practice manager\", on = 2026-02-20 }\n";
     }
     if let Some(tag) = &list.tag {
-        text += &format!("selector = {{ any = [\"{tag}\"] }}\n");
+        text.extend([format!("selector = {{ any = [\"{tag}\"] }}\n")]);
     }
     if list.stage == 0 {
         text += "fields = { FNAME = \"given_name\" }\n";
     }
     if no_brake {
-        text += &format!(
+        text.extend([format!(
             "[lists.{}.brake]\nat_least = 100000\nat_most = 100000\ninvitations = 100000\n",
             list.slug
-        );
+        )]);
     }
     text
 }

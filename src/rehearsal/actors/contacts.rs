@@ -23,7 +23,7 @@ impl World {
         };
         let Some(address) = address else { return "nothing".to_owned() };
         let done = self.does_at(clinic, list, &address, Some(patient), deed);
-        self.told(&format!("patient {patient} of c{clinic}"), list, deed, done)
+        told(&format!("patient {patient} of c{clinic}"), list, deed, done)
     }
 
     /// Somebody unknown does something at a provider.
@@ -41,11 +41,7 @@ impl World {
         };
         self.books().personal.insert(address.clone());
         let done = self.does_at(clinic, list, &address, None, deed);
-        self.told(&format!("stranger {number} of c{clinic}"), list, deed, done)
-    }
-
-    fn told(&self, who: &str, list: usize, deed: Deed, done: bool) -> String {
-        if done { format!("{who}, list {list}: {deed:?}") } else { "nothing".to_owned() }
+        told(&format!("stranger {number} of c{clinic}"), list, deed, done)
     }
 
     /// A member takes another address at the provider.
@@ -64,7 +60,7 @@ impl World {
             return "nothing".to_owned();
         }
         self.lookout.look(false);
-        let mut line = self.line(clinic, channel, Act::MovedHere, self.now());
+        let mut line = Line::new(clinic, channel, Act::MovedHere, self.now());
         line.address = Some(to.clone());
         line.list = Some(list);
         let mut books = self.books();
@@ -98,7 +94,7 @@ impl World {
             self.weather.count(Kind::Refused);
         }
         let Some(act) = act(deed, channel, standing) else { return true };
-        let mut line = self.line(clinic, channel, act, self.now());
+        let mut line = Line::new(clinic, channel, act, self.now());
         line.address = Some(address.to_owned());
         line.list = Some(list);
         self.books().write(line.clone());
@@ -114,6 +110,10 @@ impl World {
         }
         true
     }
+}
+
+fn told(who: &str, list: usize, deed: Deed, done: bool) -> String {
+    if done { format!("{who}, list {list}: {deed:?}") } else { "nothing".to_owned() }
 }
 
 fn act(deed: Deed, channel: Channel, standing: Option<Standing>) -> Option<Act> {

@@ -65,26 +65,11 @@ impl World {
             Standing::Cleaned => Act::Bounced,
             Standing::Subscribed | Standing::Pending => Act::Added,
         };
-        let mut line = self.line(clinic, Channel::Email, act, at);
+        let mut line = Line::new(clinic, Channel::Email, act, at);
         line.address = Some(email.to_owned());
         line.patient = (act == Act::OptedOut).then_some(patient);
         line.list = Some(0);
         self.books().write(line);
-    }
-
-    /// Starts a line of the books.
-    pub fn line(&self, clinic: usize, channel: Channel, act: Act, at: DateTime<Utc>) -> Line {
-        Line {
-            clinic,
-            channel,
-            address: None,
-            patient: None,
-            act,
-            list: None,
-            at,
-            claimed: at,
-            told_at: None,
-        }
     }
 
     fn somebody(&self, clinic: usize, patient: usize, age: u32) -> PatientRecord {
@@ -99,7 +84,7 @@ impl World {
             birth_date: NaiveDate::from_ymd_opt(year, 1, 1),
             status: PatientStatus::Active,
             restricted: false,
-            tags: if patient % 2 == 0 { ["dental".to_owned()].into() } else { [].into() },
+            tags: if patient.is_multiple_of(2) { ["dental".to_owned()].into() } else { [].into() },
             privacy_policy: None,
             email_consent: Consent::default(),
             sms_consent: Consent::default(),
@@ -151,7 +136,7 @@ impl World {
         let channels: &[Channel] = if act == Act::Objects { Channel::ALL } else { &[channel] };
         for channel in channels.iter().copied() {
             let at = self.now().min(claimed);
-            let mut line = self.line(clinic, channel, act, at);
+            let mut line = Line::new(clinic, channel, act, at);
             line.patient = Some(patient);
             line.address = record.address(channel).map(|address| address.expose().to_owned());
             line.claimed = claimed;
@@ -207,7 +192,7 @@ impl World {
         channel: Channel,
         says: Says,
     ) -> anyhow::Result<String> {
-        let Some(mut record) = self.known(clinic, patient) else { return nothing() };
+        let Some(mut record) = self.known(clinic, patient) else { return Ok(NOTHING.to_owned()) };
         let at = self.clinic_time();
         let said = consent(says, at);
         if says == Says::Objects {
@@ -229,9 +214,9 @@ impl World {
         patient: usize,
         status: PatientStatus,
     ) -> anyhow::Result<String> {
-        let Some(mut record) = self.known(clinic, patient) else { return nothing() };
+        let Some(mut record) = self.known(clinic, patient) else { return Ok(NOTHING.to_owned()) };
         if record.status == PatientStatus::Deleted || record.status == status {
-            return nothing();
+            return Ok(NOTHING.to_owned());
         }
         record.status = status;
         record.updated_at = self.clinic_time();
@@ -246,9 +231,9 @@ impl World {
         patient: usize,
         change: Change,
     ) -> anyhow::Result<String> {
-        let Some(mut record) = self.known(clinic, patient) else { return nothing() };
+        let Some(mut record) = self.known(clinic, patient) else { return Ok(NOTHING.to_owned()) };
         if record.status == PatientStatus::Deleted {
-            return nothing();
+            return Ok(NOTHING.to_owned());
         }
         let turn = self.books().turns.get(&(clinic, patient)).copied().unwrap_or_default();
         let new = 100 + patient * 20 + turn as usize % 20;
@@ -301,10 +286,8 @@ impl World {
     }
 }
 
-/// A step that makes no sense any more.
-pub(super) fn nothing() -> anyhow::Result<String> {
-    Ok("nothing".to_owned())
-}
+/// What a step says that makes no sense any more.
+const NOTHING: &str = "nothing";
 
 /// The clinic's id of a patient.
 #[must_use]

@@ -8,7 +8,7 @@ use std::time::Duration;
 use chrono::Timelike;
 
 use crate::commands::Deployment;
-use crate::domain::{Channel, Class, PatientStatus};
+use crate::domain::{Address, Channel, Class, PatientStatus};
 use crate::rehearsal::actors::{Ran, accepts, id};
 use crate::rehearsal::books::Act;
 use crate::rehearsal::world::World;
@@ -193,7 +193,7 @@ async fn the_clinic_hears_every_no(world: &World) -> anyhow::Result<()> {
                 let record = books.records.get(&(place, patient)).and_then(Option::as_ref);
                 let active = record.is_some_and(|record| record.status == PatientStatus::Active);
                 let still = record.and_then(|record| record.address(line.channel));
-                let same = still.map(|one| one.expose()) == line.address.as_deref();
+                let same = still.map(Address::expose) == line.address.as_deref();
                 let said_to_clinic = books.of(place, line.channel).any(|other| {
                     other.patient == line.patient
                         && other.list.is_none()
