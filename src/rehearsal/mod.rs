@@ -9,6 +9,7 @@ mod actors;
 mod books;
 mod doctored;
 pub mod faults;
+mod files;
 pub mod ground;
 pub mod history;
 mod journal;

@@ -2,8 +2,6 @@
 //! them, on one store.
 
 use std::fs;
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use anyhow::Context;
@@ -14,12 +12,13 @@ use tokio::sync::watch;
 
 use super::books::Books;
 use super::faults::Weather;
+use super::files::{clinic_file, secret};
 use super::ground::{Ground, MASTER_KEY, Plot};
 use super::history::{ClinicSetting, History, ListSetting};
 use super::journal::Journal;
 use super::laws::output::Said;
 use super::laws::{Breach, Lookout};
-use super::stages::{self, HELP, Setup, Stage, sender};
+use super::stages::{self, Setup, Stage};
 use super::turnstile::{Turnstile, WorldClock};
 use super::wire::{Gate, Post, Records, Watch, Wire};
 use crate::clock::SharedClock;
@@ -317,78 +316,6 @@ fn open_clinics(plot: &Plot, clock: &SharedClock) -> anyhow::Result<Vec<Referenc
         reference.context("a clinic's records do not open")
     };
     plot.clinics.iter().map(open).collect()
-}
-
-fn clinic_file(place: usize, clinic: &ClinicSetting, setups: &[Setup]) -> String {
-    let mut text = format!(
-        "name = \"c{place}\"\ntitle = \"Clinic {place}\"\ncountry = \"GB\"\n\
-         time_zone = \"Europe/London\"\n[source]\nkind = \"reference\"\nurl_secret = \"source\"\n"
-    );
-    let mut accounts: Vec<&str> = Vec::new();
-    for setup in setups {
-        if accounts.contains(&setup.provider) {
-            continue;
-        }
-        accounts.push(setup.provider);
-        let key = &setup.secrets[0].0;
-        let of_texts = setup.settings.contains(&sender(place));
-        let more = if of_texts {
-            format!("help_text = \"{HELP}\"\n")
-        } else {
-            format!("single_call_limit = {}\n", clinic.job_from)
-        };
-        text.extend([format!(
-            "[accounts.{name}]\nprovider = \"{name}\"\napi_key = \"{key}\"\nin_flight = {}\n{more}{}\n",
-            clinic.in_flight,
-            setup.settings,
-            name = setup.provider
-        )]);
-    }
-    for (list, setup) in clinic.lists.iter().zip(setups) {
-        text += &list_section(list, setup, clinic.no_brake);
-    }
-    text
-}
-
-fn list_section(list: &ListSetting, setup: &Setup, no_brake: bool) -> String {
-    let mut text = format!(
-        "[lists.{}]\naccount = \"{}\"\naudience = \"{}\"\nunknown = \"{}\"\nunproven = \"{}\"\n\
-         soft_opt_in = \"{}\"\non_drop = \"{}\"\non_return = \"{}\"\ninvitation_expires = \"{}d\"\n",
-        list.slug,
-        setup.provider,
-        setup.audience,
-        list.unknown,
-        list.unproven,
-        list.soft,
-        list.on_drop,
-        list.on_return,
-        list.expires_days
-    );
-    if list.soft != "refuse" {
-        text += "attested = { by = \"the practice manager\", on = 2026-02-20 }\n";
-    }
-    if let Some(tag) = &list.tag {
-        text.extend([format!("selector = {{ any = [\"{tag}\"] }}\n")]);
-    }
-    if list.stage == 0 {
-        text += "fields = { FNAME = \"given_name\" }\n";
-    }
-    if no_brake {
-        text.extend([format!(
-            "[lists.{}.brake]\nat_least = 100000\nat_most = 100000\ninvitations = 100000\n",
-            list.slug
-        )]);
-    }
-    text
-}
-
-fn secret(path: &Path, text: &str) -> anyhow::Result<()> {
-    if let Some(folder) = path.parent() {
-        fs::create_dir_all(folder)?;
-    }
-    let mut options = fs::OpenOptions::new();
-    let mut file = options.create(true).truncate(true).write(true).mode(0o600).open(path)?;
-    Ok(std::io::Write::write_all(&mut file, text.as_bytes())?)
 }
 
 /// The address that somebody has at first.
