@@ -1,7 +1,6 @@
 //! The two engines behind one face: connecting, transactions, and running a statement.
 
 use std::str::FromStr;
-use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions, PgRow};
@@ -10,8 +9,8 @@ use sqlx::sqlite::{
     SqliteSynchronous,
 };
 use sqlx::{FromRow, Postgres, Sqlite, Transaction};
-use tokio::sync::{Mutex, OwnedMutexGuard};
 
+use super::arguments::{on_postgres, on_sqlite};
 use super::columns::Arg;
 use super::error::{Result, StoreError};
 use super::sql::Sql;
@@ -21,13 +20,29 @@ const SQLITE_CHUNK: usize = 1_000;
 /// The same on PostgreSQL, where it only bounds memory.
 const POSTGRES_CHUNK: usize = 10_000;
 
+/// Connections that read on SQLite.
+const SQLITE_READERS: u32 = 4;
+/// How long a writer waits for the one connection that writes.
+const WRITERS_WAIT: Duration = Duration::from_mins(10);
+
+/// How PostgreSQL plans our statements: each is a look-up by key of a slice or a page, whose plan is
+/// the same whatever the slice holds, and which no table's size makes worth reading whole.
+const POSTGRES_PLANS: &[(&str, &str)] = &[
+    ("plan_cache_mode", "force_generic_plan"),
+    ("enable_hashjoin", "off"),
+    ("enable_mergejoin", "off"),
+    ("random_page_cost", "1.1"),
+    ("jit", "off"),
+];
+
 /// A pool of connections to either engine.
 #[derive(Clone)]
 pub(super) enum Db {
-    /// The gate lets the writers of this process queue in order instead of polling the file's lock.
+    /// One connection writes: the writers of this process queue for it in order instead of polling
+    /// the file's lock, and it keeps its cache of pages, which another one's write would empty.
     Sqlite {
         pool: SqlitePool,
-        gate: Arc<Mutex<()>>,
+        writer: SqlitePool,
     },
     Postgres {
         pool: PgPool,
@@ -36,7 +51,7 @@ pub(super) enum Db {
 
 /// A write transaction; rolled back when dropped.
 pub(super) enum Tx {
-    Sqlite { tx: Transaction<'static, Sqlite>, _gate: OwnedMutexGuard<()> },
+    Sqlite { tx: Transaction<'static, Sqlite> },
     Postgres { tx: Transaction<'static, Postgres> },
 }
 
@@ -48,31 +63,23 @@ pub(super) trait Row:
 impl<T> Row for T where T: for<'r> FromRow<'r, SqliteRow> + for<'r> FromRow<'r, PgRow> + Send + Unpin
 {}
 
-/// Runs one body with the engine's text and connection in place of `$sql` and `$conn`.
+/// Runs one body with the engine's text, arguments and connection in place of `$sql`, `$with` and
+/// `$conn`.
 macro_rules! on_db {
-    ($target:expr, $type:ident :: $field:ident, $statement:expr, |$sql:ident, $conn:ident| $body:expr) => {
+    ($target:expr, $type:ident :: $field:ident, $statement:expr, $args:expr, |$sql:ident, $with:ident, $conn:ident| $body:expr) => {
+        on_db!($target, $type::{$field, $field}, $statement, $args, |$sql, $with, $conn| $body)
+    };
+    ($target:expr, $type:ident :: {$sqlite:ident, $field:ident}, $statement:expr, $args:expr, |$sql:ident, $with:ident, $conn:ident| $body:expr) => {
         match $target {
-            $type::Sqlite { $field: $conn, .. } => {
-                let $sql = $statement.sqlite;
-                $body.await.map_err(|error| $statement.failed(error))
+            $type::Sqlite { $sqlite: $conn, .. } => {
+                let ($sql, $with) = ($statement.sqlite, on_sqlite($args));
+                async { $body.await }.await.map_err(|error| $statement.failed(error))
             }
             $type::Postgres { $field: $conn, .. } => {
-                let $sql = $statement.postgres;
-                $body.await.map_err(|error| $statement.failed(error))
+                let ($sql, $with) = ($statement.postgres(), on_postgres($statement, $args));
+                async { $body.await }.await.map_err(|error| $statement.failed(error))
             }
         }
-    };
-}
-
-/// Binds `args` to a query in order.
-macro_rules! bound {
-    ($query:expr, $args:expr) => {
-        $args.into_iter().fold($query, |query, arg| match arg {
-            Arg::Id(id) => query.bind(id),
-            Arg::Text(text) => query.bind(text),
-            Arg::Int(number) => query.bind(number),
-            Arg::Flag(flag) => query.bind(flag),
-        })
     };
 }
 
@@ -113,6 +120,7 @@ impl Db {
             Self::open_sqlite(url).await
         } else if url.starts_with("postgres:") || url.starts_with("postgresql:") {
             let options = PgConnectOptions::from_str(url).map_err(open_failed)?;
+            let options = options.options(POSTGRES_PLANS.iter().copied());
             let pool = PgPoolOptions::new().max_connections(10).connect_with(options).await;
             Ok(Self::Postgres { pool: pool.map_err(open_failed)? })
         } else {
@@ -129,14 +137,20 @@ impl Db {
             .synchronous(SqliteSynchronous::Full)
             .busy_timeout(Duration::from_secs(5))
             .foreign_keys(true);
-        let pool = if in_memory {
-            // Each connection would have a database of its own, gone when it closes.
-            SqlitePoolOptions::new().max_connections(1).idle_timeout(None).max_lifetime(None)
-        } else {
-            SqlitePoolOptions::new().max_connections(8)
-        };
-        let pool = pool.connect_with(options).await.map_err(open_failed)?;
-        Ok(Self::Sqlite { pool, gate: Arc::default() })
+        // A writer waits for its turn as long as it takes, and what is in memory only goes with its
+        // connection.
+        let one = SqlitePoolOptions::new()
+            .max_connections(1)
+            .acquire_timeout(WRITERS_WAIT)
+            .idle_timeout(None)
+            .max_lifetime(None);
+        let writer = one.connect_with(options.clone()).await.map_err(open_failed)?;
+        if in_memory {
+            return Ok(Self::Sqlite { pool: writer.clone(), writer });
+        }
+        let readers = SqlitePoolOptions::new().max_connections(SQLITE_READERS);
+        let pool = readers.connect_with(options).await.map_err(open_failed)?;
+        Ok(Self::Sqlite { pool, writer })
     }
 
     pub(super) const fn engine(&self) -> &'static str {
@@ -163,62 +177,94 @@ impl Db {
         let failed =
             |error: sqlx::Error| StoreError::Statement { statement: "BEGIN", fault: error.into() };
         Ok(match self {
-            Self::Sqlite { pool, gate } => {
-                let gate = Arc::clone(gate).lock_owned().await;
-                let tx = pool.begin_with("BEGIN IMMEDIATE").await.map_err(failed)?;
-                Tx::Sqlite { tx, _gate: gate }
+            Self::Sqlite { writer, .. } => {
+                Tx::Sqlite { tx: writer.begin_with("BEGIN IMMEDIATE").await.map_err(failed)? }
             }
             Self::Postgres { pool } => Tx::Postgres { tx: pool.begin().await.map_err(failed)? },
         })
     }
 
-    pub(super) async fn execute(&self, statement: &Sql, args: Vec<Arg>) -> Result<u64> {
-        on_db!(self, Db::pool, statement, |sql, pool| async {
-            Ok(bound!(sqlx::query(sql), args).execute(pool).await?.rows_affected())
+    pub(super) async fn execute(&self, statement: &'static Sql, args: Vec<Arg>) -> Result<u64> {
+        on_db!(self, Db::{writer, pool}, statement, args, |sql, with, pool| async {
+            Ok(sqlx::query_with(sql, with?).execute(pool).await?.rows_affected())
         })
     }
 
-    pub(super) async fn rows<T: Row>(&self, statement: &Sql, args: Vec<Arg>) -> Result<Vec<T>> {
-        on_db!(self, Db::pool, statement, |sql, pool| {
-            bound!(sqlx::query_as(sql), args).fetch_all(pool)
+    /// Runs a statement that writes, and returns the row that it returns.
+    pub(super) async fn returning<T: Row>(
+        &self,
+        statement: &'static Sql,
+        args: Vec<Arg>,
+    ) -> Result<Option<T>> {
+        on_db!(self, Db::{writer, pool}, statement, args, |sql, with, pool| {
+            sqlx::query_as_with(sql, with?).fetch_optional(pool)
         })
     }
 
-    pub(super) async fn row<T: Row>(&self, statement: &Sql, args: Vec<Arg>) -> Result<Option<T>> {
-        on_db!(self, Db::pool, statement, |sql, pool| {
-            bound!(sqlx::query_as(sql), args).fetch_optional(pool)
+    pub(super) async fn rows<T: Row>(
+        &self,
+        statement: &'static Sql,
+        args: Vec<Arg>,
+    ) -> Result<Vec<T>> {
+        on_db!(self, Db::pool, statement, args, |sql, with, pool| {
+            sqlx::query_as_with(sql, with?).fetch_all(pool)
+        })
+    }
+
+    pub(super) async fn row<T: Row>(
+        &self,
+        statement: &'static Sql,
+        args: Vec<Arg>,
+    ) -> Result<Option<T>> {
+        on_db!(self, Db::pool, statement, args, |sql, with, pool| {
+            sqlx::query_as_with(sql, with?).fetch_optional(pool)
         })
     }
 
     /// Asks the engine whether it understands `statement`.
-    pub(super) async fn prepare(&self, statement: &Sql) -> Result<()> {
+    pub(super) async fn prepare(&self, statement: &'static Sql) -> Result<()> {
         use sqlx::{Executor, SqlSafeStr};
-        on_db!(self, Db::pool, statement, |sql, pool| async {
-            pool.prepare(sql.into_sql_str()).await.map(drop)
-        })
+        match self {
+            Self::Sqlite { pool, .. } => {
+                pool.prepare(statement.sqlite.into_sql_str()).await.map(drop)
+            }
+            Self::Postgres { pool } => {
+                pool.prepare(statement.postgres().into_sql_str()).await.map(drop)
+            }
+        }
+        .map_err(|error| statement.failed(error))
     }
 }
 
 impl Tx {
-    pub(super) async fn execute(&mut self, statement: &Sql, args: Vec<Arg>) -> Result<u64> {
-        on_db!(self, Tx::tx, statement, |sql, tx| async {
-            Ok(bound!(sqlx::query(sql), args).execute(&mut **tx).await?.rows_affected())
+    /// Tells whether rows can be locked; on SQLite the whole file is.
+    pub(super) const fn locks_rows(&self) -> bool {
+        matches!(self, Self::Postgres { .. })
+    }
+
+    pub(super) async fn execute(&mut self, statement: &'static Sql, args: Vec<Arg>) -> Result<u64> {
+        on_db!(self, Tx::tx, statement, args, |sql, with, tx| async {
+            Ok(sqlx::query_with(sql, with?).execute(&mut **tx).await?.rows_affected())
         })
     }
 
-    pub(super) async fn rows<T: Row>(&mut self, statement: &Sql, args: Vec<Arg>) -> Result<Vec<T>> {
-        on_db!(self, Tx::tx, statement, |sql, tx| {
-            bound!(sqlx::query_as(sql), args).fetch_all(&mut **tx)
+    pub(super) async fn rows<T: Row>(
+        &mut self,
+        statement: &'static Sql,
+        args: Vec<Arg>,
+    ) -> Result<Vec<T>> {
+        on_db!(self, Tx::tx, statement, args, |sql, with, tx| {
+            sqlx::query_as_with(sql, with?).fetch_all(&mut **tx)
         })
     }
 
     pub(super) async fn row<T: Row>(
         &mut self,
-        statement: &Sql,
+        statement: &'static Sql,
         args: Vec<Arg>,
     ) -> Result<Option<T>> {
-        on_db!(self, Tx::tx, statement, |sql, tx| {
-            bound!(sqlx::query_as(sql), args).fetch_optional(&mut **tx)
+        on_db!(self, Tx::tx, statement, args, |sql, with, tx| {
+            sqlx::query_as_with(sql, with?).fetch_optional(&mut **tx)
         })
     }
 

@@ -16,6 +16,7 @@ use super::db::{Tx, again};
 use super::endpoints::Endpoint;
 use super::error::{Result, StoreError};
 use super::leases::Lease;
+use super::ledger::{After, ledger_lock};
 use super::lists::ListRow;
 use super::sql::statements;
 use crate::domain::{Channel, ClinicId, ContactId, Draft, Event, EventId, RunId, Standing};
@@ -135,12 +136,6 @@ statements! {
     DELIVERY_CONTACTS_ADD (given: id uuid, channel text, hash text, key_id text) = {
         "INSERT INTO contacts (clinic_id, id, channel, address, hash, key_id, standing)
          SELECT $2, id, channel, NULL, hash, key_id, '{}' FROM given"
-    }
-    LINKS_URGENT (given: id uuid) = {
-        "UPDATE links SET urgent = TRUE, stale = TRUE, version = links.version + 1
-         WHERE links.clinic_id = $2 AND links.contact_id IN (SELECT g.id FROM given g)
-            AND EXISTS (SELECT 1 FROM lists l WHERE l.clinic_id = $2 AND l.id = links.list_id
-                AND l.retired_at IS NULL)"
     }
     LINKS_URGENT_BY_ORDINAL (given: ordinal bigint) = {
         "UPDATE links SET urgent = TRUE, stale = TRUE, version = links.version + 1,
@@ -262,11 +257,12 @@ impl Store {
         opt_outs: &[&ProvenOptOut],
         now: DateTime<Utc>,
     ) -> Result<()> {
-        let head = super::ledger::ledger_lock(tx, clinic).await?;
-        let (contacts, mut standings) = self.contacts_by_hash(tx, clinic, opt_outs).await?;
+        let head = ledger_lock(tx, clinic).await?;
+        let (contacts, standings) = self.contacts_by_hash(tx, clinic, opt_outs).await?;
+        let mut folded = standings.clone();
         let mut events: Vec<Event> = Vec::new();
         for (opt_out, contact) in opt_outs.iter().zip(&contacts) {
-            let standing = standings.entry(*contact).or_default();
+            let standing = folded.entry(*contact).or_default();
             let draft = opt_out.draft_of(*contact);
             if !standing.has_on_record(draft.kind, draft.occurred_at, draft.clock) {
                 let event = draft.into_event(EventId(self.clock.id()), now);
@@ -275,10 +271,9 @@ impl Store {
                 events.push(event);
             }
         }
-        self.append_after(tx, clinic, head, &events).await?;
-        let rows = id_rows(contacts.iter().map(|contact| contact.0))?;
-        super::following::links_lock(tx, clinic, &rows).await?;
-        tx.execute(LINKS_URGENT, args![rows, clinic]).await.map(drop)
+        let urgent = contacts.iter().map(|contact| contact.0).collect();
+        let after = After { head, standings, urgent };
+        self.append_after(tx, clinic, after, &events).await.map(drop)
     }
 
     /// Finds the contacts and how those stand that are known; whoever the clinic never knew becomes
@@ -311,6 +306,7 @@ impl Store {
                 (None, Some(put)) => {
                     let contact = ContactId(put.id);
                     known.insert(key(&put), contact);
+                    standings.insert(contact, Standing::default());
                     new.push(put);
                     contact
                 }

@@ -4,7 +4,7 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use super::Store;
-use super::columns::{args, from_json, id_rows, json};
+use super::columns::{args, from_json, json};
 use super::db::Tx;
 use super::error::{Result, StoreError};
 use super::following::links_stale_of_contacts;
@@ -230,8 +230,8 @@ impl Store {
         tx.execute(PATIENT_WIPE, args).await?;
         tx.execute(PATIENT_DETAIL_DELETE, args![clinic, patient]).await?;
         tx.execute(PATIENT_HOLDS_NOTHING, args![clinic, patient]).await?;
-        let rows = id_rows(contacts.iter().map(|(contact,)| contact.0))?;
-        links_stale_of_contacts(&mut tx, clinic, rows).await?;
+        let contacts = contacts.iter().map(|(contact,)| contact.0).collect();
+        links_stale_of_contacts(&mut tx, clinic, &contacts).await?;
         tx.commit().await
     }
 }

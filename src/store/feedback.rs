@@ -71,8 +71,8 @@ statements! {
          ORDER BY f.id LIMIT $2"
     }
     FEEDBACK_DONE (given: id uuid) = {
-        "UPDATE feedback SET done_at = $3
-         WHERE clinic_id = $2 AND id IN (SELECT id FROM given) AND done_at IS NULL"
+        "UPDATE feedback SET done_at = $3 FROM given g
+         WHERE feedback.clinic_id = $2 AND feedback.id = g.id AND feedback.done_at IS NULL"
     }
 }
 

@@ -3,7 +3,7 @@
 //! A line chains a salted commitment to the event; the event itself and the salt lie beside it and
 //! are deleted on erasure, which leaves the chain whole.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 use sha2::{Digest, Sha256};
@@ -15,10 +15,13 @@ use super::columns::{args, count, from_json, json, millis, text_rows};
 use super::db::{Tx, again};
 use super::error::{Result, StoreError};
 use super::feedback::{FEEDBACK_ADD, FeedbackPut};
+use super::following::links_stale_or_urgent;
 use super::leases::Lease;
 use super::sql::statements;
 use super::standings::{Holdings, bound, standings_fold};
-use crate::domain::{Actor, ClinicId, ContactId, Event, EventKind, PatientId, TimeSource};
+use crate::domain::{
+    Actor, ClinicId, ContactId, Event, EventKind, PatientId, Standing, TimeSource,
+};
 
 /// What became of events that were to be appended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -49,6 +52,22 @@ struct LinePut {
 struct LinePatientPut {
     seq: i64,
     patient_id: Uuid,
+}
+
+/// What events are appended after.
+pub(super) struct After {
+    /// The end of the chain, which the transaction has locked.
+    pub(super) head: Head,
+    /// How contacts stand, as far as it was read already.
+    pub(super) standings: BTreeMap<ContactId, Standing>,
+    /// Contacts whose links are to be planned at once.
+    pub(super) urgent: BTreeSet<Uuid>,
+}
+
+impl After {
+    fn new(head: Head) -> Self {
+        Self { head, standings: BTreeMap::new(), urgent: BTreeSet::new() }
+    }
 }
 
 statements! {
@@ -126,7 +145,7 @@ impl Store {
         events: &[Event],
     ) -> Result<Appended> {
         let head = ledger_lock(tx, clinic).await?;
-        self.append_after(tx, clinic, head, events).await
+        self.append_after(tx, clinic, After::new(head), events).await
     }
 
     /// Appends events after the head that the transaction has locked.
@@ -134,19 +153,22 @@ impl Store {
         &self,
         tx: &mut Tx,
         clinic: ClinicId,
-        head: Head,
+        after: After,
         events: &[Event],
     ) -> Result<Appended> {
         let mut new = events_new(tx, clinic, events).await?;
         let appended =
             Appended { new: new.len() as u64, duplicate: (events.len() - new.len()) as u64 };
         if new.is_empty() {
+            links_stale_or_urgent(tx, clinic, &BTreeSet::new(), &after.urgent).await?;
             return Ok(appended);
         }
         let holdings = Holdings::bind(tx, clinic, &mut new).await?;
-        standings_fold(tx, clinic, &new, &holdings).await?;
-        let first = head.seq + 1;
-        self.lines_add(tx, clinic, head, &new).await?;
+        standings_fold(tx, clinic, &new, &holdings, after.standings).await?;
+        let touched = new.iter().flat_map(|event| holdings.touches(event)).map(|id| id.0).collect();
+        links_stale_or_urgent(tx, clinic, &touched, &after.urgent).await?;
+        let first = after.head.seq + 1;
+        self.lines_add(tx, clinic, after.head, &new).await?;
         self.feedback_add(tx, clinic, first, &new, &holdings).await?;
         Ok(appended)
     }
@@ -170,7 +192,9 @@ impl Store {
         let rows = json(&lines)?;
         tx.execute(LEDGER_ADD, args![rows.clone(), clinic]).await?;
         tx.execute(LEDGER_DETAIL_ADD, args![rows, clinic]).await?;
-        tx.execute(LEDGER_PATIENTS_ADD, args![json(&patients)?, clinic]).await?;
+        if !patients.is_empty() {
+            tx.execute(LEDGER_PATIENTS_ADD, args![json(&patients)?, clinic]).await?;
+        }
         tx.execute(LEDGER_MOVE, args![clinic, head.seq, head.mac]).await.map(drop)
     }
 
@@ -234,6 +258,9 @@ impl Store {
                 actor: event.draft.actor.word(),
                 at: millis(event.as_opt_out().0),
             }));
+        }
+        if puts.is_empty() {
+            return Ok(());
         }
         tx.execute(FEEDBACK_ADD, args![json(&puts)?, clinic]).await.map(drop)
     }

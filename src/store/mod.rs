@@ -5,6 +5,7 @@
 //! process took that lease over. Instants come from the clock, never from a database.
 
 pub mod approvals;
+mod arguments;
 mod asked;
 mod chain;
 pub mod clinics;
@@ -75,7 +76,7 @@ use db::Db;
 use sql::Sql;
 
 /// Every statement of the store.
-const STATEMENTS: &[&[&Sql]] = &[
+static STATEMENTS: &[&[&Sql]] = &[
     approvals::STATEMENTS,
     asked::STATEMENTS,
     chain::STATEMENTS,

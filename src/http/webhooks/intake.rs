@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::future::{Either, select};
 use tokio::sync::{Notify, mpsc, oneshot};
 
 use crate::clock::SharedClock;
@@ -13,7 +14,7 @@ const WAITING: usize = 1_024;
 /// Deliveries in one transaction.
 const TOGETHER: usize = 128;
 
-/// How long a group waits for more where the last one was of several: each costs its commit.
+/// How long a group waits at most to be as large as the last one: each costs its commit.
 const LINGER: Duration = Duration::from_millis(1);
 
 /// Hands deliveries to the one task that writes them.
@@ -57,13 +58,7 @@ async fn write(
     let mut together = Vec::with_capacity(TOGETHER);
     let mut last = 0;
     while arriving.recv_many(&mut together, TOGETHER).await > 0 {
-        if last > 1 && together.len() < TOGETHER {
-            clock.sleep(LINGER).await;
-            while together.len() < TOGETHER {
-                let Ok(waiting) = arriving.try_recv() else { break };
-                together.push(waiting);
-            }
-        }
+        gather(&clock, &mut arriving, &mut together, last).await;
         last = together.len();
         let (deliveries, answers): (Vec<_>, Vec<_>) =
             together.drain(..).map(|waiting| (waiting.delivery, waiting.kept)).unzip();
@@ -72,6 +67,27 @@ async fn write(
         for (answer, kept) in answers.into_iter().zip(kept) {
             // A sender that hung up sends again; the key makes it the same delivery.
             answer.send(kept).ok();
+        }
+    }
+}
+
+/// Waits a little for as many as came together last: senders that were just answered send the next.
+async fn gather(
+    clock: &SharedClock,
+    arriving: &mut mpsc::Receiver<Waiting>,
+    together: &mut Vec<Waiting>,
+    last: usize,
+) {
+    if together.len() >= last {
+        return;
+    }
+    let mut over = clock.sleep(LINGER);
+    while together.len() < last {
+        let room = TOGETHER - together.len();
+        let more = std::pin::pin!(arriving.recv_many(together, room));
+        match select(more, over.as_mut()).await {
+            Either::Left((1.., _)) => {}
+            Either::Left(_) | Either::Right(_) => return,
         }
     }
 }
