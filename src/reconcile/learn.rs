@@ -38,6 +38,7 @@ impl Reconciler {
             }
             self.append(Some(tenure), list.row.clinic, drafts).await?;
             self.store.links_adopt(&tenure.lease, list.row.clinic, &adopted).await?;
+            self.store.upkeep().await?;
         }
     }
 }

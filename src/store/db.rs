@@ -20,6 +20,11 @@ const SQLITE_CHUNK: usize = 1_000;
 /// The same on PostgreSQL, where it only bounds memory.
 const POSTGRES_CHUNK: usize = 10_000;
 
+/// Pages that SQLite's log may have before a writer must move them to the file; see
+/// [`Store::upkeep`](super::Store::upkeep), which does so earlier and keeps no writer waiting.
+const SQLITE_LOG: &str = "8000";
+/// Pages that the writer keeps in memory: negative for KiB.
+const SQLITE_CACHE: &str = "-8000";
 /// Connections that read on SQLite.
 const SQLITE_READERS: u32 = 4;
 /// How long a writer waits for the one connection that writes.
@@ -136,7 +141,10 @@ impl Db {
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)
             .busy_timeout(Duration::from_secs(5))
-            .foreign_keys(true);
+            .foreign_keys(true)
+            // What a statement needs to undo itself would else go to a file, page by page.
+            .pragma("temp_store", "MEMORY")
+            .pragma("wal_autocheckpoint", SQLITE_LOG);
         // A writer waits for its turn as long as it takes, and what is in memory only goes with its
         // connection.
         let one = SqlitePoolOptions::new()
@@ -144,7 +152,8 @@ impl Db {
             .acquire_timeout(WRITERS_WAIT)
             .idle_timeout(None)
             .max_lifetime(None);
-        let writer = one.connect_with(options.clone()).await.map_err(open_failed)?;
+        let writing = options.clone().pragma("cache_size", SQLITE_CACHE);
+        let writer = one.connect_with(writing).await.map_err(open_failed)?;
         if in_memory {
             return Ok(Self::Sqlite { pool: writer.clone(), writer });
         }

@@ -41,6 +41,7 @@ mod standings;
 mod submissions;
 mod suppressions;
 mod sweeps;
+mod upkeep;
 pub mod words;
 
 pub use approvals::{Acceptable, ApprovalRow};
@@ -116,6 +117,7 @@ pub struct Store {
     db: Db,
     keys: Arc<Keyring>,
     clock: SharedClock,
+    looked_at: Arc<upkeep::LookedAt>,
 }
 
 impl fmt::Debug for Store {
@@ -127,6 +129,6 @@ impl fmt::Debug for Store {
 impl Store {
     /// Opens the store at `url` (`sqlite:…` or `postgres:…`) without touching its tables.
     pub async fn open(url: &str, keys: Arc<Keyring>, clock: SharedClock) -> Result<Self> {
-        Ok(Self { db: Db::open(url).await?, keys, clock })
+        Ok(Self { db: Db::open(url).await?, keys, clock, looked_at: Arc::default() })
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::{Either, select};
-use tokio::sync::{Notify, mpsc, oneshot};
+use tokio::sync::{Notify, mpsc, oneshot, watch};
 
 use crate::clock::SharedClock;
 use crate::store::{NewDelivery, Store};
@@ -32,7 +32,9 @@ impl Intake {
     /// Starts the writing task; it ends when the intake is dropped and everything taken is written.
     pub(super) fn start(store: Store, clock: SharedClock, wake: Arc<Notify>) -> Self {
         let (waiting, arriving) = mpsc::channel(WAITING);
-        tokio::spawn(write(store, clock, wake, arriving));
+        let (written, since) = watch::channel(());
+        tokio::spawn(keep_up(store.clone(), since));
+        tokio::spawn(write(store, clock, wake, arriving, written));
         Self { waiting }
     }
 
@@ -54,6 +56,7 @@ async fn write(
     clock: SharedClock,
     wake: Arc<Notify>,
     mut arriving: mpsc::Receiver<Waiting>,
+    written: watch::Sender<()>,
 ) {
     let mut together = Vec::with_capacity(TOGETHER);
     let mut last = 0;
@@ -64,9 +67,19 @@ async fn write(
             together.drain(..).map(|waiting| (waiting.delivery, waiting.kept)).unzip();
         let kept = keep_all(&store, &deliveries).await;
         wake.notify_one();
+        written.send_replace(());
         for (answer, kept) in answers.into_iter().zip(kept) {
             // A sender that hung up sends again; the key makes it the same delivery.
             answer.send(kept).ok();
+        }
+    }
+}
+
+/// Keeps the store in shape beside the writing task, until that one is gone.
+async fn keep_up(store: Store, mut written: watch::Receiver<()>) {
+    while written.changed().await.is_ok() {
+        if let Err(error) = store.upkeep().await {
+            tracing::warn!(%error, "the store's upkeep failed; deliveries are kept all the same");
         }
     }
 }
