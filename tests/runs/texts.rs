@@ -1,5 +1,7 @@
 //! Text messages: asked by a text of ours, answered by replies, on a list that lives with us.
 
+mod stops;
+
 use std::fs;
 use std::sync::Arc;
 
