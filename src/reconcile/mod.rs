@@ -13,6 +13,7 @@ mod execute;
 mod explain;
 mod feedback;
 mod former;
+mod held;
 mod learn;
 mod notices;
 mod observe;

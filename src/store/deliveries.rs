@@ -51,6 +51,9 @@ pub struct ProvenOptOut {
     pub hashes: Vec<AddressHash>,
     /// When it happened, by the provider: it names the act. Without, the draft's own key does.
     pub at: Option<DateTime<Utc>>,
+    /// Told of an opt-out that the provider holds, whenever it was made: one on record since then is
+    /// that one. None where the act itself was told.
+    pub held_since: Option<DateTime<Utc>>,
     /// What the ledger is to say; whose address it is, is found by the hashes.
     pub draft: Draft,
 }
@@ -268,7 +271,11 @@ impl Store {
         for (opt_out, contact) in opt_outs.iter().zip(&contacts) {
             let standing = standings.entry(*contact).or_default();
             let draft = opt_out.draft_of(*contact);
-            if !standing.has_on_record(draft.kind, draft.occurred_at, draft.clock) {
+            let known = match opt_out.held_since {
+                Some(since) => standing.has_opted_out_since(since),
+                None => standing.has_on_record(draft.kind, draft.occurred_at, draft.clock),
+            };
+            if !known {
                 let event = draft.into_event(EventId(self.clock.id()), now);
                 // One act, told twice together, is one line.
                 standing.apply(&event);

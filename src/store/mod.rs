@@ -18,6 +18,7 @@ pub mod error;
 pub mod facts;
 pub mod feedback;
 mod following;
+pub mod held;
 mod holders;
 mod holds;
 pub mod leases;
@@ -50,6 +51,7 @@ pub use endpoints::{Endpoint, NewEndpoint};
 pub use error::{Result, StoreError};
 pub use facts::{LinkRow, Which};
 pub use feedback::Feedback;
+pub use held::HeldRow;
 pub use holds::OperationCount;
 pub use leases::Lease;
 pub use ledger::Appended;
@@ -87,6 +89,7 @@ const STATEMENTS: &[&[&Sql]] = &[
     facts::STATEMENTS,
     feedback::STATEMENTS,
     following::STATEMENTS,
+    held::STATEMENTS,
     holders::STATEMENTS,
     holds::STATEMENTS,
     leases::STATEMENTS,

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use chrono::TimeDelta;
 use listwarden::commands::{Deployment, webhook};
 use listwarden::domain::{
-    Address, Channel, Class, Consent, PatientRecord, PatientStatus, Personal, Reason,
+    Address, Channel, Class, Consent, PatientRecord, PatientStatus, Personal, Reason, Verb,
 };
 use listwarden::patients::Reference;
 use listwarden::reconcile::{ClinicOutcome, ListState, ListWord, Scope, Who};
@@ -72,6 +72,12 @@ unproven = "hold"
         let record =
             PatientRecord { email: None, mobile, sms_consent, ..self.world.somebody(name) };
         self.world.enters(record).await;
+    }
+
+    /// A patient consents to texts once more, now.
+    async fn consents_anew(&self, name: &str) {
+        let (consent, now) = (self.world.explicit_at(self.world.now()), self.world.now());
+        self.world.clinic.set_consent(name, Channel::Sms, consent, now).await.unwrap();
     }
 
     async fn becomes(&self, name: &str, status: PatientStatus) {
@@ -451,15 +457,15 @@ on_both_engines! {
 }
 
 on_both_engines! {
-    async fn a_refusal_because_of_a_stop_is_an_opt_out(world: World) {
+    async fn a_refusal_because_of_a_stop_of_long_ago_is_that_stop(world: World) {
         let texting = Texting::new(world).await;
         texting.twilio.person(ANN).texts(OURS, "STOP").unwrap();
         texting.pass(TimeDelta::days(400));
         texting.consenting("ann", ANN).await;
         texting.adopts().await;
-        texting.stands(ANN, Class::InStep, Reason::Withdrawn).await;
-        let told = texting.told("ann").await;
-        assert_eq!(told, ["withdrawn", "withdrawn"], "the old STOP, and that it holds there still");
+        texting.stands(ANN, Class::Due, Reason::Wanted).await;
+        assert_eq!(texting.word(ANN).await.held_back, Some(Class::Parked));
+        assert_eq!((texting.texts_to(ANN), texting.told("ann").await.len()), (0, 1));
         texting.world.end().await;
     }
 }

@@ -118,6 +118,7 @@ fn delivery(world: &World, endpoint: uuid::Uuid, key: &str, address: &str) -> Ne
         media_type: "text/plain".to_owned(),
         proven: true,
         opt_outs: vec![ProvenOptOut {
+            held_since: None,
             clinic: world.clinic,
             channel: Channel::Email,
             hashes,

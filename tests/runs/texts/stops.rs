@@ -36,3 +36,48 @@ on_both_engines! {
         texting.world.end().await;
     }
 }
+
+on_both_engines! {
+    async fn a_text_refused_because_of_a_stop_on_record_is_no_second_act(world: World) {
+        let texting = Texting::new(world).await;
+        texting.consenting("ann", ANN).await;
+        texting.adopts().await;
+        texting.replies(ANN, "YES");
+        texting.in_step().await;
+        texting.replies(ANN, "STOP");
+        texting.in_step().await;
+        texting.pass(TimeDelta::hours(1));
+        texting.consents_anew("ann").await;
+        texting.in_step().await;
+        assert_eq!(texting.texts_to(ANN), 1, "refused: she had said STOP to this sender");
+        assert_eq!(texting.withdrawals().await, 1);
+        assert_eq!(texting.told("ann").await, ["confirmed", "withdrawn"]);
+        let word = texting.word(ANN).await;
+        assert_eq!((word.next, word.held_back), (Some(Verb::Invite), Some(Class::Parked)));
+        texting.replies(ANN, "START");
+        texting.pass(TimeDelta::hours(24));
+        texting.in_step().await;
+        assert_eq!(texting.texts_to(ANN), 2, "asked once more, now that it can be");
+        texting.world.end().await;
+    }
+}
+
+on_both_engines! {
+    async fn a_stop_that_a_refusal_shows_first_is_read_and_told_once(world: World) {
+        let texting = Texting::new(world).await;
+        texting.enters("ann", ANN, Consent::default()).await;
+        texting.adopts().await;
+        texting.pass(TimeDelta::hours(1));
+        texting.in_step().await;
+        // The log was read just now.
+        texting.twilio.person(ANN).texts(OURS, "STOP").unwrap();
+        texting.consents_anew("ann").await;
+        texting.in_step().await;
+        texting.stands(ANN, Class::InStep, Reason::Withdrawn).await;
+        texting.pass(TimeDelta::hours(1));
+        texting.in_step().await;
+        assert_eq!(texting.withdrawals().await, 1);
+        assert_eq!(texting.told("ann").await, ["withdrawn"]);
+        texting.world.end().await;
+    }
+}
