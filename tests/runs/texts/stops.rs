@@ -1,6 +1,7 @@
 //! Opt-outs by text, and how often each act is on record.
 
 use listwarden::commands::{Exit, reconcile};
+use listwarden::domain::Answer;
 
 use super::*;
 use crate::transport::{Side, Stopping};
@@ -78,6 +79,51 @@ on_both_engines! {
         texting.in_step().await;
         assert_eq!(texting.withdrawals().await, 1);
         assert_eq!(texting.told("ann").await, ["withdrawn"]);
+        texting.world.end().await;
+    }
+}
+
+impl Texting {
+    /// Ann said YES to two clinics on one sender, one after the other; returns the second.
+    async fn ann_on_both_clinics(&mut self) -> Reference {
+        self.opens_a_second_clinic().await;
+        self.consenting("ann", ANN).await;
+        let hill = self.hill().await;
+        let mobile = Address::mobile(ANN, None).ok();
+        let sms_consent = self.world.explicit();
+        let ann = PatientRecord { email: None, mobile, sms_consent, ..self.world.somebody("ann") };
+        hill.upsert(&[ann]).await.unwrap();
+        for _ in 0..3 {
+            self.every_clinic_runs().await;
+        }
+        for _ in 0..2 {
+            self.replies(ANN, "YES");
+            self.every_clinic_runs().await;
+        }
+        self.is_listed(ANN).await;
+        assert_eq!(kinds(&hill).await, ["confirmed"]);
+        hill
+    }
+}
+
+on_both_engines! {
+    async fn l27_a_no_at_one_clinics_desk_ends_the_shared_sender_for_all(world: World) {
+        let mut texting = Texting::new(world).await;
+        let hill = texting.ann_on_both_clinics().await;
+        let (answer, at) = (Answer::Withdrawn, Some(texting.world.now()));
+        let said = Consent { answer, at, method: Some("telephone".into()), ..Consent::default() };
+        let clinic = &texting.world.clinic;
+        clinic.set_consent("ann", Channel::Sms, said, texting.world.now()).await.unwrap();
+        texting.every_clinic_runs().await;
+        for _ in 0..2 {
+            texting.pass(TimeDelta::hours(1));
+            texting.every_clinic_runs().await;
+            texting.stands(ANN, Class::InStep, Reason::Withdrawn).await;
+            assert_eq!(kinds(&hill).await, ["confirmed", "withdrawn"]);
+            assert_eq!(texting.withdrawals().await, 2, "one line in each ledger");
+            let absent = "SELECT status FROM links WHERE status = 'absent'";
+            assert_eq!(texting.world.store_says(absent).await.len(), 2, "off both lists");
+        }
         texting.world.end().await;
     }
 }
