@@ -365,6 +365,27 @@ on_both_engines! {
 }
 
 on_both_engines! {
+    async fn l13_a_recycled_number_is_asked_anew_also_where_who_returns_is_restored(world: World) {
+        let mut texting = Texting::new(world).await;
+        let restores = "unproven = \"hold\"\non_return = \"restore\"";
+        texting.world.reconfigures("unproven = \"hold\"", restores).await;
+        texting.consenting("ann", ANN).await;
+        texting.adopts().await;
+        texting.replies(ANN, "YES");
+        texting.in_step().await;
+        let (clinic, now) = (&texting.world.clinic, texting.world.now());
+        clinic.change_address("ann", Channel::Sms, None, now).await.unwrap();
+        texting.in_step().await;
+        texting.pass(TimeDelta::days(90));
+        texting.consenting("bob", ANN).await;
+        texting.in_step().await;
+        texting.stands(ANN, Class::Pending, Reason::Invited).await;
+        assert_eq!(texting.texts_to(ANN), 2);
+        texting.world.end().await;
+    }
+}
+
+on_both_engines! {
     async fn nobody_is_asked_at_night(world: World) {
         let texting = Texting::new(world).await;
         texting.adopts().await;
