@@ -151,7 +151,7 @@ unproven = "hold"
 
     /// The first run and its approval.
     async fn adopts(&self) {
-        for list in self.runs().await.lists {
+        for list in self.runs().await.lists.iter().filter(|l| l.state == ListState::Waiting) {
             self.world.approves(list.run.unwrap()).await;
         }
         self.in_step().await;

@@ -127,3 +127,19 @@ on_both_engines! {
         texting.world.end().await;
     }
 }
+
+on_both_engines! {
+    async fn l29_of_a_list_that_lives_with_us_no_other_list_keeps_anybody_on_it(world: World) {
+        let mut texting = Texting::new(world).await;
+        texting.ann_on_both_clinics().await;
+        texting.becomes("ann", PatientStatus::Archived).await;
+        let config = texting.world.deployment.expect_clinic("riverside").unwrap();
+        let mut practice = texting.world.deployment.practice(config).await.unwrap();
+        let scope = Scope { list: Some("newsletter".to_owned()), full: true };
+        let reconciler = texting.world.deployment.reconciler();
+        reconciler.reconcile(&mut practice, &scope).await.unwrap();
+        texting.stands(ANN, Class::HeldButDropped, Reason::PatientArchived).await;
+        assert_eq!(texting.word(ANN).await.next, Some(Verb::Archive));
+        texting.world.end().await;
+    }
+}
