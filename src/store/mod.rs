@@ -61,7 +61,7 @@ pub use members::{ListCounts, ObservedMember};
 pub use notices::NoticeRow;
 pub use operations::{OperationRow, PlannedOperation};
 pub use outcomes::Recorded;
-pub use parked::{Park, Parked, ParkedRow};
+pub use parked::{Park, Parked, ParkedBecause, ParkedRow};
 pub use patients::{Contacts, Unapplied, Upserted};
 pub use report::ListReport;
 pub use reviews::{NewReview, ReviewRow};
