@@ -315,6 +315,19 @@ at_the_desk! {
         desk.says(&["reconcile"]).ends(1, &["failed"]);
     }
 
+    async fn a_provider_that_is_down_is_asked_once_and_told_in_one_line(desk) {
+        let letters = desk.simulator.open_audience(desk.account, "Letters").unwrap();
+        let more = "[lists.letters]\naccount = \"main\"\nunknown = \"report\"\nunproven = \"hold\"";
+        desk.configures("kind = \"reference\"", &format!("{more}\naudience = \"{letters}\""));
+        desk.says(&["doctor"]).ends(0, &["list `news`", "list `letters`", "All is well."]);
+        desk.simulator.script(Rule::next(Fault::InternalError).times(99));
+        desk.simulator.reset_counters();
+        let said = desk.says(&["doctor"]).ends(1, &["the provider is not available"]);
+        assert_eq!(said.out.matches("MEND").count(), 1, "{said:#?}");
+        assert!(said.out.contains("not looked at: `letters`, `news`"), "{said:#?}");
+        assert_eq!(desk.simulator.counters().total, 1);
+    }
+
     async fn an_audience_that_is_not_there_is_told_and_nobody_counts_as_gone(desk) {
         desk.fills();
         desk.adopts();
