@@ -207,6 +207,7 @@ fn word(notice: &Notice) -> String {
     match &notice.word {
         Word::Replied { text, taken_for } => format!("{} {taken_for:?}", text.expose()),
         Word::OptedOut { .. } => "opted out".to_owned(),
+        Word::HoldsOptOut { .. } => "an opt-out is held".to_owned(),
         Word::Undelivered { for_good } => format!("undelivered, for good: {for_good}"),
         word => format!("{word:?}"),
     }
@@ -461,7 +462,7 @@ async fn a_service_reads_only_what_is_its_own(world: World) {
     assert_eq!(said(sent), "done: pending");
     let notices = world.log(&service, Some(world.clock.now())).await;
     let told: Vec<_> = notices.iter().map(|n| (from(n), word(n))).collect();
-    let expected = [(ANN, "opted out"), (ANN, "Delivered"), (ANN, "STOP None")];
+    let expected = [(ANN, "an opt-out is held"), (ANN, "Delivered"), (ANN, "STOP None")];
     assert_eq!(told, expected.map(|(who, what)| (who, what.to_owned())));
     assert!(notices.iter().all(|n| n.sender.as_deref() == Some(sid.as_str())));
 }
@@ -496,7 +497,7 @@ async fn a_delivery_says_what_the_log_says(world: World) {
         (ANN, "Delivered"),
         (BOB, "undelivered, for good: true"),
         (ANN, "yes, please None"),
-        (BOB, "opted out"),
+        (BOB, "an opt-out is held"),
     ];
     assert_eq!(words, BTreeSet::from(expected));
     // By the id both are one, so a message counts once whichever way it comes.

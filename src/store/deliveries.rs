@@ -52,7 +52,7 @@ pub struct ProvenOptOut {
     /// When it happened, by the provider: it names the act. Without, the draft's own key does.
     pub at: Option<DateTime<Utc>>,
     /// Told of an opt-out that the provider holds, whenever it was made: one on record since then is
-    /// that one. None where the act itself was told.
+    /// that one, unless the address confirmed after it. None where the act itself was told.
     pub held_since: Option<DateTime<Utc>>,
     /// What the ledger is to say; whose address it is, is found by the hashes.
     pub draft: Draft,
@@ -272,7 +272,10 @@ impl Store {
             let standing = standings.entry(*contact).or_default();
             let draft = opt_out.draft_of(*contact);
             let known = match opt_out.held_since {
-                Some(since) => standing.has_opted_out_since(since),
+                // Whoever confirmed after that opt-out made another since.
+                Some(since) => standing.has_opted_out_since(
+                    standing.proof.as_ref().map_or(since, |proof| since.max(proof.at)),
+                ),
                 None => standing.has_on_record(draft.kind, draft.occurred_at, draft.clock),
             };
             if !known {
