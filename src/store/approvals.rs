@@ -104,7 +104,9 @@ statements! {
                         AND n.link_id = o.link_id AND n.verb = o.verb
                         AND n.state IN ('waiting', 'braked'))
                     OR EXISTS (SELECT 1 FROM links k WHERE k.clinic_id = o.clinic_id
-                        AND k.id = o.link_id AND k.stale)))"
+                            AND k.id = o.link_id AND k.stale)
+                        AND NOT EXISTS (SELECT 1 FROM operations m WHERE m.clinic_id = o.clinic_id
+                            AND m.link_id = o.link_id AND m.run_id > o.run_id)))"
     }
     OPERATIONS_PLANNED = {
         "SELECT COUNT(*), COUNT(CASE WHEN state = 'acknowledged' THEN 1 END) FROM operations
@@ -169,8 +171,8 @@ impl Store {
     pub async fn refuse(&self, run: RunId, by: &str, reason: &str) -> Result<u64> {
         let now = self.clock.now();
         let mut tx = self.db.begin().await?;
-        awaited(&mut tx, run).await?;
-        tx.execute(APPROVALS_END, args![run, now]).await?;
+        let awaited = awaited(&mut tx, run).await?;
+        let ended = tx.execute(APPROVALS_END, args![run, now]).await?;
         tx.execute(LIST_DISAPPROVED, args![run]).await?;
         let args = args![run, self.clock.id(), false, by, reason, now, now];
         if tx.execute(APPROVAL_ADD, args).await? == 0 {
@@ -178,6 +180,9 @@ impl Store {
         }
         tx.execute(LINKS_STALE_OF_REFUSED, args![run]).await?;
         let refused = tx.execute(OPERATIONS_REFUSE, args![run, now]).await?;
+        if refused == 0 && ended == 0 && awaited > 0 {
+            return Err(StoreError::Settled { how: REPLACED });
+        }
         tx.commit().await?;
         Ok(refused)
     }
@@ -225,6 +230,9 @@ impl Store {
     }
 }
 
+/// What became of a plan that nobody decided about.
+const REPLACED: &str = "a newer run has planned afresh";
+
 /// Counts what waits of a plan; none of it does once it was refused, or is through. A plan that had
 /// nothing in it may be decided about all the same: that opens a list (L20).
 async fn awaited(tx: &mut Tx, run: RunId) -> Result<u64> {
@@ -241,7 +249,7 @@ async fn awaited(tx: &mut Tx, run: RunId) -> Result<u64> {
         return Ok(awaited);
     }
     let how = match (approved, done) {
-        (0, 0) => "a newer run has planned afresh",
+        (0, 0) => REPLACED,
         (0, _) => "it was carried out",
         _ => "it was approved, and carried out as far as it still held",
     };

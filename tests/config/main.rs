@@ -546,7 +546,7 @@ fn a_text_that_asks_names_the_clinic_yes_and_stop() {
         ("invitation_text = \"{clinic}: reply YES\"", "does not say how to refuse"),
         (
             long,
-            "`lists.news.invitation_text` is too long for a text message: 222 of 201, as `’` is not",
+            "lists.news.invitation_text: is too long for a text message: 222 of 201, as `’` is not",
         ),
         ("invitation_hours = \"20:00-09:00\"", "are no hours to send texts in"),
         ("invitation_hours = \"02:00-04:00\"", "are no hours to send texts in"),
