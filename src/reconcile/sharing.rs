@@ -57,11 +57,14 @@ impl Reconciler {
         list: &ManagedList<L>,
         page: &[LinkRow],
     ) -> Result<(), ReconcileError> {
-        if !shared(list).is_empty() {
+        if list.sharers.is_empty() || !shared(list).is_empty() {
             return Ok(());
         }
         let out: Vec<_> = page.iter().filter_map(newest_opt_out).collect();
-        for sharer in list.sharers.iter().filter(|_| !out.is_empty()) {
+        if out.is_empty() {
+            return Ok(());
+        }
+        for sharer in &list.sharers {
             let clinic = sharer.row.clinic;
             let addresses = out.iter().map(|(address, _)| *address);
             let there = self.store.contacts_find(clinic, addresses).await?;
