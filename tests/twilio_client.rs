@@ -497,7 +497,7 @@ async fn a_delivery_says_what_the_log_says(world: World) {
         (ANN, "Delivered"),
         (BOB, "undelivered, for good: true"),
         (ANN, "yes, please None"),
-        (BOB, "an opt-out is held"),
+        (BOB, "opted out"),
     ];
     assert_eq!(words, BTreeSet::from(expected));
     // By the id both are one, so a message counts once whichever way it comes.
