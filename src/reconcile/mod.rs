@@ -13,6 +13,7 @@ mod execute;
 mod explain;
 mod feedback;
 mod former;
+mod held;
 mod learn;
 mod notices;
 mod observe;
@@ -141,9 +142,17 @@ pub struct KnownList {
     pub policy: Policy,
     /// The lists that share the audience (L27); theirs are not followed.
     pub sharers: Vec<KnownList>,
+    /// Whether the provider keeps who is on it; else it lives with us.
+    pub kept_there: bool,
 }
 
 impl KnownList {
+    /// Returns the lists that share its members: none where it lives with us, as then each list has
+    /// its own word.
+    fn sharing(&self) -> &[KnownList] {
+        if self.kept_there { &self.sharers } else { &[] }
+    }
+
     fn facts(&self) -> ListFacts<'_> {
         facts(&self.row, &self.policy)
     }

@@ -52,6 +52,9 @@ pub struct ProvenOptOut {
     pub hashes: Vec<AddressHash>,
     /// When it happened, by the provider: it names the act. Without, the draft's own key does.
     pub at: Option<DateTime<Utc>>,
+    /// Told of an opt-out that the provider holds, whenever it was made: one on record since then is
+    /// that one, unless the address confirmed after it. None where the act itself was told.
+    pub held_since: Option<DateTime<Utc>>,
     /// What the ledger is to say; whose address it is, is found by the hashes.
     pub draft: Draft,
 }
@@ -264,7 +267,14 @@ impl Store {
         for (opt_out, contact) in opt_outs.iter().zip(&contacts) {
             let standing = folded.entry(*contact).or_default();
             let draft = opt_out.draft_of(*contact);
-            if !standing.has_on_record(draft.kind, draft.occurred_at, draft.clock) {
+            let known = match opt_out.held_since {
+                // Whoever confirmed after that opt-out made another since.
+                Some(since) => standing.has_opted_out_since(
+                    standing.proof.as_ref().map_or(since, |proof| since.max(proof.at)),
+                ),
+                None => standing.has_on_record(draft.kind, draft.occurred_at, draft.clock),
+            };
+            if !known {
                 let event = draft.into_event(EventId(self.clock.id()), now);
                 // One act, told twice together, is one line.
                 standing.apply(&event);

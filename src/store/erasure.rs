@@ -77,6 +77,9 @@ statements! {
     CONTACT_NOTICES_DELETE = {
         "DELETE FROM notices WHERE clinic_id = $1 AND contact_id = $2"
     }
+    CONTACT_HELD_DELETE = {
+        "DELETE FROM held_opt_outs WHERE clinic_id = $1 AND contact_id = $2"
+    }
     CONTACT_REVIEWS_DELETE = {
         "DELETE FROM reviews WHERE clinic_id = $1 AND contact_id = $2"
     }
@@ -155,6 +158,7 @@ impl Store {
         let event = self.erased(contact, erasing.channel);
         tx.execute(CONTACT_KEYS_WIPE, args![clinic, contact]).await?;
         tx.execute(CONTACT_NOTICES_DELETE, args![clinic, contact]).await?;
+        tx.execute(CONTACT_HELD_DELETE, args![clinic, contact]).await?;
         tx.execute(CONTACT_REVIEWS_DELETE, args![clinic, contact]).await?;
         tx.execute(CONTACT_DETAIL_DELETE, args![clinic, contact]).await?;
         tx.execute(CONTACT_PAYLOADS_WIPE, args![clinic, contact]).await?;

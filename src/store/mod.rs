@@ -19,6 +19,7 @@ pub mod error;
 pub mod facts;
 pub mod feedback;
 mod following;
+pub mod held;
 mod holders;
 mod holds;
 pub mod leases;
@@ -52,6 +53,7 @@ pub use endpoints::{Endpoint, NewEndpoint};
 pub use error::{Result, StoreError};
 pub use facts::{LinkRow, Which};
 pub use feedback::Feedback;
+pub use held::HeldRow;
 pub use holds::OperationCount;
 pub use leases::Lease;
 pub use ledger::Appended;
@@ -61,7 +63,7 @@ pub use members::{ListCounts, ObservedMember};
 pub use notices::NoticeRow;
 pub use operations::{OperationRow, PlannedOperation};
 pub use outcomes::Recorded;
-pub use parked::{Park, Parked, ParkedRow};
+pub use parked::{Park, Parked, ParkedBecause, ParkedRow};
 pub use patients::{Contacts, Unapplied, Upserted};
 pub use report::ListReport;
 pub use reviews::{NewReview, ReviewRow};
@@ -89,6 +91,7 @@ static STATEMENTS: &[&[&Sql]] = &[
     facts::STATEMENTS,
     feedback::STATEMENTS,
     following::STATEMENTS,
+    held::STATEMENTS,
     holders::STATEMENTS,
     holds::STATEMENTS,
     leases::STATEMENTS,
