@@ -15,7 +15,7 @@ const WAITING: usize = 1_024;
 const TOGETHER: usize = 128;
 
 /// How long a group waits at most to be as large as the last one: each costs its commit.
-const LINGER: Duration = Duration::from_millis(1);
+const LINGER: Duration = Duration::from_millis(2);
 
 /// Hands deliveries to the one task that writes them.
 #[derive(Debug)]
@@ -62,7 +62,8 @@ async fn write(
     let mut last = 0;
     while arriving.recv_many(&mut together, TOGETHER).await > 0 {
         gather(&clock, &mut arriving, &mut together, last).await;
-        last = together.len();
+        // A group that fell short once is no reason to wait for no more than that from now on.
+        last = together.len().max(last - last.div_ceil(8));
         let (deliveries, answers): (Vec<_>, Vec<_>) =
             together.drain(..).map(|waiting| (waiting.delivery, waiting.kept)).unzip();
         let kept = keep_all(&store, &deliveries).await;
