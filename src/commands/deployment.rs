@@ -106,6 +106,7 @@ impl Deployment {
             lease: config.run.lease_ttl.to_std()?,
             full_sweep_every: config.run.full_sweep_every,
             settings_every: config.run.settings_every,
+            ..RunSettings::default()
         };
         let reconciler = Reconciler {
             store: store.clone(),
@@ -266,7 +267,6 @@ impl Deployment {
         let KnownList { row, policy, .. } = self.known(clinic, id, list).await?;
         Ok(ManagedList {
             clinic: clinic.slug.clone(),
-            policy_digest: crate::config::policy_digest(&policy),
             // Lists of one provider account share its lease, whichever clinic they belong to.
             account: row
                 .account_pin

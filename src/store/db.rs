@@ -8,9 +8,9 @@ use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteRow,
     SqliteSynchronous,
 };
-use sqlx::{FromRow, Postgres, Sqlite, Transaction};
+use sqlx::{AssertSqlSafe, FromRow, Postgres, Sqlite, Transaction};
 
-use super::arguments::{on_postgres, on_sqlite};
+use super::arguments::{Bound, Write, on_postgres, on_postgres_together, on_sqlite};
 use super::columns::Arg;
 use super::error::{Result, StoreError};
 use super::sql::Sql;
@@ -195,7 +195,9 @@ impl Db {
 
     pub(super) async fn execute(&self, statement: &'static Sql, args: Vec<Arg>) -> Result<u64> {
         on_db!(self, Db::{writer, pool}, statement, args, |sql, with, pool| async {
-            Ok(sqlx::query_with(sql, with?).execute(pool).await?.rows_affected())
+            let Bound { with, stays } = with?;
+            let done = sqlx::query_with(sql, with).persistent(stays).execute(pool).await?;
+            Ok(done.rows_affected())
         })
     }
 
@@ -205,8 +207,9 @@ impl Db {
         statement: &'static Sql,
         args: Vec<Arg>,
     ) -> Result<Option<T>> {
-        on_db!(self, Db::{writer, pool}, statement, args, |sql, with, pool| {
-            sqlx::query_as_with(sql, with?).fetch_optional(pool)
+        on_db!(self, Db::{writer, pool}, statement, args, |sql, with, pool| async {
+            let Bound { with, stays } = with?;
+            sqlx::query_as_with(sql, with).persistent(stays).fetch_optional(pool).await
         })
     }
 
@@ -215,8 +218,9 @@ impl Db {
         statement: &'static Sql,
         args: Vec<Arg>,
     ) -> Result<Vec<T>> {
-        on_db!(self, Db::pool, statement, args, |sql, with, pool| {
-            sqlx::query_as_with(sql, with?).fetch_all(pool)
+        on_db!(self, Db::pool, statement, args, |sql, with, pool| async {
+            let Bound { with, stays } = with?;
+            sqlx::query_as_with(sql, with).persistent(stays).fetch_all(pool).await
         })
     }
 
@@ -225,8 +229,9 @@ impl Db {
         statement: &'static Sql,
         args: Vec<Arg>,
     ) -> Result<Option<T>> {
-        on_db!(self, Db::pool, statement, args, |sql, with, pool| {
-            sqlx::query_as_with(sql, with?).fetch_optional(pool)
+        on_db!(self, Db::pool, statement, args, |sql, with, pool| async {
+            let Bound { with, stays } = with?;
+            sqlx::query_as_with(sql, with).persistent(stays).fetch_optional(pool).await
         })
     }
 
@@ -253,7 +258,9 @@ impl Tx {
 
     pub(super) async fn execute(&mut self, statement: &'static Sql, args: Vec<Arg>) -> Result<u64> {
         on_db!(self, Tx::tx, statement, args, |sql, with, tx| async {
-            Ok(sqlx::query_with(sql, with?).execute(&mut **tx).await?.rows_affected())
+            let Bound { with, stays } = with?;
+            let done = sqlx::query_with(sql, with).persistent(stays).execute(&mut **tx).await?;
+            Ok(done.rows_affected())
         })
     }
 
@@ -262,8 +269,9 @@ impl Tx {
         statement: &'static Sql,
         args: Vec<Arg>,
     ) -> Result<Vec<T>> {
-        on_db!(self, Tx::tx, statement, args, |sql, with, tx| {
-            sqlx::query_as_with(sql, with?).fetch_all(&mut **tx)
+        on_db!(self, Tx::tx, statement, args, |sql, with, tx| async {
+            let Bound { with, stays } = with?;
+            sqlx::query_as_with(sql, with).persistent(stays).fetch_all(&mut **tx).await
         })
     }
 
@@ -272,9 +280,30 @@ impl Tx {
         statement: &'static Sql,
         args: Vec<Arg>,
     ) -> Result<Option<T>> {
-        on_db!(self, Tx::tx, statement, args, |sql, with, tx| {
-            sqlx::query_as_with(sql, with?).fetch_optional(&mut **tx)
+        on_db!(self, Tx::tx, statement, args, |sql, with, tx| async {
+            let Bound { with, stays } = with?;
+            sqlx::query_as_with(sql, with).persistent(stays).fetch_optional(&mut **tx).await
         })
+    }
+
+    /// Runs statements that write, none of what another does: on PostgreSQL as one, because each
+    /// costs a way there and back.
+    pub(super) async fn execute_together(&mut self, writes: Vec<Write>) -> Result<()> {
+        let Self::Postgres { tx } = self else {
+            for (statement, args) in writes {
+                self.execute(statement, args).await?;
+            }
+            return Ok(());
+        };
+        let statements: Vec<&'static Sql> =
+            writes.iter().map(|(statement, _)| *statement).collect();
+        let Some(first) = statements.first() else { return Ok(()) };
+        let done = async {
+            let Bound { with, stays } = on_postgres_together(writes)?;
+            let text = AssertSqlSafe(Sql::together(&statements));
+            sqlx::query_with(text, with).persistent(stays).execute(&mut **tx).await.map(drop)
+        };
+        done.await.map_err(|error| first.failed(error))
     }
 
     pub(super) async fn commit(self) -> Result<()> {

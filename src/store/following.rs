@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use uuid::Uuid;
 
 use super::Store;
+use super::arguments::Write;
 use super::columns::{args, id_rows};
 use super::db::Tx;
 use super::error::Result;
@@ -111,10 +112,12 @@ pub(super) async fn links_stale_of_contacts(
     clinic: ClinicId,
     contacts: &BTreeSet<Uuid>,
 ) -> Result<()> {
-    links_stale_or_urgent(tx, clinic, contacts, &BTreeSet::new()).await
+    let writes = links_stale_or_urgent(tx, clinic, contacts, &BTreeSet::new()).await?;
+    tx.execute_together(writes).await
 }
 
-/// Has the links of the `stale` contacts planned again, and those of the `urgent` ones at once.
+/// Returns what has the links of the `stale` contacts planned again, and those of the `urgent` ones
+/// at once.
 ///
 /// All of them are locked first, in the order that runs write them: by list and ordinal. Contacts
 /// go before links, so that no two transactions wait for each other.
@@ -123,17 +126,18 @@ pub(super) async fn links_stale_or_urgent(
     clinic: ClinicId,
     stale: &BTreeSet<Uuid>,
     urgent: &BTreeSet<Uuid>,
-) -> Result<()> {
+) -> Result<Vec<Write>> {
     if tx.locks_rows() {
         let rows = id_rows(stale.union(urgent).copied())?;
         let _: Vec<(LinkId,)> = tx.rows(LINKS_LOCK, args![rows, clinic]).await?;
     }
+    let mut writes = Vec::new();
     let stale: Vec<Uuid> = stale.difference(urgent).copied().collect();
     if !stale.is_empty() {
-        tx.execute(LINKS_STALE_OF_CONTACTS, args![id_rows(stale)?, clinic]).await?;
+        writes.push((LINKS_STALE_OF_CONTACTS, args![id_rows(stale)?, clinic]));
     }
     if !urgent.is_empty() {
-        tx.execute(LINKS_URGENT, args![id_rows(urgent.iter().copied())?, clinic]).await?;
+        writes.push((LINKS_URGENT, args![id_rows(urgent.iter().copied())?, clinic]));
     }
-    Ok(())
+    Ok(writes)
 }

@@ -10,6 +10,7 @@ use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use super::Store;
+use super::arguments::Write;
 use super::chain::{Chained, Head, LEDGER_HEAD, commitment};
 use super::columns::{args, count, from_json, json, millis, text_rows};
 use super::db::{Tx, again};
@@ -160,26 +161,23 @@ impl Store {
         let appended =
             Appended { new: new.len() as u64, duplicate: (events.len() - new.len()) as u64 };
         if new.is_empty() {
-            links_stale_or_urgent(tx, clinic, &BTreeSet::new(), &after.urgent).await?;
+            let writes = links_stale_or_urgent(tx, clinic, &BTreeSet::new(), &after.urgent).await?;
+            tx.execute_together(writes).await?;
             return Ok(appended);
         }
         let holdings = Holdings::bind(tx, clinic, &mut new).await?;
-        standings_fold(tx, clinic, &new, &holdings, after.standings).await?;
+        let mut writes = standings_fold(tx, clinic, &new, &holdings, after.standings).await?;
         let touched = new.iter().flat_map(|event| holdings.touches(event)).map(|id| id.0).collect();
-        links_stale_or_urgent(tx, clinic, &touched, &after.urgent).await?;
+        writes.extend(links_stale_or_urgent(tx, clinic, &touched, &after.urgent).await?);
         let first = after.head.seq + 1;
-        self.lines_add(tx, clinic, after.head, &new).await?;
-        self.feedback_add(tx, clinic, first, &new, &holdings).await?;
+        writes.extend(self.lines(clinic, after.head, &new)?);
+        writes.extend(self.feedback(clinic, first, &new, &holdings)?);
+        tx.execute_together(writes).await?;
         Ok(appended)
     }
 
-    async fn lines_add(
-        &self,
-        tx: &mut Tx,
-        clinic: ClinicId,
-        mut head: Head,
-        events: &[Event],
-    ) -> Result<()> {
+    /// Returns what adds the lines of `events` after the head, and moves it.
+    fn lines(&self, clinic: ClinicId, mut head: Head, events: &[Event]) -> Result<Vec<Write>> {
         let (mut lines, mut patients) = (Vec::new(), Vec::new());
         for event in events {
             let line = self.line(clinic, &head, event)?;
@@ -190,12 +188,15 @@ impl Store {
             lines.push(line);
         }
         let rows = json(&lines)?;
-        tx.execute(LEDGER_ADD, args![rows.clone(), clinic]).await?;
-        tx.execute(LEDGER_DETAIL_ADD, args![rows, clinic]).await?;
+        let mut writes = vec![
+            (LEDGER_ADD, args![rows.clone(), clinic]),
+            (LEDGER_DETAIL_ADD, args![rows, clinic]),
+            (LEDGER_MOVE, args![clinic, head.seq, head.mac]),
+        ];
         if !patients.is_empty() {
-            tx.execute(LEDGER_PATIENTS_ADD, args![json(&patients)?, clinic]).await?;
+            writes.push((LEDGER_PATIENTS_ADD, args![json(&patients)?, clinic]));
         }
-        tx.execute(LEDGER_MOVE, args![clinic, head.seq, head.mac]).await.map(drop)
+        Ok(writes)
     }
 
     /// Chains one event to the head.
@@ -235,14 +236,14 @@ impl Store {
         hex::encode([self.clock.chance(), self.clock.chance()].map(u64::to_be_bytes).concat())
     }
 
-    async fn feedback_add(
+    /// Returns what has the clinic told of `events`, the first of which is line `first`.
+    fn feedback(
         &self,
-        tx: &mut Tx,
         clinic: ClinicId,
         first: i64,
         events: &[Event],
         holdings: &Holdings,
-    ) -> Result<()> {
+    ) -> Result<Option<Write>> {
         let mut puts = Vec::new();
         for (seq, event) in (first..).zip(events).filter(|(_, event)| is_news(event)) {
             let told = holdings.concerned(event).into_iter();
@@ -260,9 +261,9 @@ impl Store {
             }));
         }
         if puts.is_empty() {
-            return Ok(());
+            return Ok(None);
         }
-        tx.execute(FEEDBACK_ADD, args![json(&puts)?, clinic]).await.map(drop)
+        Ok(Some((FEEDBACK_ADD, args![json(&puts)?, clinic])))
     }
 
     /// Returns the events about the contact that were not erased, in the order recorded.

@@ -44,18 +44,51 @@ impl Sql {
             return self.unnumbered;
         }
         self.numbered.get_or_init(|| {
-            let mut arrays = String::new();
-            let mut names = String::new();
-            for (index, (name, column)) in self.given.iter().enumerate() {
-                let comma = if index == 0 { "" } else { ", " };
-                let _ = write!(arrays, "{comma}${}::{column:?}[]", index + 1);
-                let _ = write!(names, "{comma}{name}");
-            }
-            let text = shifted(self.unnumbered, self.given.len() - 1);
-            format!(
-                "WITH given AS MATERIALIZED (SELECT * FROM unnest({arrays}) AS j ({names})) {text}"
-            )
+            let given = self.given_from(0);
+            format!("WITH given AS MATERIALIZED ({given}) {}", self.numbered_from(0))
         })
+    }
+
+    /// Returns PostgreSQL's text for several statements that write, none of what another does, to
+    /// be sent as one.
+    pub(super) fn together(statements: &[&'static Sql]) -> String {
+        let (mut text, mut first) = (String::from("WITH "), 0);
+        for (index, sql) in statements.iter().enumerate() {
+            let (given, body) = (format!("given{index}"), sql.numbered_from(first));
+            if !sql.given.is_empty() {
+                let _ = write!(text, "{given} AS MATERIALIZED ({}), ", sql.given_from(first));
+            }
+            let comma = if index + 1 == statements.len() { "" } else { ", " };
+            let _ = write!(text, "w{index} AS ({}){comma}", body.replace("given", &given));
+            first += sql.parameters();
+        }
+        text + " SELECT 1"
+    }
+
+    /// Returns what reads the slice from arrays, whose numbers begin after `first`.
+    fn given_from(&self, first: usize) -> String {
+        let (mut arrays, mut names) = (String::new(), String::new());
+        for (index, (name, column)) in self.given.iter().enumerate() {
+            let comma = if index == 0 { "" } else { ", " };
+            let _ = write!(arrays, "{comma}${}::{column:?}[]", first + index + 1);
+            let _ = write!(names, "{comma}{name}");
+        }
+        format!("SELECT * FROM unnest({arrays}) AS j ({names})")
+    }
+
+    /// Returns the text with the numbers of its parameters after `first` and after its slice.
+    fn numbered_from(&self, first: usize) -> String {
+        shifted(self.unnumbered, first + self.given.len().saturating_sub(1))
+    }
+
+    /// Counts its parameters, an array for each column of its slice.
+    fn parameters(&self) -> usize {
+        let numbers = self.unnumbered.split('$').skip(1).filter_map(|part| {
+            let digits = part.find(|c: char| !c.is_ascii_digit()).unwrap_or(part.len());
+            part[..digits].parse().ok()
+        });
+        let last: usize = numbers.max().unwrap_or(usize::from(!self.given.is_empty()));
+        last + self.given.len().saturating_sub(1)
     }
 }
 
@@ -142,6 +175,21 @@ mod tests {
             SQL.postgres(),
             "WITH given AS MATERIALIZED (SELECT * FROM unnest($1::uuid[], $2::bigint[]) AS j (id, at)) \
              SELECT g.id FROM given g WHERE a = $3 AND b = $11"
+        );
+    }
+
+    #[test]
+    fn statements_sent_together_keep_their_own_slices_and_parameters() {
+        static ADD: Sql =
+            Sql::new("ADD", "", "INSERT INTO t SELECT $2, id FROM given", &[("id", Column::uuid)]);
+        static MOVE: Sql = Sql::new("MOVE", "", "UPDATE u SET a = $2 WHERE b = $1", &[]);
+        assert_eq!(
+            Sql::together(&[&ADD, &MOVE, &ADD]),
+            "WITH given0 AS MATERIALIZED (SELECT * FROM unnest($1::uuid[]) AS j (id)), \
+             w0 AS (INSERT INTO t SELECT $2, id FROM given0), \
+             w1 AS (UPDATE u SET a = $4 WHERE b = $3), \
+             given2 AS MATERIALIZED (SELECT * FROM unnest($5::uuid[]) AS j (id)), \
+             w2 AS (INSERT INTO t SELECT $6, id FROM given2) SELECT 1"
         );
     }
 }

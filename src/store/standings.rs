@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 use uuid::Uuid;
 
+use super::arguments::Write;
 use super::columns::{args, from_json, id_rows, json};
 use super::db::Tx;
 use super::error::Result;
@@ -112,15 +113,15 @@ pub(super) fn bound(event: &Event) -> impl Iterator<Item = PatientId> + '_ {
     event.draft.patient.into_iter().chain(event.binds.iter().copied())
 }
 
-/// Folds `events` into the standings of all whom they are about; of contacts in `known` the standing
-/// was read already.
+/// Returns what folds `events` into the standings of all whom they are about; of contacts in `known`
+/// the standing was read already.
 pub(super) async fn standings_fold(
     tx: &mut Tx,
     clinic: ClinicId,
     events: &[Event],
     holdings: &Holdings,
     known: BTreeMap<ContactId, Standing>,
-) -> Result<()> {
+) -> Result<Vec<Write>> {
     let contacts: BTreeSet<_> = events.iter().flat_map(|event| holdings.stands(event)).collect();
     let mut of_contacts = contacts_load(tx, clinic, &contacts, known).await?;
     let mut of_patients = patients_load(tx, clinic, events).await?;
@@ -137,7 +138,7 @@ pub(super) async fn standings_fold(
             }
         }
     }
-    standings_store(tx, clinic, &of_contacts, &of_patients).await
+    standings_store(clinic, &of_contacts, &of_patients)
 }
 
 const fn channels(event: &Event) -> &[Channel] {
@@ -183,12 +184,11 @@ async fn patients_load(
         .collect()
 }
 
-async fn standings_store(
-    tx: &mut Tx,
+fn standings_store(
     clinic: ClinicId,
     of_contacts: &BTreeMap<ContactId, Standing>,
     of_patients: &BTreeMap<(PatientId, Channel), Standing>,
-) -> Result<()> {
+) -> Result<Vec<Write>> {
     let put = |id, channel: Option<Channel>, standing| {
         let channel = channel.map(Channel::word);
         Ok(StandingPut { id, channel, standing: json(standing)? })
@@ -199,11 +199,12 @@ async fn standings_store(
         .iter()
         .map(|((id, channel), s)| put(id.0, Some(*channel), s))
         .collect::<Result<_>>()?;
+    let mut writes = Vec::new();
     if !contacts.is_empty() {
-        tx.execute(CONTACTS_STAND, args![json(&contacts)?, clinic]).await?;
+        writes.push((CONTACTS_STAND, args![json(&contacts)?, clinic]));
     }
     if !patients.is_empty() {
-        tx.execute(PATIENTS_STAND, args![json(&patients)?, clinic]).await?;
+        writes.push((PATIENTS_STAND, args![json(&patients)?, clinic]));
     }
-    Ok(())
+    Ok(writes)
 }
