@@ -199,7 +199,7 @@ impl Reconciler {
             let Some(list) = self.as_it_is(list).await? else { continue };
             let addresses: Vec<_> = addresses.into_iter().collect();
             for addresses in addresses.chunks(READ_TOGETHER) {
-                tenure.prolong_lately().await?;
+                tenure.prolong().await?;
                 let asked_at = self.clock.now();
                 let read = addresses.iter().map(|address| self.read_address(&list, address));
                 let read: Vec<_> = try_join_all(read).await?.into_iter().flatten().collect();

@@ -94,7 +94,7 @@ impl Reconciler {
         };
         for (notice, address, lists) in share.told.iter().filter(|(notice, ..)| is_new(notice)) {
             let Some(list) = lists.first() else { continue };
-            tenure.prolong_lately().await?;
+            tenure.prolong().await?;
             let contact = contacts.get(address);
             match (&notice.word, says(notice)) {
                 (Word::OptedOut { .. } | Word::HoldsOptOut { .. }, _)

@@ -12,10 +12,12 @@ use super::sql::statements;
 use crate::domain::{ClinicId, LinkId, RunId};
 
 statements! {
+    // `|| ''` keeps an engine from finding an operation among all that are open, rather than by its id.
     OPERATIONS_UNSENT (given: id uuid) = {
         "UPDATE operations SET state = 'superseded', payload = NULL, settled_at = $3
          FROM given g
-         WHERE operations.clinic_id = $2 AND operations.id = g.id AND state = 'submitted'"
+         WHERE operations.clinic_id = $2 AND operations.id = g.id
+            AND operations.state || '' = 'submitted'"
     }
     LINKS_UNSENT (given: id uuid) = {
         "UPDATE links SET intent_verb = NULL, intent_from = NULL, intent_at = NULL, stale = TRUE,
@@ -27,7 +29,8 @@ statements! {
     OPERATIONS_SUBMITTED (given: id uuid) = {
         "UPDATE operations SET state = 'submitted', submitted_at = $3
          FROM given g
-         WHERE operations.clinic_id = $2 AND operations.id = g.id AND operations.state = 'planned'
+         WHERE operations.clinic_id = $2 AND operations.id = g.id
+            AND operations.state || '' = 'planned'
             AND NOT EXISTS (SELECT 1 FROM links k WHERE k.clinic_id = $2
                 AND k.id = operations.link_id AND k.stale)
          RETURNING operations.id"
@@ -36,16 +39,19 @@ statements! {
     OPERATIONS_KEPT_BACK (given: id uuid) = {
         "UPDATE operations SET state = 'superseded', payload = NULL, settled_at = $3
          FROM given g
-         WHERE operations.clinic_id = $2 AND operations.id = g.id AND operations.state = 'planned'"
+         WHERE operations.clinic_id = $2 AND operations.id = g.id
+            AND operations.state || '' = 'planned'"
     }
     OPERATIONS_OUTDATE (given: id uuid) = {
         "UPDATE operations SET state = 'superseded', payload = NULL, settled_at = $4
          WHERE clinic_id = $2 AND link_id IN (SELECT g.id FROM given g)
-            AND state IN ('planned', 'waiting', 'braked') AND (state = 'planned' OR run_id = $3)"
+            AND state || '' IN ('planned', 'waiting', 'braked')
+            AND (state = 'planned' OR run_id = $3)"
     }
     OPERATIONS_PUT_OFF (given: id uuid) = {
         "UPDATE operations SET state = 'superseded', payload = NULL, settled_at = $3 FROM given g
-         WHERE operations.clinic_id = $2 AND operations.id = g.id AND operations.state = 'planned'
+         WHERE operations.clinic_id = $2 AND operations.id = g.id
+            AND operations.state || '' = 'planned'
          RETURNING operations.link_id"
     }
     LINKS_PUT_OFF (given: id uuid) = {
