@@ -19,6 +19,10 @@ fmt:
 lint:
     cargo clippy --all-targets -- -D warnings
 
+# Looks at what the dependencies may do, and whether each is used.
+dependencies:
+    bash .ci/dependencies
+
 # Shows the whole job on a made-up clinic.
 demo *ARGS:
     cargo run --release -- demo {{ARGS}}

@@ -267,6 +267,9 @@ fn word(notice: &Notice) -> String {
         Word::OptedOut { complained: false, evidence: Some(evidence) } => {
             format!("opted out: {}", evidence.split("prf_").next().unwrap())
         }
+        Word::HoldsOptOut { listed: false, evidence: Some(evidence) } => {
+            format!("an opt-out is held: {evidence}")
+        }
         other => format!("{other:?}"),
     }
 }
@@ -775,7 +778,7 @@ async fn failed_texts_are_read_back(world: World) {
     assert_eq!(
         words(&told),
         [
-            "opted out: error blocked_by_recipient",
+            "an opt-out is held: error blocked_by_recipient",
             "Other",
             "Undelivered { for_good: true }",
             "Undelivered { for_good: false }",

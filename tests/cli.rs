@@ -315,6 +315,19 @@ at_the_desk! {
         desk.says(&["reconcile"]).ends(1, &["failed"]);
     }
 
+    async fn a_provider_that_is_down_is_asked_once_and_told_in_one_line(desk) {
+        let letters = desk.simulator.open_audience(desk.account, "Letters").unwrap();
+        let more = "[lists.letters]\naccount = \"main\"\nunknown = \"report\"\nunproven = \"hold\"";
+        desk.configures("kind = \"reference\"", &format!("{more}\naudience = \"{letters}\""));
+        desk.says(&["doctor"]).ends(0, &["list `news`", "list `letters`", "All is well."]);
+        desk.simulator.script(Rule::next(Fault::InternalError).times(99));
+        desk.simulator.reset_counters();
+        let said = desk.says(&["doctor"]).ends(1, &["the provider is not available"]);
+        assert_eq!(said.out.matches("MEND").count(), 1, "{said:#?}");
+        assert!(said.out.contains("not looked at: `news`, `letters`"), "{said:#?}");
+        assert_eq!(desk.simulator.counters().total, 1);
+    }
+
     async fn an_audience_that_is_not_there_is_told_and_nobody_counts_as_gone(desk) {
         desk.fills();
         desk.adopts();
@@ -340,7 +353,7 @@ at_the_desk! {
         desk.says(&["list", "move", "news"]).ends(1, &["--yes"]);
         desk.says(&["list", "move", "news", "--yes"]).ends(0, &["Emptied"]);
         assert_eq!(desk.there("ann"), Some(Status::Archived));
-        desk.says(&["reconcile"]).ends(3, &["wait for you"]);
+        desk.says(&["reconcile"]).ends(3, &["nothing is to be changed"]);
     }
 
     async fn the_key_of_another_account_is_refused(desk) {
@@ -390,9 +403,41 @@ at_the_desk! {
         desk.says(&["refuse", &plan]).ends(2, &["--reason"]);
         desk.says(&["refuse", &plan, "--reason", "not today"]).ends(0, &["Refused: 2 changes"]);
         desk.says(&["approve", &plan]).ends(1, &["was refused", "listwarden reconcile"]);
+        desk.says(&["refuse", &plan, "--reason", "again"]).ends(1, &["was refused"]);
         assert_ne!(desk.waiting_plan(), plan);
         desk.adopts();
         assert_eq!(desk.there("bo"), Some(Status::Archived));
+    }
+
+    async fn of_a_plan_that_is_through_nothing_can_be_decided(desk) {
+        desk.fills();
+        let replaced = desk.waiting_plan();
+        let plan = desk.waiting_plan();
+        let late = ["refuse", &replaced, "--reason", "late"];
+        desk.says(&late).ends(1, &["a newer run has planned afresh"]);
+        desk.says(&["approve", &replaced]).ends(0, &["Approved: 2 changes"]);
+        desk.says(&["reconcile"]).ends(0, &["in step"]);
+        let carried_out = "nothing of that plan waits any more: it was approved, and carried out";
+        desk.says(&["approve", &replaced]).ends(1, &[carried_out, "listwarden reconcile"]);
+        desk.says(&late).ends(1, &[carried_out]);
+        desk.says(&["approve", &plan]).ends(1, &["a newer run has planned afresh"]);
+        assert_eq!(desk.number("SELECT COUNT(*) FROM approvals").await, 1);
+    }
+
+    async fn a_refusal_ends_the_approval_that_was_given_before(desk) {
+        desk.fills();
+        let plan = desk.waiting_plan();
+        desk.says(&["approve", &plan]).ends(0, &["Approved: 2 changes"]);
+        desk.says(&["refuse", &plan, "--reason", "too soon"]).ends(0, &["Refused: 2 changes"]);
+        desk.says(&["reconcile"]).ends(3, &["its changes wait for you"]);
+        assert!(desk.simulator.writes().is_empty(), "what was refused is not done");
+    }
+
+    async fn only_a_list_with_changes_has_some_that_wait(desk) {
+        let said = desk.says(&["reconcile"]).ends(3, &["nothing is to be changed"]);
+        assert!(!said.out.contains("wait for you"), "{said:#?}");
+        desk.fills();
+        desk.says(&["reconcile"]).ends(3, &["its changes wait for you"]);
     }
 
     async fn an_approval_lasts_as_the_configuration_says(desk) {
@@ -415,7 +460,9 @@ at_the_desk! {
         desk.imports(&format!("{}cy,Cy,cy@post.test,archived,,,,,\n", asked("ann")));
         let refusal = Fault::Named { error: "InvalidAction".to_owned() };
         desk.simulator.script(Rule::next(refusal).on("DELETE", "/3.0/lists").times(9));
-        desk.says(&["reconcile", "--full"]).ends(4, &["parked"]);
+        let why = "list `news`: 1 parked, archive: the provider refused it";
+        let said = desk.says(&["reconcile", "--full"]).ends(4, &[why, "tried again from"]);
+        said.ends(4, &["listwarden report --list news", "listwarden explain"]);
         desk.says(&["report"]).ends(4, &["RED: 1 could not be taken off yet"]);
         desk.says(&["explain", "cy"]).ends(0, &["held but dropped"]);
     }

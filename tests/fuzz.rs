@@ -101,7 +101,9 @@ fn read(provider: &Provider, body: &[u8], origin: Origin) -> Result<Vec<Notice>,
 }
 
 fn opted_out(notices: &[Notice]) -> bool {
-    notices.iter().any(|notice| matches!(notice.word, Word::OptedOut { .. }))
+    notices
+        .iter()
+        .any(|notice| matches!(notice.word, Word::OptedOut { .. } | Word::HoldsOptOut { .. }))
 }
 
 fn said(body: &[u8], word: &str) -> bool {
@@ -112,7 +114,9 @@ fn said(body: &[u8], word: &str) -> bool {
 /// What a notice holds besides its address, in bytes.
 fn held(notice: &Notice) -> usize {
     let word = match &notice.word {
-        Word::OptedOut { evidence, .. } => evidence.as_ref().map_or(0, String::len),
+        Word::OptedOut { evidence, .. } | Word::HoldsOptOut { evidence, .. } => {
+            evidence.as_ref().map_or(0, String::len)
+        }
         Word::Replied { text, .. } => text.expose().len(),
         _ => 0,
     };

@@ -22,7 +22,7 @@ use listwarden::domain::{
 };
 use listwarden::patients::Reference;
 use listwarden::providers::transport::HttpTransport;
-use listwarden::reconcile::Scope;
+use listwarden::reconcile::{ListState, Scope};
 use listwarden::simulator::mailchimp::{
     HttpSender, Running, SeedMember, Simulator, Source, Status, signature,
 };
@@ -104,7 +104,7 @@ impl World {
             let scope = Scope { list: None, full: true };
             let reconciler = self.deployment.reconciler();
             let outcome = reconciler.reconcile(&mut practice, &scope).await.unwrap();
-            for list in outcome.lists {
+            for list in outcome.lists.iter().filter(|list| list.state == ListState::Waiting) {
                 let until = SystemClock.now() + Duration::from_hours(24);
                 self.deployment.store.approve(list.run.unwrap(), until, "test").await.unwrap();
             }

@@ -503,7 +503,7 @@ async fn who_is_on_a_consent_list_opted_out(world: World) {
     assert_eq!((told.len(), world.requests()), (61, 4));
     assert!(told.iter().all(|notice| matches!(
         &notice.word,
-        Word::OptedOut { complained: false, evidence: Some(_) }
+        Word::HoldsOptOut { listed: true, evidence: Some(_) }
     )));
     assert_eq!(told[60].address, Some(address(70)));
     assert!(told.iter().all(|notice| !notice.id.as_ref().unwrap().contains("7911")));

@@ -207,6 +207,7 @@ fn word(notice: &Notice) -> String {
     match &notice.word {
         Word::Replied { text, taken_for } => format!("{} {taken_for:?}", text.expose()),
         Word::OptedOut { .. } => "opted out".to_owned(),
+        Word::HoldsOptOut { .. } => "an opt-out is held".to_owned(),
         Word::Undelivered { for_good } => format!("undelivered, for good: {for_good}"),
         word => format!("{word:?}"),
     }
@@ -461,7 +462,7 @@ async fn a_service_reads_only_what_is_its_own(world: World) {
     assert_eq!(said(sent), "done: pending");
     let notices = world.log(&service, Some(world.clock.now())).await;
     let told: Vec<_> = notices.iter().map(|n| (from(n), word(n))).collect();
-    let expected = [(ANN, "opted out"), (ANN, "Delivered"), (ANN, "STOP None")];
+    let expected = [(ANN, "an opt-out is held"), (ANN, "Delivered"), (ANN, "STOP None")];
     assert_eq!(told, expected.map(|(who, what)| (who, what.to_owned())));
     assert!(notices.iter().all(|n| n.sender.as_deref() == Some(sid.as_str())));
 }

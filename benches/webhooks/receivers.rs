@@ -20,7 +20,7 @@ pub const HEAD: &str = "\
 | --- | --- | ---: | ---: | ---: | ---: | ---: |";
 
 /// More deliveries a second than any receiver will take, so that none is sent twice.
-const MOST: u64 = 6_000;
+const MOST: u64 = 20_000;
 
 /// Keeps how everybody stands, …
 const REMEMBER: &str = "\

@@ -18,7 +18,7 @@ use listwarden::domain::{
 };
 use listwarden::patients::Reference;
 use listwarden::providers::transport::HttpTransport;
-use listwarden::reconcile::Scope;
+use listwarden::reconcile::{ListState, Scope};
 use listwarden::simulator::mailchimp::{
     HttpSender, Running, SeedMember, Simulator, Source, Status, signature,
 };
@@ -108,7 +108,7 @@ impl World {
         let mut practice = self.deployment.practice(config).await?;
         let scope = Scope { list: None, full: true };
         let outcome = self.deployment.reconciler().reconcile(&mut practice, &scope).await?;
-        for list in outcome.lists {
+        for list in outcome.lists.iter().filter(|list| list.state == ListState::Waiting) {
             let until = SystemClock.now() + TimeDelta::hours(24);
             self.deployment.store.approve(list.run.context("no run")?, until, "bench").await?;
         }

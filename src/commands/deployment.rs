@@ -116,6 +116,7 @@ impl Deployment {
             lease: config.run.lease_ttl.to_std()?,
             full_sweep_every: config.run.full_sweep_every,
             settings_every: config.run.settings_every,
+            ..RunSettings::default()
         };
         let reconciler = Reconciler {
             store: store.clone(),
@@ -273,10 +274,9 @@ impl Deployment {
         id: ClinicId,
         port: Arc<L>,
     ) -> anyhow::Result<ManagedList<L>> {
-        let KnownList { row, policy, .. } = self.known(id, list).await?;
+        let KnownList { row, policy, .. } = self.known(clinic, id, list).await?;
         Ok(ManagedList {
             clinic: clinic.slug.clone(),
-            policy_digest: crate::config::policy_digest(&policy),
             // Lists of one provider account share its lease, whichever clinic they belong to.
             account: row
                 .account_pin
@@ -296,21 +296,29 @@ impl Deployment {
         let mut sharers = Vec::new();
         for shared in &list.shared_with {
             let clinic = self.config.clinic(&shared.clinic);
-            let config = clinic.and_then(|clinic| clinic.list(&shared.list));
-            let config = config.with_context(|| format!("there is no list `{shared}`"))?;
+            let found = clinic.and_then(|clinic| Some((clinic, clinic.list(&shared.list)?)));
+            let (clinic, list) = found.with_context(|| format!("there is no list `{shared}`"))?;
             let id = self.store.clinic_ensure(&shared.clinic).await?;
-            sharers.push(self.known(id, config).await?);
+            sharers.push(self.known(clinic, id, list).await?);
         }
         // A list that has ended wants nobody.
         sharers.retain(|list| list.row.retired_at.is_none());
         Ok(sharers)
     }
 
-    async fn known(&self, clinic: ClinicId, list: &ListConfig) -> anyhow::Result<KnownList> {
-        let row = self.store.list_ensure(clinic, &list.slug, list.policy.channel).await?;
+    async fn known(
+        &self,
+        clinic: &ClinicConfig,
+        id: ClinicId,
+        list: &ListConfig,
+    ) -> anyhow::Result<KnownList> {
+        let row = self.store.list_ensure(id, &list.slug, list.policy.channel).await?;
+        let account = clinic.accounts.get(&list.account);
+        let provider = account.and_then(|account| providers::provider(&account.provider));
+        let kept_there = provider.is_some_and(|provider| provider.keeps_list);
         let mut policy = list.policy.clone();
         policy.retiring = row.retiring_at.is_some();
-        Ok(KnownList { row, policy, sharers: Vec::new() })
+        Ok(KnownList { row, policy, sharers: Vec::new(), kept_there })
     }
 
     /// Returns a clinic's id and its lists, as store and configuration know them.
@@ -322,7 +330,7 @@ impl Deployment {
         let mut lists = Vec::new();
         for list in &clinic.lists {
             let sharers = self.sharers(list).await?;
-            lists.push(KnownList { sharers, ..self.known(id, list).await? });
+            lists.push(KnownList { sharers, ..self.known(clinic, id, list).await? });
         }
         lists.retain(|list| list.row.retired_at.is_none());
         Ok((id, lists))

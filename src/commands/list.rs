@@ -131,7 +131,6 @@ impl Deployment {
         }
         self.store.list_retiring(&list.row, self.clock().now()).await?;
         list.policy.retiring = true;
-        list.policy_digest = crate::config::policy_digest(&list.policy);
         if let Some(pin) = list.row.audience_pin.clone() {
             let config = clinic.lists.iter().find(|config| config.slug == slug);
             let config = config.context("the list is not configured")?;

@@ -5,7 +5,8 @@ use clap::Args;
 use super::console::{print_json, table};
 use super::{Common, Deployment, Exit};
 use crate::domain::Class;
-use crate::reconcile::{ClinicOutcome, ListState, Reconciler, Scope, SourceState};
+use crate::reconcile::{ClinicOutcome, ListOutcome, ListState, Reconciler, Scope, SourceState};
+use crate::store::ParkedBecause;
 
 /// What to reconcile.
 #[derive(Debug, Clone, Args)]
@@ -102,18 +103,43 @@ pub fn print(outcome: &ClinicOutcome) {
         ]);
     }
     println!("{rows}");
-    for list in &outcome.lists {
-        if let Some(problem) = &list.problem {
-            println!("  list `{}`: {problem}", list.list);
-        }
-        if let (Some(run), ListState::Waiting | ListState::Braked) = (list.run, list.state)
-            && list.problem.is_none()
-        {
-            println!(
-                "  list `{}`: its changes wait for you. Look: listwarden plan. Then: listwarden approve {run}, or: listwarden refuse {run} --reason …",
-                list.list
-            );
-        }
+    outcome.lists.iter().flat_map(remarks).for_each(|remark| println!("  {remark}"));
+}
+
+/// What there is to say of a list beside its counts: what went wrong, why something is parked, and
+/// what waits for an admin.
+fn remarks(list: &ListOutcome) -> Vec<String> {
+    let slug = &list.list;
+    let mut remarks: Vec<String> =
+        list.problem.iter().map(|problem| format!("list `{slug}`: {problem}")).collect();
+    remarks.extend(list.parked.iter().map(|parked| format!("list `{slug}`: {}", why(parked))));
+    if !list.parked.is_empty() {
+        remarks.push(format!(
+            "list `{slug}`: all counts: listwarden report --list {slug}. One of them: listwarden explain ADDRESS_OR_PATIENT_ID"
+        ));
+    }
+    let waits = matches!(list.state, ListState::Waiting | ListState::Braked);
+    let Some(run) = list.run.filter(|_| waits && list.problem.is_none()) else { return remarks };
+    remarks.push(if list.held() > 0 {
+        format!(
+            "list `{slug}`: its changes wait for you. Look: listwarden plan. Then: listwarden approve {run}, or: listwarden refuse {run} --reason …"
+        )
+    } else {
+        format!(
+            "list `{slug}`: nothing is to be changed; later runs may, once you say: listwarden approve {run}"
+        )
+    });
+    remarks
+}
+
+fn why(parked: &ParkedBecause) -> String {
+    let ParkedBecause { verb, why, links, next_try } = parked;
+    match (verb, next_try) {
+        (Some(verb), Some(next_try)) => format!(
+            "{links} parked, {verb}: {why}; tried again from {}",
+            next_try.format("%Y-%m-%d %H:%M UTC")
+        ),
+        _ => format!("{links} parked: {why}"),
     }
 }
 

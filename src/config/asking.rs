@@ -4,11 +4,10 @@ use chrono::NaiveTime;
 
 use super::list::OfClinic;
 use super::section::Section;
+use super::texts::Length;
 use crate::domain::policy::{Asking, Hours};
 
 const TEXT: &str = "{clinic}: reply YES to get our news by text, STOP to refuse.";
-/// Three parts of a text message at most.
-const LONGEST: usize = 459;
 
 /// Reads the text with the clinic's name in it, and the hours in the clinic's time zone.
 pub(super) fn read(section: &Section<'_>, clinic: &OfClinic) -> Asking {
@@ -23,14 +22,12 @@ pub(super) fn read(section: &Section<'_>, clinic: &OfClinic) -> Asking {
         ),
         (!says("YES"), "does not say how to agree", "Ask for the reply YES, in capitals"),
         (!says("STOP"), "does not say how to refuse", "Say that STOP refuses, in capitals"),
-        (
-            text.chars().count() > LONGEST,
-            "is too long for a text message",
-            "Use 459 characters at most, with the clinic's name in it",
-        ),
     ];
     for (_, what, cure) in lacks.into_iter().filter(|(lacking, ..)| *lacking) {
         section.problem("invitation_text", what, cure);
+    }
+    if let Some((what, cure)) = Length::of(&text).problem() {
+        section.problem("invitation_text", &what, &cure);
     }
     Asking { text, hours: hours(section, clinic) }
 }

@@ -18,6 +18,7 @@ mod section;
 mod serve;
 mod shared;
 pub mod templates;
+mod texts;
 mod url;
 
 use std::collections::BTreeMap;

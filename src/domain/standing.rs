@@ -217,6 +217,13 @@ impl Standing {
         })
     }
 
+    /// Tells whether an opt-out is on record that happened at `since` or later.
+    #[must_use]
+    pub fn has_opted_out_since(&self, since: DateTime<Utc>) -> bool {
+        let told = |known: &&OptOut| known.kind != OptOutKind::Erased;
+        self.opt_outs.iter().filter(told).any(|known| known.at >= since)
+    }
+
     fn grant(&mut self, event: &Event, kind: GrantKind) {
         let new = Grant {
             event: event.id,

@@ -43,6 +43,9 @@ pub struct Wanted<'a> {
     pub grant: &'a Grant,
     /// Proof that the address asked, newer than every opt-out (L10).
     pub proof: Option<&'a Proof>,
+    /// That proof, if it lets them in again without asking: it is of a wanted holder, and not from
+    /// before the address was somebody else's, or nobody's (L8, L13).
+    pub readmits: Option<&'a Proof>,
     /// Whether it enters subscribed at once: single opt-in, and never opted out (L11).
     pub direct: bool,
     /// Whether the address is undeliverable: no invitation (L14).
@@ -65,6 +68,7 @@ impl Wanted<'_> {
                 self.grant
             },
             proof: self.proof.or(other.proof),
+            readmits: self.readmits.or(other.readmits),
             direct: self.direct || other.direct,
             undeliverable: self.undeliverable && other.undeliverable,
             shared: self.shared || other.shared,
@@ -114,7 +118,10 @@ pub(super) fn judge_as<'a>(
             Verdict::Barred { reasons: vec![Reason::ListRetired], by_person: true }
         }
         (Some(wanted), _) => match unrecorded(contact, facts.suppressed) {
-            None => Verdict::Wanted(Wanted { shared: active > 1, ..wanted }),
+            None => {
+                let readmits = readmits(contact, &facts.holders, &wanted);
+                Verdict::Wanted(Wanted { shared: active > 1, readmits, ..wanted })
+            }
             Some(kind) => Verdict::Barred { reasons: vec![opted_out(kind)], by_person: false },
         },
         (None, bars) => bars.unwrap_or_default().verdict(),
@@ -126,6 +133,14 @@ fn joined<T>(known: Option<T>, new: T, join: impl FnOnce(T, T) -> T) -> T {
         None => new,
         Some(known) => join(known, new),
     }
+}
+
+/// Returns the proof if it is surely of a wanted holder: nobody else ever had the address, or the
+/// consent was given for it before. What became undeliverable since may have another owner.
+fn readmits<'a>(contact: &Contact, holders: &[Holder], wanted: &Wanted<'a>) -> Option<&'a Proof> {
+    let bounce = contact.standing.bounce.as_ref();
+    let own = if holders.len() == 1 { wanted.proof } else { wanted.readmits };
+    own.filter(|proof| bounce.is_none_or(|bounce| bounce.at < proof.at))
 }
 
 /// A suppression of the address that its standing does not tell of: nothing can lift it (L6).
@@ -341,12 +356,14 @@ fn listed<'a>(
         GrantKind::SoftOptIn => policy.soft_opt_in == SoftOptInEntry::Direct,
         GrantKind::Explicit | GrantKind::Flag => !policy.double_opt_in,
     };
+    let proof = contact.standing.proof.as_ref().filter(proven);
     let recovered = |bounce: &OptOut| grant.kind == GrantKind::Explicit && grant.outranks(bounce);
     Wanted {
         holder,
         since: given(grant),
         grant,
-        proof: contact.standing.proof.as_ref().filter(proven),
+        proof,
+        readmits: proof.filter(|proof| same_address && given(grant) <= proof.at),
         direct: single && never_opted_out && same_address,
         undeliverable: contact.standing.undeliverable().is_some_and(|b| !recovered(b)),
         shared: false,

@@ -49,6 +49,15 @@ pub enum Word {
         /// How: a campaign, a keyword, a form. Never an address.
         evidence: Option<String>,
     },
+    /// The provider holds an opt-out of the contact, and this does not say when it was made: one
+    /// that is on record already, most often.
+    HoldsOptOut {
+        /// Whether it stands on a list that is read whole each time: it is named alike each time, and
+        /// a second opt-out shows by its having been gone.
+        listed: bool,
+        /// Where it showed. Never an address.
+        evidence: Option<String>,
+    },
     /// The contact sent a text message.
     Replied {
         /// What it says.
@@ -105,6 +114,11 @@ pub trait NoticeReader: std::fmt::Debug + Send + Sync {
         since: Option<DateTime<Utc>>,
         cursor: Option<&PageCursor>,
     ) -> Result<NoticePage, ProviderError>;
+
+    /// Tells whether whoever stands on the provider's own lists of opt-outs is read each time.
+    fn lists_opt_outs(&self) -> bool {
+        false
+    }
 }
 
 #[cfg(test)]

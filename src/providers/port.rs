@@ -231,7 +231,9 @@ pub enum Outcome {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
     /// An opt-out, bounce or complaint that the provider holds.
-    #[error("the provider holds an opt-out, bounce or complaint of this member")]
+    #[error(
+        "the provider holds an opt-out, bounce or complaint of this member, which only the person can lift there"
+    )]
     OptedOut,
     /// Erased for good there; only the provider's own form brings it back.
     #[error(

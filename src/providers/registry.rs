@@ -26,6 +26,9 @@ pub struct Provider {
     pub name: &'static str,
     /// The channel of its lists.
     pub channel: Channel,
+    /// Whether it keeps who is on a list; else the list lives with us, and each of several on one
+    /// sender has its own word on everybody.
+    pub keeps_list: bool,
     /// Checks its own settings before anything is opened.
     pub check: fn(&Map<String, Value>) -> Result<(), BadSettings>,
     /// Opens an account.

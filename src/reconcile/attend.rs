@@ -6,6 +6,7 @@ use std::future::Future;
 use std::pin::Pin;
 
 use chrono::{DateTime, Utc};
+use futures::future::{join_all, try_join_all};
 use http::{HeaderMap, Method};
 
 use super::roster::ManagedAccount;
@@ -20,6 +21,8 @@ use crate::store::{Delivery, Endpoint, LinkRow, ListRow, ObservedMember, OpState
 
 /// Deliveries attended to at a time.
 const PAGE: u32 = 200;
+/// Members asked for at the same time, as far as the account's share of connections allows.
+const READ_TOGETHER: usize = 50;
 
 /// A boxed turn: attending goes on within the turns that it makes.
 type Attending<'a> = Pin<Box<dyn Future<Output = Result<(), ReconcileError>> + Send + 'a>>;
@@ -39,7 +42,7 @@ impl Reconciler {
                 || of_account.any(|(practice, _)| waiting.contains(&practice.id))
         });
         let names: BTreeSet<&str> = concerned.map(|account| account.account.as_str()).collect();
-        let accounts = futures::future::join_all(names.into_iter().map(|name| self.visit(name)));
+        let accounts = join_all(names.into_iter().map(|name| self.visit(name)));
         let mut left = accounts.await.into_iter().any(|left| left);
         for practice in self.roster.practices.iter().filter(|p| waiting.contains(&p.id)) {
             left |= !self.attend_record(practice.id).await.unwrap_or_else(|error| {
@@ -194,12 +197,14 @@ impl Reconciler {
         }
         for (list, addresses) in asked.into_values() {
             let Some(list) = self.as_it_is(list).await? else { continue };
-            for address in addresses {
+            let addresses: Vec<_> = addresses.into_iter().collect();
+            for addresses in addresses.chunks(READ_TOGETHER) {
                 tenure.prolong().await?;
-                let Some(observed) = self.read_address(&list, address).await? else { continue };
-                let (store, seen_at) = (&self.store, observed.observed.seen_at);
-                let seen = store.members_observe(&tenure.lease, &list.row, &[observed]).await?;
-                store.links_urgent(&tenure.lease, &list.row, &seen, seen_at).await?;
+                let asked_at = self.clock.now();
+                let read = addresses.iter().map(|address| self.read_address(&list, address));
+                let read: Vec<_> = try_join_all(read).await?.into_iter().flatten().collect();
+                let seen = self.store.members_observe(&tenure.lease, &list.row, &read).await?;
+                self.store.links_urgent(&tenure.lease, &list.row, &seen, asked_at).await?;
             }
         }
         Ok(())

@@ -153,7 +153,7 @@ impl Reconciler {
         let page = [row];
         let [row] = &page;
         let mut decisions = [decide(&row.facts, &row.link, &list.facts(), now)];
-        self.spare_shared(&list.row, &list.sharers, &page, &mut decisions, now).await?;
+        self.spare_shared(&list.row, list.sharing(), &page, &mut decisions, now).await?;
         let [decision] = decisions;
         let verb = decision.operation.as_ref().map(|operation| operation.verb);
         let parked = row.parked.as_ref().filter(|parked| Some(parked.verb) == verb);

@@ -37,7 +37,9 @@ impl Reconciler {
                 drafts.extend(decision.drafts);
             }
             self.append(Some(tenure), list.row.clinic, drafts).await?;
+            self.tell_sharers(tenure, list, &page).await?;
             self.store.links_adopt(&tenure.lease, list.row.clinic, &adopted).await?;
+            self.store.upkeep().await?;
         }
     }
 }

@@ -13,6 +13,7 @@ mod execute;
 mod explain;
 mod feedback;
 mod former;
+mod held;
 mod learn;
 mod notices;
 mod observe;
@@ -43,6 +44,7 @@ pub use tenure::Stop;
 pub use told::opt_out;
 
 use crate::clock::SharedClock;
+use crate::config::policy_digest;
 use crate::domain::policy::OptOutScope;
 use crate::domain::{ClinicId, Policy};
 use crate::patients::PatientSource;
@@ -60,6 +62,8 @@ pub struct RunSettings {
     pub full_sweep_every: chrono::TimeDelta,
     /// How old a list's settings may be before they are read again.
     pub settings_every: chrono::TimeDelta,
+    /// How long links are planned only where something changed or is due, before all are again.
+    pub judge_every: chrono::TimeDelta,
 }
 
 impl Default for RunSettings {
@@ -68,6 +72,7 @@ impl Default for RunSettings {
             lease: std::time::Duration::from_mins(1),
             full_sweep_every: chrono::TimeDelta::hours(24),
             settings_every: chrono::TimeDelta::hours(24),
+            judge_every: chrono::TimeDelta::days(7),
         }
     }
 }
@@ -96,8 +101,6 @@ pub struct ManagedList<L: ?Sized = dyn ListWriter> {
     pub row: ListRow,
     /// What the clinic decided about it.
     pub policy: Policy,
-    /// Digest of the policy: when it changes, every link is planned again.
-    pub policy_digest: String,
     /// Names the provider account, whose holder alone may call it.
     pub account: String,
     /// The provider's id of the list, by the configuration.
@@ -116,7 +119,6 @@ impl<L: ?Sized> Clone for ManagedList<L> {
             clinic: self.clinic.clone(),
             row: self.row.clone(),
             policy: self.policy.clone(),
-            policy_digest: self.policy_digest.clone(),
             account: self.account.clone(),
             audience: self.audience.clone(),
             sender: self.sender.clone(),
@@ -130,6 +132,14 @@ impl<L: ListReader + ?Sized> ManagedList<L> {
     fn facts(&self) -> ListFacts<'_> {
         facts(&self.row, &self.policy)
     }
+
+    /// Digest of all that its links are planned by beside their own facts.
+    fn digest(&self) -> String {
+        let sharers = self.sharers.iter().map(|list| policy_digest(&list.policy));
+        let parts: Vec<String> =
+            std::iter::once(policy_digest(&self.policy)).chain(sharers).collect();
+        format!("{} {}", env!("CARGO_PKG_VERSION"), parts.join(" "))
+    }
 }
 
 /// One list as the store and the configuration know it, without its provider.
@@ -141,9 +151,17 @@ pub struct KnownList {
     pub policy: Policy,
     /// The lists that share the audience (L27); theirs are not followed.
     pub sharers: Vec<KnownList>,
+    /// Whether the provider keeps who is on it; else it lives with us.
+    pub kept_there: bool,
 }
 
 impl KnownList {
+    /// Returns the lists that share its members: none where it lives with us, as then each list has
+    /// its own word.
+    fn sharing(&self) -> &[KnownList] {
+        if self.kept_there { &self.sharers } else { &[] }
+    }
+
     fn facts(&self) -> ListFacts<'_> {
         facts(&self.row, &self.policy)
     }
@@ -263,6 +281,13 @@ impl Reconciler {
         Ok(outcome)
     }
 
+    /// Tells whether every link is to be judged anew: now and then, in case one was not called stale
+    /// that should have been.
+    fn is_time_to_judge(&self, list: &ManagedList) -> bool {
+        let now = self.clock.now();
+        list.row.judged_at.is_none_or(|at| now - at >= self.settings.judge_every)
+    }
+
     async fn turn_under(
         &self,
         tenure: &Tenure<'_>,
@@ -274,18 +299,21 @@ impl Reconciler {
         self.settle_open_operations(tenure, run, list).await?;
         self.read_notices_for(tenure, list).await?;
         tenure.attend_at_once().await?;
-        let swept = match self.observe(tenure, list, full).await? {
-            observe::Seen::Whole { swept } => swept,
-            observe::Seen::Short(short) => return Ok(ListOutcome::incomplete(list, short)),
-        };
-        let mut everything = swept | self.policy_changed(tenure, list).await?;
+        if let Some(short) = self.observe(tenure, list, full).await? {
+            return Ok(ListOutcome::incomplete(list, short));
+        }
+        self.policy_followed(tenure, list).await?;
+        let mut everything = self.is_time_to_judge(list);
         for round in 0..ROUNDS {
             self.read_doubtful(tenure, list).await?;
             let which =
                 if everything { Which::All } else { Which::Stale { now: self.clock.now() } };
             self.learn(tenure, list, which).await?;
             let planned = self.plan_run(tenure, run, list, which).await?;
-            everything = false;
+            if everything {
+                self.store.list_judged(&tenure.lease, &list.row).await?;
+                everything = false;
+            }
             if planned.to_execute == 0 {
                 break;
             }

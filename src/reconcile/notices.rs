@@ -28,6 +28,25 @@ impl Reconciler {
         Ok(())
     }
 
+    /// Reads the logs of a list's account once more: they may say by whose act the provider holds an
+    /// opt-out. What fails is read by the next run.
+    pub(super) async fn read_notices_again(
+        &self,
+        tenure: &Tenure<'_>,
+        list: &ManagedList,
+    ) -> Result<(), ReconcileError> {
+        let roster = self.roster.clone();
+        for account in roster.accounts.iter().filter(|account| account.account == list.account) {
+            match self.read_notices(tenure, account).await {
+                Err(error) if !error.is_lost_lease() => {
+                    tracing::warn!(account = account.name, %error, "the log could not be read");
+                }
+                read => read?,
+            }
+        }
+        Ok(())
+    }
+
     /// Reads what one account was told since the last time, and heeds it.
     pub(super) async fn read_notices(
         &self,
@@ -56,6 +75,9 @@ impl Reconciler {
         }
         if early {
             return Ok(());
+        }
+        if log.lists_opt_outs() {
+            self.held_read(tenure, account, begun).await?;
         }
         Ok(self.store.notices_read(&tenure.lease, account.clinic, &name, begun).await?)
     }

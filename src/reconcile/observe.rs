@@ -21,18 +21,6 @@ const WAITING_PAGES: usize = 2;
 /// How often a sweep that does not add up is made again, because the list moved under it.
 const TRIES: usize = 3;
 
-/// What an observation came to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Seen {
-    /// Everything was seen; absences are confirmed.
-    Whole {
-        /// By a full sweep, rather than by what changed.
-        swept: bool,
-    },
-    /// So many members are missing that the provider's answer is in doubt (L23).
-    Short(Short),
-}
-
 /// A provider's answer that nobody is dropped for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Short {
@@ -46,31 +34,32 @@ pub(super) struct Short {
 }
 
 impl Reconciler {
-    /// Observes the list: whole where a sweep is due, else what changed.
+    /// Observes the list: whole where a sweep is due, else what changed. Returns what was short, if
+    /// anything; else absences are confirmed.
     pub(super) async fn observe<L: ListReader + ?Sized>(
         &self,
         tenure: &Tenure<'_>,
         list: &mut ManagedList<L>,
         full: bool,
-    ) -> Result<Seen, ReconcileError> {
+    ) -> Result<Option<Short>, ReconcileError> {
         self.store.links_ensure(&tenure.lease, &list.row).await?;
         let now = self.clock.now();
         let due = list.row.swept_at.is_none_or(|at| now - at >= self.settings.full_sweep_every);
-        let seen = if full || due {
-            self.sweep(tenure, list).await?
+        let sweep = full || due;
+        if sweep {
+            if let Some(short) = self.sweep(tenure, list).await? {
+                return Ok(Some(short));
+            }
         } else {
             let since =
                 list.row.cursor.map(|cursor| cursor - list.port.capabilities().delta_overlap);
             for archived in [false, true] {
                 self.read_pages(tenure, list, archived, since, &mut Marks::default()).await?;
             }
-            Seen::Whole { swept: false }
-        };
-        if let Seen::Whole { swept } = seen {
-            let swept_at = swept.then_some(now);
-            list.row = self.store.list_observed(&tenure.lease, &list.row, now, swept_at).await?;
         }
-        Ok(seen)
+        let swept_at = sweep.then_some(now);
+        list.row = self.store.list_observed(&tenure.lease, &list.row, now, swept_at).await?;
+        Ok(None)
     }
 
     /// Pages through everything, then confirms who is gone.
@@ -78,11 +67,11 @@ impl Reconciler {
         &self,
         tenure: &Tenure<'_>,
         list: &ManagedList<L>,
-    ) -> Result<Seen, ReconcileError> {
+    ) -> Result<Option<Short>, ReconcileError> {
         let mut marks = Marks::default();
         for archived in [false, true] {
             if let Some(short) = self.read_all(tenure, list, archived, &mut marks).await? {
-                return Ok(Seen::Short(short));
+                return Ok(Some(short));
             }
         }
         let unseen = self.unseen(list, &marks).await?;
@@ -91,7 +80,7 @@ impl Reconciler {
         let accepted = self.accepted(list.row.clinic, members).await?;
         let missing = unseen.len() as u64;
         if brake::shrank(total, missing, &list.policy.brake) && !accepted {
-            return Ok(Seen::Short(Short { missing, total, consistent: true }));
+            return Ok(Some(Short { missing, total, consistent: true }));
         }
         self.confirm_absent(tenure, list, unseen).await?;
         if accepted {
@@ -99,7 +88,7 @@ impl Reconciler {
             let now = self.clock.now();
             self.store.acceptance_close(&tenure.lease, list.row.clinic, members, now).await?;
         }
-        Ok(Seen::Whole { swept: true })
+        Ok(None)
     }
 
     /// Reads one scope until the pages add up to the total the provider states: rows that leave
@@ -149,6 +138,7 @@ impl Reconciler {
                 total = stated;
                 tenure.renew().await?;
                 marks.set(&self.store_members(tenure, list, members, asked_at).await?);
+                self.store.upkeep().await?;
                 self.progress.at(&list.row.slug, "members read", marks.count(), Some(total));
             }
             Ok(total)

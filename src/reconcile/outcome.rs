@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::observe::Short;
 use super::{ManagedList, ReconcileError, Reconciler};
 use crate::domain::{Class, RunId};
-use crate::store::{ListRow, OpState};
+use crate::store::{ListRow, OpState, ParkedBecause};
 
 /// What one practice's run came to.
 #[derive(Debug, Clone, Serialize)]
@@ -78,6 +78,8 @@ pub struct ListOutcome {
     pub operations: BTreeMap<OpState, u64>,
     /// Parked changes that would take somebody off (L26).
     pub parked_removals: u64,
+    /// Why links are parked.
+    pub parked: Vec<ParkedBecause>,
     /// What went wrong, for a person.
     pub problem: Option<String>,
 }
@@ -119,6 +121,13 @@ impl ListState {
 }
 
 impl ListOutcome {
+    /// Counts the changes that wait for an admin.
+    #[must_use]
+    pub fn held(&self) -> u64 {
+        let of = |state| self.operations.get(&state).copied().unwrap_or_default();
+        of(OpState::Waiting) + of(OpState::Braked)
+    }
+
     fn new(list: &ListRow, state: ListState) -> Self {
         Self {
             list: list.slug.clone(),
@@ -127,6 +136,7 @@ impl ListOutcome {
             classes: BTreeMap::new(),
             operations: BTreeMap::new(),
             parked_removals: 0,
+            parked: Vec::new(),
             problem: None,
         }
     }
@@ -197,7 +207,8 @@ impl Reconciler {
         } else {
             ListState::InStep
         };
+        let parked = self.store.parked_because(&list.row).await?;
         let outcome = ListOutcome::new(&list.row, state);
-        Ok(ListOutcome { classes, operations, parked_removals, ..outcome })
+        Ok(ListOutcome { classes, operations, parked_removals, parked, ..outcome })
     }
 }

@@ -15,6 +15,9 @@ use crate::store::{LinkRow, OpState, OperationCount, PlannedLink, PlannedOperati
 /// The brake looks back this far (L23).
 pub(super) const ROLLING: TimeDelta = TimeDelta::hours(24);
 
+/// Where the plan of a run begins that has planned nothing yet.
+const FIRST_ORDINAL: i64 = 1;
+
 /// What a plan came to.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Planned {
@@ -53,6 +56,7 @@ impl Reconciler {
         let first = list.row.approved_at.is_none();
         let opens = list.policy.asking.as_ref().and_then(|asking| asking.hours.next(now));
         let mut ordinal = self.store.operations_end(run).await?;
+        let again = which == Which::Urgent || ordinal > FIRST_ORDINAL;
         let mut after = -1;
         let mut done = 0;
         loop {
@@ -72,14 +76,15 @@ impl Reconciler {
                 if row.parked.is_some() && operation.is_none() && !is_parked {
                     settled.push(row.link.id);
                 }
-                if !stands_as(row, &link) {
+                // With a change, always: should the facts have changed meanwhile, it is kept back.
+                if operation.is_some() || !stands_as(row, &link) {
                     links.push(link);
                 }
                 operations.extend(operation);
             }
             done += page.len() as u64;
             let store = &self.store;
-            if which == Which::Urgent {
+            if again {
                 let planned: Vec<_> = page.iter().map(|row| row.link.id).collect();
                 store.operations_outdate(&tenure.lease, run, list.row.clinic, &planned).await?;
             }

@@ -9,7 +9,6 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 
 use super::learn::PAGE;
-use super::observe::Seen;
 use super::sharing::shared;
 use super::tenure::Tenure;
 use super::{ManagedList, Practice, ReconcileError, Reconciler};
@@ -85,7 +84,7 @@ impl Reconciler {
             events: 0,
             short: None,
         };
-        if let Seen::Short(short) = self.observe(tenure, list, false).await? {
+        if let Some(short) = self.observe(tenure, list, false).await? {
             preview.short = Some((short.missing, short.total));
             return Ok(preview);
         }

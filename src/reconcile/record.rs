@@ -8,12 +8,13 @@ use uuid::Uuid;
 
 use super::execute::Rows;
 use super::tenure::Tenure;
+use super::told::EVER;
 use super::{ManagedList, ReconcileError, Reconciler};
 use crate::domain::Draft;
 use crate::domain::{Actor, Base, By, EventKind, Invitation, MemberStatus, TimeSource, Verb};
 use crate::plan::payload;
 use crate::providers::{Outcome, Refusal};
-use crate::store::{OpState, OperationRow, Park, Recorded};
+use crate::store::{OpState, OperationRow, Park, ProvenOptOut, Recorded};
 
 impl Reconciler {
     /// Records what became of `ids`; one without an outcome is in doubt.
@@ -27,16 +28,44 @@ impl Reconciler {
     ) -> Result<(), ReconcileError> {
         let now = self.clock.now();
         let mut outcomes: BTreeMap<Uuid, Outcome> = outcomes.into_iter().collect();
-        let mut drafts = Vec::new();
+        let mut held = Vec::new();
         let mut recorded = Vec::new();
         for row in ids.iter().filter_map(|id| rows.get(id)) {
             let outcome = outcomes.remove(&row.id).unwrap_or(Outcome::Doubtful);
-            drafts.extend(refused_opt_out(list, row, &outcome));
+            held.extend(self.held_there(list, row, &outcome));
             recorded.push(consequence(list, row, outcome, now));
         }
-        self.append(Some(tenure), list.row.clinic, drafts).await?;
+        if !held.is_empty() {
+            self.read_notices_again(tenure, list).await?;
+        }
+        self.store.opt_outs_record(&tenure.lease, list.row.clinic, &held).await?;
         Ok(self.store.operations_recorded(&tenure.lease, list.row.clinic, &recorded).await?)
     }
+
+    /// An opt-out that the provider holds: it enters the ledger where none of the address is on
+    /// record. The one on record is it otherwise, and a newer consent waits for the person to lift it
+    /// there.
+    fn held_there(
+        &self,
+        list: &ManagedList,
+        row: &OperationRow,
+        outcome: &Outcome,
+    ) -> Option<ProvenOptOut> {
+        let address = row.address.as_ref().filter(|_| is_held(outcome))?;
+        let (clinic, channel) = (list.row.clinic, list.row.channel);
+        let mut draft =
+            Draft::new(EventKind::Withdrawn, Actor::Provider, TimeSource::Provider, &list.row.slug);
+        draft.channel = Some(channel);
+        draft.list = Some(list.row.id);
+        draft.method = Some("the provider holds an opt-out, bounce or complaint".to_owned());
+        draft.unique = format!("{}/refused/{}", row.op.link, row.id);
+        let hashes = self.store.address_hashes(clinic, address);
+        Some(ProvenOptOut { clinic, channel, hashes, at: None, held_since: Some(EVER), draft })
+    }
+}
+
+fn is_held(outcome: &Outcome) -> bool {
+    matches!(outcome, Outcome::Refused(Refusal::OptedOut))
 }
 
 /// The table: outcome -> what moves on the link.
@@ -74,7 +103,6 @@ fn consequence(
         Outcome::Doubtful | Outcome::Refused(Refusal::WrongState) => {
             Recorded { state: OpState::Doubtful, ..plain }
         }
-        Outcome::Refused(Refusal::OptedOut) => Recorded { clear_intent: true, ..plain },
         Outcome::Refused(Refusal::Forgotten) => Recorded {
             observed: Some((MemberStatus::Forgotten, None)),
             clear_intent: true,
@@ -98,26 +126,11 @@ fn invitation(list: &ManagedList, row: &OperationRow, now: DateTime<Utc>) -> Opt
 fn patience(refusal: &Refusal, tries: u32) -> TimeDelta {
     let (first, most) = match refusal {
         Refusal::TooManySignUps => (Duration::from_hours(72), Duration::from_hours(720)),
-        Refusal::InvalidAddress | Refusal::Field { .. } => {
+        Refusal::OptedOut | Refusal::InvalidAddress | Refusal::Field { .. } => {
             (Duration::from_hours(24), Duration::from_hours(720))
         }
         _ => (Duration::from_mins(15), Duration::from_hours(6)),
     };
     let wait = first.saturating_mul(1 << tries.min(16)).min(most);
     TimeDelta::from_std(wait).unwrap_or(TimeDelta::hours(6))
-}
-
-/// A provider that holds an opt-out we did not know of: it enters the ledger.
-fn refused_opt_out(list: &ManagedList, row: &OperationRow, outcome: &Outcome) -> Option<Draft> {
-    if !matches!(outcome, Outcome::Refused(Refusal::OptedOut)) {
-        return None;
-    }
-    let mut draft =
-        Draft::new(EventKind::Withdrawn, Actor::Provider, TimeSource::Provider, &list.row.slug);
-    draft.channel = Some(list.row.channel);
-    draft.contact = row.contact;
-    draft.list = Some(list.row.id);
-    draft.method = Some("the provider holds an opt-out, bounce or complaint".to_owned());
-    draft.unique = format!("{}/refused/{}", row.op.link, row.id);
-    Some(draft)
 }

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::TimeDelta;
 
+use super::held::is_listed;
 use super::roster::ManagedAccount;
 use super::tenure::Tenure;
 use super::told::{evidence, opt_out, says};
@@ -25,9 +26,9 @@ const FAILING: TimeDelta = TimeDelta::days(7);
 const HELP_WITHIN: TimeDelta = TimeDelta::minutes(15);
 
 /// One clinic's share of what was told.
-struct Share<'a> {
-    practice: &'a Practice,
-    told: Vec<(&'a Notice, &'a Address, Vec<&'a ManagedList>)>,
+pub(super) struct Share<'a> {
+    pub(super) practice: &'a Practice,
+    pub(super) told: Vec<(&'a Notice, &'a Address, Vec<&'a ManagedList>)>,
 }
 
 impl Reconciler {
@@ -41,6 +42,7 @@ impl Reconciler {
     ) -> Result<bool, ReconcileError> {
         for share in self.shares(account, notices).into_values() {
             self.heed_share(tenure, account, &share).await?;
+            self.heed_held(tenure, account, &share).await?;
         }
         let mut early = false;
         for notice in notices.iter().filter(|notice| says(notice) == Some(Meaning::Yes)) {
@@ -79,7 +81,9 @@ impl Reconciler {
         let keys: Vec<&str> =
             share.told.iter().filter_map(|(notice, ..)| notice.id.as_deref()).collect();
         let known = self.store.notices_known(clinic, &keys).await?;
-        let is_new = |notice: &Notice| notice.id.as_ref().is_none_or(|id| !known.contains(id));
+        let is_new = |notice: &Notice| {
+            notice.id.as_ref().is_none_or(|id| !known.contains(id)) && !is_listed(notice)
+        };
         let addresses: BTreeSet<&Address> =
             share.told.iter().map(|(_, address, _)| *address).collect();
         let contacts = self.store.contacts_find(clinic, addresses.into_iter()).await?;
@@ -90,10 +94,11 @@ impl Reconciler {
         };
         for (notice, address, lists) in share.told.iter().filter(|(notice, ..)| is_new(notice)) {
             let Some(list) = lists.first() else { continue };
-            tenure.prolong_lately().await?;
+            tenure.prolong().await?;
             let contact = contacts.get(address);
             match (&notice.word, says(notice)) {
-                (Word::OptedOut { .. }, _) | (_, Some(Meaning::OptOut { .. })) => {
+                (Word::OptedOut { .. } | Word::HoldsOptOut { .. }, _)
+                | (_, Some(Meaning::OptOut { .. })) => {
                     self.heed_opt_out(tenure, share.practice, list, notice, address).await?;
                 }
                 (_, Some(Meaning::Help)) => {

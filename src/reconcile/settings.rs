@@ -45,17 +45,18 @@ impl Reconciler {
         Ok(())
     }
 
-    /// Tells whether the clinic changed its policy since the list was last planned.
-    pub(super) async fn policy_changed<L: ListReader + ?Sized>(
+    /// Has every link planned again where the clinic's policy, or that of a list that shares the
+    /// audience, is not the one it was planned by; or the program is another.
+    pub(super) async fn policy_followed<L: ListReader + ?Sized>(
         &self,
         tenure: &Tenure<'_>,
         list: &mut ManagedList<L>,
-    ) -> Result<bool, ReconcileError> {
-        if list.row.policy_digest.as_ref() == Some(&list.policy_digest) {
-            return Ok(false);
+    ) -> Result<(), ReconcileError> {
+        let digest = list.digest();
+        if list.row.policy_digest.as_ref() != Some(&digest) {
+            self.store.list_policy_applied(&tenure.lease, &list.row, &digest).await?;
+            list.row.policy_digest = Some(digest);
         }
-        self.store.list_policy_applied(&tenure.lease, &list.row, &list.policy_digest).await?;
-        list.row.policy_digest = Some(list.policy_digest.clone());
-        Ok(true)
+        Ok(())
     }
 }

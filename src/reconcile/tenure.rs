@@ -40,8 +40,8 @@ pub(super) struct Tenure<'a> {
 
 /// How often a holder looks whether somebody waits (DESIGN §4).
 const LOOK_EVERY: TimeDelta = TimeDelta::milliseconds(200);
-/// How often small steps renew the lease.
-const LATELY: TimeDelta = TimeDelta::seconds(5);
+/// Renewed when this part of its time has passed.
+const RENEWED_IN: u32 = 5;
 /// How long a run waits for a lease: whoever only attends gives it back within that.
 const IN_TURN: TimeDelta = TimeDelta::seconds(10);
 /// How often it tries meanwhile.
@@ -83,7 +83,8 @@ impl<'a> Tenure<'a> {
         self
     }
 
-    /// Renews the lease and attends to whoever waits; called between pages and operations.
+    /// Renews the lease, if that was not done lately, and attends to whoever waits;
+    /// called between pages and operations.
     pub(super) async fn renew(&self) -> Result<(), ReconcileError> {
         self.prolong().await?;
         self.attend().await
@@ -133,26 +134,19 @@ impl<'a> Tenure<'a> {
         self.asked_at.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Renews the lease unless that was done within the last seconds: for small steps.
-    pub(super) async fn prolong_lately(&self) -> Result<(), ReconcileError> {
+    /// Renews the lease, unless that was done lately.
+    pub(super) async fn prolong(&self) -> Result<(), ReconcileError> {
         let now = self.reconciler.clock.now();
         let lately = *self.prolonged_at.lock().unwrap_or_else(PoisonError::into_inner);
-        if now - lately < LATELY {
+        let ttl = self.reconciler.settings.lease;
+        if lately + ttl / RENEWED_IN > now {
             return Ok(());
         }
-        *self.prolonged_at.lock().unwrap_or_else(PoisonError::into_inner) = now;
-        self.prolong().await
-    }
-
-    /// Renews the lease.
-    pub(super) async fn prolong(&self) -> Result<(), ReconcileError> {
-        let kept =
-            self.reconciler.store.lease_renew(&self.lease, self.reconciler.settings.lease).await?;
-        if kept {
-            Ok(())
-        } else {
-            Err(StoreError::LeaseLost { name: self.lease.name.clone() }.into())
+        if !self.reconciler.store.lease_renew(&self.lease, ttl).await? {
+            return Err(StoreError::LeaseLost { name: self.lease.name.clone() }.into());
         }
+        *self.prolonged_at.lock().unwrap_or_else(PoisonError::into_inner) = now;
+        Ok(())
     }
 
     /// Gives the lease back at once, so that nobody waits for it to run out.

@@ -9,6 +9,11 @@ use crate::plan::reply::{Meaning, meaning};
 use crate::providers::{Keyword, Notice, Word};
 use crate::store::{ProvenOptOut, Store};
 
+/// Any opt-out on record explains one that the provider holds.
+pub(super) const EVER: DateTime<Utc> = DateTime::<Utc>::MIN_UTC;
+/// How an opt-out is known that only shows by being held.
+const HELD: &str = "the provider holds an opt-out";
+
 /// Tells what a reply means; none where the notice is none. What the provider took for STOP is one.
 pub(super) fn says(notice: &Notice) -> Option<Meaning> {
     let Word::Replied { text, taken_for } = &notice.word else { return None };
@@ -22,7 +27,7 @@ pub(super) fn says(notice: &Notice) -> Option<Meaning> {
 
 /// Tells whether a notice is an opt-out.
 pub(super) fn is_opt_out(notice: &Notice) -> bool {
-    matches!(notice.word, Word::OptedOut { .. })
+    matches!(notice.word, Word::OptedOut { .. } | Word::HoldsOptOut { .. })
         || matches!(says(notice), Some(Meaning::OptOut { .. }))
 }
 
@@ -48,6 +53,7 @@ pub fn opt_out(
         (Word::OptedOut { complained, evidence }, _) => {
             (*complained, "told by the provider at once", evidence.clone())
         }
+        (Word::HoldsOptOut { evidence, .. }, _) => (false, HELD, evidence.clone()),
         (_, Some(Meaning::OptOut { own_words: true })) => {
             (false, "asked to stop in own words, by text", evidence(notice))
         }
@@ -69,6 +75,7 @@ pub fn opt_out(
         hashes: store.address_hashes(practice.id, address),
         // What the provider gives an id, is that act.
         at: notice.at.filter(|_| notice.id.is_none()),
+        held_since: matches!(notice.word, Word::HoldsOptOut { .. }).then_some(EVER),
         draft,
     })
 }

@@ -27,20 +27,25 @@ impl Reconciler {
         let mut pause = PAUSE;
         while !self.stop.is_asked() {
             let now = self.attending(roster.borrow().clone());
-            let wait = match now.attend().await {
-                Ok(false) => LOOK,
-                Ok(true) => HELD,
+            let (wait, may_be_woken) = match now.attend().await {
+                Ok(false) => (LOOK, true),
+                // Whoever holds it looks for what is delivered meanwhile: being woken changes nothing.
+                Ok(true) => (HELD, false),
                 Err(error) => {
                     tracing::warn!(%error, "nothing could be attended to; it is tried again");
                     pause = (pause * 2).min(LONGEST_PAUSE);
-                    pause
+                    (pause, true)
                 }
             };
             if wait <= LOOK {
                 pause = PAUSE;
             }
-            let woken = std::pin::pin!(wake.notified());
-            futures::future::select(woken, self.clock.sleep(wait)).await;
+            let waited = self.clock.sleep(wait);
+            if may_be_woken {
+                futures::future::select(std::pin::pin!(wake.notified()), waited).await;
+            } else {
+                waited.await;
+            }
         }
     }
 }

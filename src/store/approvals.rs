@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 
 use super::Store;
 use super::columns::{At, args, count};
+use super::db::Tx;
 use super::error::{Result, StoreError};
 use super::leases::Lease;
 use super::lists::ListRow;
@@ -71,10 +72,15 @@ statements! {
             valid_until)
          SELECT clinic_id, $2, id, $3, $4, $5, $6, $7 FROM runs WHERE id = $1"
     }
-    REFUSED = {
-        "SELECT COUNT(*) FROM approvals
+    DECIDED = {
+        "SELECT COUNT(CASE WHEN approved THEN 1 END), COUNT(CASE WHEN NOT approved THEN 1 END)
+         FROM approvals
+         WHERE clinic_id = (SELECT clinic_id FROM runs WHERE id = $1) AND run_id = $1"
+    }
+    APPROVALS_END = {
+        "UPDATE approvals SET valid_until = $2
          WHERE clinic_id = (SELECT clinic_id FROM runs WHERE id = $1) AND run_id = $1
-            AND NOT approved"
+            AND valid_until > $2"
     }
     // Else a run that reads only what changed would not plan them again.
     LINKS_STALE_OF_REFUSED = {
@@ -89,15 +95,35 @@ statements! {
          WHERE clinic_id = (SELECT clinic_id FROM runs WHERE id = $1) AND run_id = $1
             AND state IN ('waiting', 'braked')"
     }
+    // Those of it that a newer run plans as well, or is about to, wait there.
     OPERATIONS_AWAITED = {
-        "SELECT COUNT(*) FROM operations
-         WHERE clinic_id = (SELECT clinic_id FROM runs WHERE id = $1) AND run_id = $1
-            AND state IN ('waiting', 'braked', 'superseded')"
+        "SELECT COUNT(*) FROM operations o
+         WHERE o.clinic_id = (SELECT clinic_id FROM runs WHERE id = $1) AND o.run_id = $1
+            AND (o.state IN ('waiting', 'braked') OR o.state = 'superseded'
+                AND (EXISTS (SELECT 1 FROM operations n WHERE n.clinic_id = o.clinic_id
+                        AND n.link_id = o.link_id AND n.verb = o.verb
+                        AND n.state IN ('waiting', 'braked'))
+                    OR EXISTS (SELECT 1 FROM links k WHERE k.clinic_id = o.clinic_id
+                            AND k.id = o.link_id AND k.stale)
+                        AND NOT EXISTS (SELECT 1 FROM operations m WHERE m.clinic_id = o.clinic_id
+                            AND m.link_id = o.link_id AND m.run_id > o.run_id)))"
+    }
+    OPERATIONS_PLANNED = {
+        "SELECT COUNT(*), COUNT(CASE WHEN state = 'acknowledged' THEN 1 END) FROM operations
+         WHERE clinic_id = (SELECT clinic_id FROM runs WHERE id = $1) AND run_id = $1"
     }
     LIST_APPROVED = {
         "UPDATE lists SET approved_at = COALESCE(approved_at, $2)
          WHERE clinic_id = (SELECT clinic_id FROM runs WHERE id = $1)
             AND id = (SELECT list_id FROM runs WHERE id = $1)"
+    }
+    // As if the approval that opened it had not been given.
+    LIST_DISAPPROVED = {
+        "UPDATE lists SET approved_at = NULL
+         WHERE clinic_id = (SELECT clinic_id FROM runs WHERE id = $1)
+            AND id = (SELECT list_id FROM runs WHERE id = $1)
+            AND approved_at IN (SELECT a.decided_at FROM approvals a
+                WHERE a.clinic_id = lists.clinic_id AND a.run_id = $1 AND a.approved)"
     }
     ACCEPTANCE_ADD = {
         "INSERT INTO acceptances (clinic_id, id, what, list_id, decided_by, decided_at, valid_until)
@@ -130,31 +156,33 @@ impl Store {
         let now = self.clock.now();
         let no_reason: Option<&str> = None;
         let mut tx = self.db.begin().await?;
-        let refused: Option<(i64,)> = tx.row(REFUSED, args![run]).await?;
-        if refused.is_some_and(|(refused,)| refused > 0) {
-            return Err(StoreError::Refused);
-        }
+        let awaited = awaited(&mut tx, run).await?;
         let args = args![run, self.clock.id(), true, by, no_reason, now, until];
         if tx.execute(APPROVAL_ADD, args).await? == 0 {
             return Err(StoreError::Missing { what: "plan" });
         }
         tx.execute(LIST_APPROVED, args![run, now]).await?;
-        let awaited: Option<(i64,)> = tx.row(OPERATIONS_AWAITED, args![run]).await?;
         tx.commit().await?;
-        Ok(awaited.map_or(0, |(awaited,)| count(awaited)))
+        Ok(awaited)
     }
 
-    /// Refuses the run's plan: what waits in it is not made, and is planned anew. Returns how many
-    /// changes that is.
+    /// Refuses the run's plan: what waits in it is not made, also where it was approved before, and is
+    /// planned anew. Returns how many changes that is.
     pub async fn refuse(&self, run: RunId, by: &str, reason: &str) -> Result<u64> {
         let now = self.clock.now();
         let mut tx = self.db.begin().await?;
+        let awaited = awaited(&mut tx, run).await?;
+        let ended = tx.execute(APPROVALS_END, args![run, now]).await?;
+        tx.execute(LIST_DISAPPROVED, args![run]).await?;
         let args = args![run, self.clock.id(), false, by, reason, now, now];
         if tx.execute(APPROVAL_ADD, args).await? == 0 {
             return Err(StoreError::Missing { what: "plan" });
         }
         tx.execute(LINKS_STALE_OF_REFUSED, args![run]).await?;
         let refused = tx.execute(OPERATIONS_REFUSE, args![run, now]).await?;
+        if refused == 0 && ended == 0 && awaited > 0 {
+            return Err(StoreError::Settled { how: REPLACED });
+        }
         tx.commit().await?;
         Ok(refused)
     }
@@ -200,4 +228,30 @@ impl Store {
     pub async fn approvals(&self, clinic: ClinicId, limit: u32) -> Result<Vec<ApprovalRow>> {
         self.db.rows(APPROVALS, args![clinic, limit]).await
     }
+}
+
+/// What became of a plan that nobody decided about.
+const REPLACED: &str = "a newer run has planned afresh";
+
+/// Counts what waits of a plan; none of it does once it was refused, or is through. A plan that had
+/// nothing in it may be decided about all the same: that opens a list (L20).
+async fn awaited(tx: &mut Tx, run: RunId) -> Result<u64> {
+    let decided: Option<(i64, i64)> = tx.row(DECIDED, args![run]).await?;
+    let (approved, refused) = decided.unwrap_or_default();
+    if refused > 0 {
+        return Err(StoreError::Refused);
+    }
+    let awaited: Option<(i64,)> = tx.row(OPERATIONS_AWAITED, args![run]).await?;
+    let planned: Option<(i64, i64)> = tx.row(OPERATIONS_PLANNED, args![run]).await?;
+    let (planned, done) = planned.unwrap_or_default();
+    let awaited = awaited.map_or(0, |(awaited,)| count(awaited));
+    if awaited > 0 || (planned, approved) == (0, 0) {
+        return Ok(awaited);
+    }
+    let how = match (approved, done) {
+        (0, 0) => REPLACED,
+        (0, _) => "it was carried out",
+        _ => "it was approved, and carried out as far as it still held",
+    };
+    Err(StoreError::Settled { how })
 }

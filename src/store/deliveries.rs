@@ -16,6 +16,7 @@ use super::db::{Tx, again};
 use super::endpoints::Endpoint;
 use super::error::{Result, StoreError};
 use super::leases::Lease;
+use super::ledger::{After, ledger_lock};
 use super::lists::ListRow;
 use super::sql::statements;
 use crate::domain::{Channel, ClinicId, ContactId, Draft, Event, EventId, RunId, Standing};
@@ -51,6 +52,9 @@ pub struct ProvenOptOut {
     pub hashes: Vec<AddressHash>,
     /// When it happened, by the provider: it names the act. Without, the draft's own key does.
     pub at: Option<DateTime<Utc>>,
+    /// Told of an opt-out that the provider holds, whenever it was made: one on record since then is
+    /// that one, unless the address confirmed after it. None where the act itself was told.
+    pub held_since: Option<DateTime<Utc>>,
     /// What the ledger is to say; whose address it is, is found by the hashes.
     pub draft: Draft,
 }
@@ -135,12 +139,6 @@ statements! {
     DELIVERY_CONTACTS_ADD (given: id uuid, channel text, hash text, key_id text) = {
         "INSERT INTO contacts (clinic_id, id, channel, address, hash, key_id, standing)
          SELECT $2, id, channel, NULL, hash, key_id, '{}' FROM given"
-    }
-    LINKS_URGENT (given: id uuid) = {
-        "UPDATE links SET urgent = TRUE, stale = TRUE, version = links.version + 1
-         WHERE links.clinic_id = $2 AND links.contact_id IN (SELECT g.id FROM given g)
-            AND EXISTS (SELECT 1 FROM lists l WHERE l.clinic_id = $2 AND l.id = links.list_id
-                AND l.retired_at IS NULL)"
     }
     LINKS_URGENT_BY_ORDINAL (given: ordinal bigint) = {
         "UPDATE links SET urgent = TRUE, stale = TRUE, version = links.version + 1,
@@ -262,23 +260,30 @@ impl Store {
         opt_outs: &[&ProvenOptOut],
         now: DateTime<Utc>,
     ) -> Result<()> {
-        let head = super::ledger::ledger_lock(tx, clinic).await?;
-        let (contacts, mut standings) = self.contacts_by_hash(tx, clinic, opt_outs).await?;
+        let head = ledger_lock(tx, clinic).await?;
+        let (contacts, standings) = self.contacts_by_hash(tx, clinic, opt_outs).await?;
+        let mut folded = standings.clone();
         let mut events: Vec<Event> = Vec::new();
         for (opt_out, contact) in opt_outs.iter().zip(&contacts) {
-            let standing = standings.entry(*contact).or_default();
+            let standing = folded.entry(*contact).or_default();
             let draft = opt_out.draft_of(*contact);
-            if !standing.has_on_record(draft.kind, draft.occurred_at, draft.clock) {
+            let known = match opt_out.held_since {
+                // Whoever confirmed after that opt-out made another since.
+                Some(since) => standing.has_opted_out_since(
+                    standing.proof.as_ref().map_or(since, |proof| since.max(proof.at)),
+                ),
+                None => standing.has_on_record(draft.kind, draft.occurred_at, draft.clock),
+            };
+            if !known {
                 let event = draft.into_event(EventId(self.clock.id()), now);
                 // One act, told twice together, is one line.
                 standing.apply(&event);
                 events.push(event);
             }
         }
-        self.append_after(tx, clinic, head, &events).await?;
-        let rows = id_rows(contacts.iter().map(|contact| contact.0))?;
-        super::following::links_lock(tx, clinic, &rows).await?;
-        tx.execute(LINKS_URGENT, args![rows, clinic]).await.map(drop)
+        let urgent = contacts.iter().map(|contact| contact.0).collect();
+        let after = After { head, standings, urgent };
+        self.append_after(tx, clinic, after, &events).await.map(drop)
     }
 
     /// Finds the contacts and how those stand that are known; whoever the clinic never knew becomes
@@ -311,6 +316,7 @@ impl Store {
                 (None, Some(put)) => {
                     let contact = ContactId(put.id);
                     known.insert(key(&put), contact);
+                    standings.insert(contact, Standing::default());
                     new.push(put);
                     contact
                 }

@@ -4,7 +4,7 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use super::Store;
-use super::columns::{args, from_json, id_rows, json};
+use super::columns::{args, from_json, json};
 use super::db::Tx;
 use super::error::{Result, StoreError};
 use super::following::links_stale_of_contacts;
@@ -76,6 +76,9 @@ statements! {
     }
     CONTACT_NOTICES_DELETE = {
         "DELETE FROM notices WHERE clinic_id = $1 AND contact_id = $2"
+    }
+    CONTACT_HELD_DELETE = {
+        "DELETE FROM held_opt_outs WHERE clinic_id = $1 AND contact_id = $2"
     }
     CONTACT_REVIEWS_DELETE = {
         "DELETE FROM reviews WHERE clinic_id = $1 AND contact_id = $2"
@@ -155,6 +158,7 @@ impl Store {
         let event = self.erased(contact, erasing.channel);
         tx.execute(CONTACT_KEYS_WIPE, args![clinic, contact]).await?;
         tx.execute(CONTACT_NOTICES_DELETE, args![clinic, contact]).await?;
+        tx.execute(CONTACT_HELD_DELETE, args![clinic, contact]).await?;
         tx.execute(CONTACT_REVIEWS_DELETE, args![clinic, contact]).await?;
         tx.execute(CONTACT_DETAIL_DELETE, args![clinic, contact]).await?;
         tx.execute(CONTACT_PAYLOADS_WIPE, args![clinic, contact]).await?;
@@ -230,8 +234,8 @@ impl Store {
         tx.execute(PATIENT_WIPE, args).await?;
         tx.execute(PATIENT_DETAIL_DELETE, args![clinic, patient]).await?;
         tx.execute(PATIENT_HOLDS_NOTHING, args![clinic, patient]).await?;
-        let rows = id_rows(contacts.iter().map(|(contact,)| contact.0))?;
-        links_stale_of_contacts(&mut tx, clinic, rows).await?;
+        let contacts = contacts.iter().map(|(contact,)| contact.0).collect();
+        links_stale_of_contacts(&mut tx, clinic, &contacts).await?;
         tx.commit().await
     }
 }

@@ -53,6 +53,14 @@ pub enum StoreError {
     /// A refused plan cannot be approved.
     #[error("that plan was refused: run `listwarden reconcile` for a new one")]
     Refused,
+    /// Of this plan nothing waits any more.
+    #[error(
+        "nothing of that plan waits any more: {how}. Run `listwarden reconcile` for what waits now"
+    )]
+    Settled {
+        /// What became of it.
+        how: &'static str,
+    },
     /// A statement failed.
     #[error("the store refused `{statement}`: if the database is up, report this")]
     Statement {

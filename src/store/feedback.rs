@@ -70,9 +70,8 @@ statements! {
          WHERE f.clinic_id = $1 AND f.done_at IS NULL
          ORDER BY f.id LIMIT $2"
     }
-    FEEDBACK_DONE (given: id uuid) = {
-        "UPDATE feedback SET done_at = $3
-         WHERE clinic_id = $2 AND id IN (SELECT id FROM given) AND done_at IS NULL"
+    FEEDBACK_DONE (given: id uuid) [" IN (SELECT id FROM given)" | " = ANY (ARRAY(SELECT id FROM given))"] = {
+        "UPDATE feedback SET done_at = $3 WHERE clinic_id = $2 AND done_at IS NULL AND id"
     }
 }
 

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use uuid::Uuid;
 
 use super::Store;
+use super::arguments::Write;
 use super::columns::{args, id_rows};
 use super::db::Tx;
 use super::error::Result;
@@ -30,6 +31,12 @@ statements! {
     LINKS_STALE_OF_CONTACTS (given: id uuid) = {
         "UPDATE links SET stale = TRUE, version = links.version + 1
          WHERE links.clinic_id = $2 AND links.contact_id IN (SELECT g.id FROM given g)"
+    }
+    LINKS_URGENT (given: id uuid) = {
+        "UPDATE links SET urgent = TRUE, stale = TRUE, version = links.version + 1
+         WHERE links.clinic_id = $2 AND links.contact_id IN (SELECT g.id FROM given g)
+            AND EXISTS (SELECT 1 FROM lists l WHERE l.clinic_id = $2 AND l.id = links.list_id
+                AND l.retired_at IS NULL)"
     }
     LINKS_LOCK (given: id uuid) ["" | " FOR NO KEY UPDATE OF k"] = {
         "SELECT k.id FROM given g CROSS JOIN links k
@@ -86,9 +93,8 @@ impl Store {
             .map(|(link, _, contact)| Repointed::new(link, Some(contact)))
             .collect();
         self.links_repoint(tx, clinic, &attached).await?;
-        let touched_rows = id_rows(touched.iter().copied())?;
-        let lacking: Vec<(ListId, ContactId)> =
-            tx.rows(LINKS_LACKING, args![touched_rows.clone(), clinic]).await?;
+        let rows = id_rows(touched.iter().copied())?;
+        let lacking: Vec<(ListId, ContactId)> = tx.rows(LINKS_LACKING, args![rows, clinic]).await?;
         self.links_add(tx, clinic, &lacking).await?;
         let moved: Vec<MovedTo> = tx.rows(LINKS_MOVED_TO, args![hashes, clinic]).await?;
         let mut filled = BTreeSet::new();
@@ -96,23 +102,42 @@ impl Store {
             self.links_exchange(tx, clinic, moved.link, moved.blank, moved.contact, moved.old)
                 .await?;
         }
-        links_stale_of_contacts(tx, clinic, touched_rows).await
+        links_stale_of_contacts(tx, clinic, touched).await
     }
-}
-
-/// Locks all links of the contacts, which `rows` has as JSON, in the order that runs write them:
-/// by list and ordinal. Contacts go before links, so that no two transactions wait for each other.
-pub(super) async fn links_lock(tx: &mut Tx, clinic: ClinicId, rows: &str) -> Result<()> {
-    let _: Vec<(LinkId,)> = tx.rows(LINKS_LOCK, args![rows, clinic]).await?;
-    Ok(())
 }
 
 /// Has the links of the contacts planned again.
 pub(super) async fn links_stale_of_contacts(
     tx: &mut Tx,
     clinic: ClinicId,
-    rows: String,
+    contacts: &BTreeSet<Uuid>,
 ) -> Result<()> {
-    links_lock(tx, clinic, &rows).await?;
-    tx.execute(LINKS_STALE_OF_CONTACTS, args![rows, clinic]).await.map(drop)
+    let writes = links_stale_or_urgent(tx, clinic, contacts, &BTreeSet::new()).await?;
+    tx.execute_together(writes).await
+}
+
+/// Returns what has the links of the `stale` contacts planned again, and those of the `urgent` ones
+/// at once.
+///
+/// All of them are locked first, in the order that runs write them: by list and ordinal. Contacts
+/// go before links, so that no two transactions wait for each other.
+pub(super) async fn links_stale_or_urgent(
+    tx: &mut Tx,
+    clinic: ClinicId,
+    stale: &BTreeSet<Uuid>,
+    urgent: &BTreeSet<Uuid>,
+) -> Result<Vec<Write>> {
+    if tx.locks_rows() {
+        let rows = id_rows(stale.union(urgent).copied())?;
+        let _: Vec<(LinkId,)> = tx.rows(LINKS_LOCK, args![rows, clinic]).await?;
+    }
+    let mut writes = Vec::new();
+    let stale: Vec<Uuid> = stale.difference(urgent).copied().collect();
+    if !stale.is_empty() {
+        writes.push((LINKS_STALE_OF_CONTACTS, args![id_rows(stale)?, clinic]));
+    }
+    if !urgent.is_empty() {
+        writes.push((LINKS_URGENT, args![id_rows(urgent.iter().copied())?, clinic]));
+    }
+    Ok(writes)
 }

@@ -26,6 +26,7 @@ pub struct Lease {
 }
 
 statements! {
+    LEASE_TAKEN = { "SELECT epoch FROM leases WHERE name = $1 AND expires_at > $2" }
     LEASE_ACQUIRE = {
         "INSERT INTO leases (name, epoch, holder, expires_at) VALUES ($1, 1, $2, $3)
          ON CONFLICT (name) DO UPDATE
@@ -54,8 +55,13 @@ impl Store {
         ttl: Duration,
     ) -> Result<Option<Lease>> {
         let now = self.clock.now();
+        // Whoever finds it held writes nothing: a serving process asks several times a second.
+        let taken: Option<(i64,)> = self.db.row(LEASE_TAKEN, args![name, now]).await?;
+        if taken.is_some() {
+            return Ok(None);
+        }
         let args = args![name, holder, expiry(now, ttl), now];
-        let taken: Option<(i64,)> = self.db.row(LEASE_ACQUIRE, args).await?;
+        let taken: Option<(i64,)> = self.db.returning(LEASE_ACQUIRE, args).await?;
         Ok(taken.map(|(epoch,)| Lease { name: name.to_owned(), epoch, holder }))
     }
 
@@ -86,7 +92,7 @@ impl Store {
     pub(super) async fn execute_under(
         &self,
         lease: &Lease,
-        statement: &Sql,
+        statement: &'static Sql,
         args: Vec<Arg>,
     ) -> Result<u64> {
         again!(self, {
@@ -102,7 +108,7 @@ impl Store {
     pub(super) async fn execute_in_stretches(
         &self,
         lease: &Lease,
-        statement: &Sql,
+        statement: &'static Sql,
         args: &[Arg],
         end: i64,
     ) -> Result<u64> {

@@ -3,22 +3,26 @@
 //! A line chains a salted commitment to the event; the event itself and the salt lie beside it and
 //! are deleted on erasure, which leaves the chain whole.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use super::Store;
+use super::arguments::Write;
 use super::chain::{Chained, Head, LEDGER_HEAD, commitment};
 use super::columns::{args, count, from_json, json, millis, text_rows};
 use super::db::{Tx, again};
 use super::error::{Result, StoreError};
 use super::feedback::{FEEDBACK_ADD, FeedbackPut};
+use super::following::links_stale_or_urgent;
 use super::leases::Lease;
 use super::sql::statements;
 use super::standings::{Holdings, bound, standings_fold};
-use crate::domain::{Actor, ClinicId, ContactId, Event, EventKind, PatientId, TimeSource};
+use crate::domain::{
+    Actor, ClinicId, ContactId, Event, EventKind, PatientId, Standing, TimeSource,
+};
 
 /// What became of events that were to be appended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -49,6 +53,22 @@ struct LinePut {
 struct LinePatientPut {
     seq: i64,
     patient_id: Uuid,
+}
+
+/// What events are appended after.
+pub(super) struct After {
+    /// The end of the chain, which the transaction has locked.
+    pub(super) head: Head,
+    /// How contacts stand, as far as it was read already.
+    pub(super) standings: BTreeMap<ContactId, Standing>,
+    /// Contacts whose links are to be planned at once.
+    pub(super) urgent: BTreeSet<Uuid>,
+}
+
+impl After {
+    fn new(head: Head) -> Self {
+        Self { head, standings: BTreeMap::new(), urgent: BTreeSet::new() }
+    }
 }
 
 statements! {
@@ -126,7 +146,7 @@ impl Store {
         events: &[Event],
     ) -> Result<Appended> {
         let head = ledger_lock(tx, clinic).await?;
-        self.append_after(tx, clinic, head, events).await
+        self.append_after(tx, clinic, After::new(head), events).await
     }
 
     /// Appends events after the head that the transaction has locked.
@@ -134,30 +154,30 @@ impl Store {
         &self,
         tx: &mut Tx,
         clinic: ClinicId,
-        head: Head,
+        after: After,
         events: &[Event],
     ) -> Result<Appended> {
         let mut new = events_new(tx, clinic, events).await?;
         let appended =
             Appended { new: new.len() as u64, duplicate: (events.len() - new.len()) as u64 };
         if new.is_empty() {
+            let writes = links_stale_or_urgent(tx, clinic, &BTreeSet::new(), &after.urgent).await?;
+            tx.execute_together(writes).await?;
             return Ok(appended);
         }
         let holdings = Holdings::bind(tx, clinic, &mut new).await?;
-        standings_fold(tx, clinic, &new, &holdings).await?;
-        let first = head.seq + 1;
-        self.lines_add(tx, clinic, head, &new).await?;
-        self.feedback_add(tx, clinic, first, &new, &holdings).await?;
+        let mut writes = standings_fold(tx, clinic, &new, &holdings, after.standings).await?;
+        let touched = new.iter().flat_map(|event| holdings.touches(event)).map(|id| id.0).collect();
+        writes.extend(links_stale_or_urgent(tx, clinic, &touched, &after.urgent).await?);
+        let first = after.head.seq + 1;
+        writes.extend(self.lines(clinic, after.head, &new)?);
+        writes.extend(self.feedback(clinic, first, &new, &holdings)?);
+        tx.execute_together(writes).await?;
         Ok(appended)
     }
 
-    async fn lines_add(
-        &self,
-        tx: &mut Tx,
-        clinic: ClinicId,
-        mut head: Head,
-        events: &[Event],
-    ) -> Result<()> {
+    /// Returns what adds the lines of `events` after the head, and moves it.
+    fn lines(&self, clinic: ClinicId, mut head: Head, events: &[Event]) -> Result<Vec<Write>> {
         let (mut lines, mut patients) = (Vec::new(), Vec::new());
         for event in events {
             let line = self.line(clinic, &head, event)?;
@@ -168,10 +188,15 @@ impl Store {
             lines.push(line);
         }
         let rows = json(&lines)?;
-        tx.execute(LEDGER_ADD, args![rows.clone(), clinic]).await?;
-        tx.execute(LEDGER_DETAIL_ADD, args![rows, clinic]).await?;
-        tx.execute(LEDGER_PATIENTS_ADD, args![json(&patients)?, clinic]).await?;
-        tx.execute(LEDGER_MOVE, args![clinic, head.seq, head.mac]).await.map(drop)
+        let mut writes = vec![
+            (LEDGER_ADD, args![rows.clone(), clinic]),
+            (LEDGER_DETAIL_ADD, args![rows, clinic]),
+            (LEDGER_MOVE, args![clinic, head.seq, head.mac]),
+        ];
+        if !patients.is_empty() {
+            writes.push((LEDGER_PATIENTS_ADD, args![json(&patients)?, clinic]));
+        }
+        Ok(writes)
     }
 
     /// Chains one event to the head.
@@ -211,14 +236,14 @@ impl Store {
         hex::encode([self.clock.chance(), self.clock.chance()].map(u64::to_be_bytes).concat())
     }
 
-    async fn feedback_add(
+    /// Returns what has the clinic told of `events`, the first of which is line `first`.
+    fn feedback(
         &self,
-        tx: &mut Tx,
         clinic: ClinicId,
         first: i64,
         events: &[Event],
         holdings: &Holdings,
-    ) -> Result<()> {
+    ) -> Result<Option<Write>> {
         let mut puts = Vec::new();
         for (seq, event) in (first..).zip(events).filter(|(_, event)| is_news(event)) {
             let told = holdings.concerned(event).into_iter();
@@ -235,7 +260,10 @@ impl Store {
                 at: millis(event.as_opt_out().0),
             }));
         }
-        tx.execute(FEEDBACK_ADD, args![json(&puts)?, clinic]).await.map(drop)
+        if puts.is_empty() {
+            return Ok(None);
+        }
+        Ok(Some((FEEDBACK_ADD, args![json(&puts)?, clinic])))
     }
 
     /// Returns the events about the contact that were not erased, in the order recorded.

@@ -52,13 +52,16 @@ pub struct ListRow {
     pub observed_at: Option<DateTime<Utc>>,
     /// Digest of the policy its links were planned by.
     pub policy_digest: Option<String>,
+    /// When every link was last judged anew, whatever had changed.
+    #[sqlx(try_from = "MaybeAt")]
+    pub judged_at: Option<DateTime<Utc>>,
 }
 
 macro_rules! list_columns {
     () => {
         "SELECT id, clinic_id, slug, channel, account_pin, audience_pin, region,
             audience_double_opt_in, settings_read_at, approved_at, retiring_at, retired_at, swept_at,
-            delta_cursor, observed_at, policy_digest
+            delta_cursor, observed_at, policy_digest, judged_at
          FROM lists "
     };
 }
@@ -111,6 +114,7 @@ statements! {
     }
     LIST_RETIRE = { "UPDATE lists SET retired_at = $3 WHERE clinic_id = $1 AND id = $2" }
     LIST_POLICY = { "UPDATE lists SET policy_digest = $3 WHERE clinic_id = $1 AND id = $2" }
+    LIST_JUDGED = { "UPDATE lists SET judged_at = $3 WHERE clinic_id = $1 AND id = $2" }
     LIST_POLICY_STALES = {
         "UPDATE links SET stale = TRUE, version = links.version + 1
          WHERE clinic_id = $1 AND list_id = $2 AND ordinal > $3 AND ordinal <= $4"
@@ -194,6 +198,12 @@ impl Store {
         let args = args![list.clinic, list.id, cursor, swept_at];
         self.execute_under(lease, LIST_OBSERVED, args).await?;
         self.list(list.clinic, list.id).await
+    }
+
+    /// Records that every link was judged anew. Fenced.
+    pub async fn list_judged(&self, lease: &Lease, list: &ListRow) -> Result<()> {
+        let args = args![list.clinic, list.id, self.clock.now()];
+        self.execute_under(lease, LIST_JUDGED, args).await.map(drop)
     }
 
     /// Ends the list.

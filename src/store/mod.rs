@@ -5,6 +5,7 @@
 //! process took that lease over. Instants come from the clock, never from a database.
 
 pub mod approvals;
+mod arguments;
 mod asked;
 pub mod barrier;
 mod chain;
@@ -19,6 +20,7 @@ pub mod error;
 pub mod facts;
 pub mod feedback;
 mod following;
+pub mod held;
 mod holders;
 mod holds;
 pub mod leases;
@@ -41,6 +43,7 @@ mod standings;
 mod submissions;
 mod suppressions;
 mod sweeps;
+mod upkeep;
 pub mod words;
 
 pub use approvals::{Acceptable, ApprovalRow};
@@ -52,6 +55,7 @@ pub use endpoints::{Endpoint, NewEndpoint};
 pub use error::{Result, StoreError};
 pub use facts::{LinkRow, Which};
 pub use feedback::Feedback;
+pub use held::HeldRow;
 pub use holds::OperationCount;
 pub use leases::Lease;
 pub use ledger::Appended;
@@ -61,7 +65,7 @@ pub use members::{ListCounts, ObservedMember};
 pub use notices::NoticeRow;
 pub use operations::{OperationRow, PlannedOperation};
 pub use outcomes::Recorded;
-pub use parked::{Park, Parked, ParkedRow};
+pub use parked::{Park, Parked, ParkedBecause, ParkedRow};
 pub use patients::{Contacts, Unapplied, Upserted};
 pub use report::ListReport;
 pub use reviews::{NewReview, ReviewRow};
@@ -77,7 +81,7 @@ use db::Db;
 use sql::Sql;
 
 /// Every statement of the store.
-const STATEMENTS: &[&[&Sql]] = &[
+static STATEMENTS: &[&[&Sql]] = &[
     approvals::STATEMENTS,
     asked::STATEMENTS,
     chain::STATEMENTS,
@@ -89,6 +93,7 @@ const STATEMENTS: &[&[&Sql]] = &[
     facts::STATEMENTS,
     feedback::STATEMENTS,
     following::STATEMENTS,
+    held::STATEMENTS,
     holders::STATEMENTS,
     holds::STATEMENTS,
     leases::STATEMENTS,
@@ -117,6 +122,7 @@ pub struct Store {
     db: Db,
     keys: Arc<Keyring>,
     clock: SharedClock,
+    looked_at: Arc<upkeep::LookedAt>,
 }
 
 impl fmt::Debug for Store {
@@ -128,13 +134,16 @@ impl fmt::Debug for Store {
 impl Store {
     /// Opens the store at `url` (`sqlite:…` or `postgres:…`) without touching its tables.
     pub async fn open(url: &str, keys: Arc<Keyring>, clock: SharedClock) -> Result<Self> {
-        Ok(Self { db: Db::open(url).await?, keys, clock })
+        Ok(Self { db: Db::open(url).await?, keys, clock, looked_at: Arc::default() })
     }
 
     /// Closes every connection.
     pub async fn close(&self) {
         match &self.db {
-            Db::Sqlite { pool, .. } => pool.close().await,
+            Db::Sqlite { pool, writer, .. } => {
+                pool.close().await;
+                writer.close().await;
+            }
             Db::Postgres { pool, .. } => pool.close().await,
         }
     }

@@ -152,6 +152,6 @@ fn put(notice: &NoticeRow) -> NoticePut {
 }
 
 /// A provider's id of a message may be taken from a number: only its hash is kept.
-fn hash(key: &str) -> String {
+pub(super) fn hash(key: &str) -> String {
     hex::encode(Sha256::digest(key))
 }

@@ -56,11 +56,6 @@ pub struct OperationRow {
 }
 
 #[derive(Serialize)]
-struct LinkGiven {
-    link: Uuid,
-}
-
-#[derive(Serialize)]
 struct OperationPut<'a> {
     id: Uuid,
     ordinal: i64,
@@ -122,13 +117,6 @@ statements! {
         "SELECT COALESCE(MAX(ordinal), 0) + 1 FROM operations
          WHERE clinic_id = (SELECT clinic_id FROM runs WHERE id = $1) AND run_id = $1"
     }
-    // A link planned again within a run: the newer plan counts. `= TRUE` keeps SQLite from reading
-    // the whole run for each page of it.
-    OPERATIONS_REPLACE (given: link uuid) = {
-        "UPDATE operations SET state = 'superseded', payload = NULL, settled_at = $4
-         WHERE operations.clinic_id = $2 AND operations.link_id IN (SELECT g.link FROM given g)
-            AND (operations.run_id = $3) = TRUE AND state IN ('planned', 'waiting', 'braked')"
-    }
     LINKS_SUPERSEDE = {
         "UPDATE links SET stale = TRUE, version = links.version + 1
          WHERE clinic_id = $1 AND id IN (SELECT link_id FROM operations
@@ -172,21 +160,13 @@ impl Store {
     ) -> Result<()> {
         let now = self.clock.now();
         let numbered: Vec<_> = (start_ordinal..).zip(planned).collect();
-        for numbered in numbered.chunks(self.db.chunk() / 2) {
-            let links: Vec<_> =
-                numbered.iter().map(|(_, planned)| LinkGiven { link: planned.op.link.0 }).collect();
+        for numbered in numbered.chunks(self.db.chunk()) {
             let puts = numbered
                 .iter()
                 .map(|(ordinal, planned)| operation_put(*ordinal, planned))
                 .collect::<Result<Vec<_>>>()?;
-            again!(self, {
-                let mut tx = self.begin_under(lease).await?;
-                let args = args![json(&links)?, list.clinic, run, now];
-                tx.execute(OPERATIONS_REPLACE, args).await?;
-                let args = args![json(&puts)?, list.clinic, run, list.id, now];
-                tx.execute(OPERATIONS_ADD, args).await?;
-                tx.commit().await
-            })?;
+            let args = args![json(&puts)?, list.clinic, run, list.id, now];
+            self.execute_under(lease, OPERATIONS_ADD, args).await?;
         }
         Ok(())
     }

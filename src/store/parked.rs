@@ -5,11 +5,12 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use super::Store;
-use super::columns::{At, args, id_rows, json, millis};
+use super::columns::{At, args, count, id_rows, json, millis};
 use super::error::Result;
 use super::leases::Lease;
+use super::lists::ListRow;
 use super::sql::statements;
-use crate::domain::{ClinicId, LinkId, ListId, Verb};
+use crate::domain::{ClinicId, LinkId, ListId, Reason, Verb};
 
 /// An operation that could not be made.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,6 +45,19 @@ pub struct ParkedRow {
     pub link: LinkId,
     /// What is parked.
     pub parked: Parked,
+}
+
+/// Why links of one list are parked, and how many for that reason.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ParkedBecause {
+    /// What could not be done; none where nothing was tried.
+    pub verb: Option<Verb>,
+    /// Why.
+    pub why: String,
+    /// How many.
+    pub links: u64,
+    /// When the first of them is tried again; none where that is no use.
+    pub next_try: Option<DateTime<Utc>>,
 }
 
 #[derive(sqlx::FromRow)]
@@ -103,6 +117,16 @@ statements! {
         "SELECT list_id, link_id, verb, reason, tries, next_try, since FROM parked
          WHERE clinic_id = $1 ORDER BY since, link_id"
     }
+    PARKED_COUNTS = {
+        "SELECT verb, reason, COUNT(*), MIN(next_try) FROM parked
+         WHERE clinic_id = $1 AND list_id = $2 GROUP BY verb, reason ORDER BY verb, reason"
+    }
+    LINKS_PARKED_COUNTS = {
+        "SELECT k.reason, COUNT(*) FROM links k
+         WHERE k.clinic_id = $1 AND k.list_id = $2 AND k.class = 'parked'
+            AND NOT EXISTS (SELECT 1 FROM parked p WHERE p.clinic_id = $1 AND p.link_id = k.id)
+         GROUP BY k.reason ORDER BY k.reason"
+    }
     PARKED_PUT (given: link uuid, verb text, reason text, next_try bigint) = {
         "INSERT INTO parked (clinic_id, link_id, list_id, verb, reason, tries, next_try, since)
          SELECT k.clinic_id, k.id, k.list_id, g.verb, g.reason, 1, g.next_try, $3
@@ -125,6 +149,27 @@ impl Store {
     pub async fn parked_list(&self, clinic: ClinicId) -> Result<Vec<ParkedRow>> {
         let rows: Vec<ParkedColumns> = self.db.rows(PARKED_LIST, args![clinic]).await?;
         Ok(rows.into_iter().map(ParkedColumns::row).collect())
+    }
+
+    /// Counts what is parked on the list by why: changes that were tried, then people about whom an
+    /// admin must decide.
+    pub async fn parked_because(&self, list: &ListRow) -> Result<Vec<ParkedBecause>> {
+        let args = args![list.clinic, list.id];
+        let tried: Vec<(Verb, String, i64, At)> = self.db.rows(PARKED_COUNTS, args.clone()).await?;
+        let kept: Vec<(Reason, i64)> = self.db.rows(LINKS_PARKED_COUNTS, args).await?;
+        let tried = tried.into_iter().map(|(verb, why, links, next_try)| ParkedBecause {
+            verb: Some(verb),
+            why,
+            links: count(links),
+            next_try: Some(next_try.into()),
+        });
+        let kept = kept.into_iter().map(|(reason, links)| ParkedBecause {
+            verb: None,
+            why: reason.sentence().to_owned(),
+            links: count(links),
+            next_try: None,
+        });
+        Ok(tried.chain(kept).collect())
     }
 
     /// Parks operations; one parked again counts a try more. Fenced.

@@ -16,11 +16,8 @@ statements! {
 }
 
 /// Not among the statements: the table comes with the first migration.
-const APPLIED: &Sql = &Sql {
-    name: "APPLIED",
-    sqlite: "SELECT version FROM _sqlx_migrations WHERE success",
-    postgres: "SELECT version FROM _sqlx_migrations WHERE success",
-};
+static APPLIED: Sql = Sql::new("APPLIED", VERSIONS, VERSIONS, &[]);
+const VERSIONS: &str = "SELECT version FROM _sqlx_migrations WHERE success";
 
 /// The tables, one text for both engines.
 fn tables() -> Migrator {
@@ -42,7 +39,7 @@ impl Store {
     /// Brings the tables up to date.
     pub async fn migrate(&self) -> Result<()> {
         match &self.db {
-            Db::Sqlite { pool, .. } => tables().run(pool).await.map_err(failed)?,
+            Db::Sqlite { writer, .. } => tables().run(writer).await.map_err(failed)?,
             Db::Postgres { pool, .. } => {
                 tables().run(pool).await.map_err(failed)?;
                 postgres_views().run(pool).await.map_err(failed)?;
@@ -53,7 +50,7 @@ impl Store {
 
     /// Makes sure that the tables are those this binary works on.
     pub async fn check_schema(&self) -> Result<()> {
-        let applied = match self.db.rows::<(i64,)>(APPLIED, vec![]).await {
+        let applied = match self.db.rows::<(i64,)>(&APPLIED, vec![]).await {
             Ok(applied) => applied,
             Err(error) if error.is_transient() => return Err(error),
             Err(_) => return Err(StoreError::Behind),

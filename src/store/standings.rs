@@ -5,10 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 use uuid::Uuid;
 
+use super::arguments::Write;
 use super::columns::{args, from_json, id_rows, json};
 use super::db::Tx;
 use super::error::Result;
-use super::following::links_stale_of_contacts;
 use super::holders::{HOLDERS_OF_CONTACTS, HOLDERS_OF_PATIENTS};
 use super::sql::statements;
 use crate::domain::{Channel, ClinicId, ContactId, Event, EventKind, PatientId, Standing};
@@ -95,7 +95,7 @@ impl Holdings {
     }
 
     /// Returns the contacts whose links the event concerns.
-    fn touches(&self, event: &Event) -> BTreeSet<ContactId> {
+    pub(super) fn touches(&self, event: &Event) -> BTreeSet<ContactId> {
         let held = bound(event).flat_map(|patient| self.held_by(patient));
         let on_channel =
             held.filter(|(_, channel)| event.draft.channel.is_none_or(|c| c == *channel));
@@ -113,15 +113,17 @@ pub(super) fn bound(event: &Event) -> impl Iterator<Item = PatientId> + '_ {
     event.draft.patient.into_iter().chain(event.binds.iter().copied())
 }
 
-/// Folds `events` into the standings of all whom they are about, and has their links planned again.
+/// Returns what folds `events` into the standings of all whom they are about; of contacts in `known`
+/// the standing was read already.
 pub(super) async fn standings_fold(
     tx: &mut Tx,
     clinic: ClinicId,
     events: &[Event],
     holdings: &Holdings,
-) -> Result<()> {
+    known: BTreeMap<ContactId, Standing>,
+) -> Result<Vec<Write>> {
     let contacts: BTreeSet<_> = events.iter().flat_map(|event| holdings.stands(event)).collect();
-    let mut of_contacts = contacts_load(tx, clinic, &contacts).await?;
+    let mut of_contacts = contacts_load(tx, clinic, &contacts, known).await?;
     let mut of_patients = patients_load(tx, clinic, events).await?;
     for event in events {
         for contact in holdings.stands(event) {
@@ -136,10 +138,7 @@ pub(super) async fn standings_fold(
             }
         }
     }
-    standings_store(tx, clinic, &of_contacts, &of_patients).await?;
-    let touched: BTreeSet<_> = events.iter().flat_map(|event| holdings.touches(event)).collect();
-    let rows = id_rows(touched.into_iter().map(|id| id.0))?;
-    links_stale_of_contacts(tx, clinic, rows).await
+    standings_store(clinic, &of_contacts, &of_patients)
 }
 
 const fn channels(event: &Event) -> &[Channel] {
@@ -153,11 +152,19 @@ async fn contacts_load(
     tx: &mut Tx,
     clinic: ClinicId,
     contacts: &BTreeSet<ContactId>,
+    mut known: BTreeMap<ContactId, Standing>,
 ) -> Result<BTreeMap<ContactId, Standing>> {
-    let rows = id_rows(contacts.iter().map(|id| id.0))?;
-    let found: Vec<(ContactId, String)> =
-        tx.rows(STANDINGS_OF_CONTACTS, args![rows, clinic]).await?;
-    found.into_iter().map(|(id, text)| Ok((id, from_json("standing", &text)?))).collect()
+    known.retain(|contact, _| contacts.contains(contact));
+    let others: Vec<Uuid> =
+        contacts.iter().filter(|id| !known.contains_key(id)).map(|id| id.0).collect();
+    if !others.is_empty() {
+        let found: Vec<(ContactId, String)> =
+            tx.rows(STANDINGS_OF_CONTACTS, args![id_rows(others)?, clinic]).await?;
+        for (contact, standing) in found {
+            known.insert(contact, from_json("standing", &standing)?);
+        }
+    }
+    Ok(known)
 }
 
 async fn patients_load(
@@ -166,6 +173,9 @@ async fn patients_load(
     events: &[Event],
 ) -> Result<BTreeMap<(PatientId, Channel), Standing>> {
     let patients: BTreeSet<Uuid> = events.iter().flat_map(bound).map(|id| id.0).collect();
+    if patients.is_empty() {
+        return Ok(BTreeMap::new());
+    }
     let found: Vec<(PatientId, Channel, String)> =
         tx.rows(STANDINGS_OF_PATIENTS, args![id_rows(patients)?, clinic]).await?;
     found
@@ -174,12 +184,11 @@ async fn patients_load(
         .collect()
 }
 
-async fn standings_store(
-    tx: &mut Tx,
+fn standings_store(
     clinic: ClinicId,
     of_contacts: &BTreeMap<ContactId, Standing>,
     of_patients: &BTreeMap<(PatientId, Channel), Standing>,
-) -> Result<()> {
+) -> Result<Vec<Write>> {
     let put = |id, channel: Option<Channel>, standing| {
         let channel = channel.map(Channel::word);
         Ok(StandingPut { id, channel, standing: json(standing)? })
@@ -190,6 +199,12 @@ async fn standings_store(
         .iter()
         .map(|((id, channel), s)| put(id.0, Some(*channel), s))
         .collect::<Result<_>>()?;
-    tx.execute(CONTACTS_STAND, args![json(&contacts)?, clinic]).await?;
-    tx.execute(PATIENTS_STAND, args![json(&patients)?, clinic]).await.map(drop)
+    let mut writes = Vec::new();
+    if !contacts.is_empty() {
+        writes.push((CONTACTS_STAND, args![json(&contacts)?, clinic]));
+    }
+    if !patients.is_empty() {
+        writes.push((PATIENTS_STAND, args![json(&patients)?, clinic]));
+    }
+    Ok(writes)
 }

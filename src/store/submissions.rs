@@ -12,10 +12,12 @@ use super::sql::statements;
 use crate::domain::{ClinicId, LinkId, RunId};
 
 statements! {
+    // `|| ''` keeps an engine from finding an operation among all that are open, rather than by its id.
     OPERATIONS_UNSENT (given: id uuid) = {
         "UPDATE operations SET state = 'superseded', payload = NULL, settled_at = $3
          FROM given g
-         WHERE operations.clinic_id = $2 AND operations.id = g.id AND state = 'submitted'"
+         WHERE operations.clinic_id = $2 AND operations.id = g.id
+            AND operations.state || '' = 'submitted'"
     }
     LINKS_UNSENT (given: id uuid) = {
         "UPDATE links SET intent_verb = NULL, intent_from = NULL, intent_at = NULL, stale = TRUE,
@@ -27,19 +29,29 @@ statements! {
     OPERATIONS_SUBMITTED (given: id uuid) = {
         "UPDATE operations SET state = 'submitted', submitted_at = $3
          FROM given g
-         WHERE operations.clinic_id = $2 AND operations.id = g.id AND operations.state = 'planned'
+         WHERE operations.clinic_id = $2 AND operations.id = g.id
+            AND operations.state || '' = 'planned'
             AND NOT EXISTS (SELECT 1 FROM links k WHERE k.clinic_id = $2
-                AND k.id = operations.link_id AND k.urgent)
+                AND k.id = operations.link_id AND k.stale)
          RETURNING operations.id"
+    }
+    // Right after the former: what it left.
+    OPERATIONS_KEPT_BACK (given: id uuid) = {
+        "UPDATE operations SET state = 'superseded', payload = NULL, settled_at = $3
+         FROM given g
+         WHERE operations.clinic_id = $2 AND operations.id = g.id
+            AND operations.state || '' = 'planned'"
     }
     OPERATIONS_OUTDATE (given: id uuid) = {
         "UPDATE operations SET state = 'superseded', payload = NULL, settled_at = $4
-         WHERE clinic_id = $2 AND state = 'planned' AND run_id <> $3
-            AND link_id IN (SELECT g.id FROM given g)"
+         WHERE clinic_id = $2 AND link_id IN (SELECT g.id FROM given g)
+            AND state || '' IN ('planned', 'waiting', 'braked')
+            AND (state = 'planned' OR run_id = $3)"
     }
     OPERATIONS_PUT_OFF (given: id uuid) = {
         "UPDATE operations SET state = 'superseded', payload = NULL, settled_at = $3 FROM given g
-         WHERE operations.clinic_id = $2 AND operations.id = g.id AND operations.state = 'planned'
+         WHERE operations.clinic_id = $2 AND operations.id = g.id
+            AND operations.state || '' = 'planned'
          RETURNING operations.link_id"
     }
     LINKS_PUT_OFF (given: id uuid) = {
@@ -66,8 +78,8 @@ impl Store {
     /// Records that the operations are about to be sent, and the intent with each link: before the
     /// call, so that a crash cannot hide it (L17). Fenced.
     ///
-    /// Returns those that may go: not what was planned anew meanwhile, nor what is about to be
-    /// because somebody waits for it.
+    /// Returns those that may go: not what was planned anew meanwhile, nor what must be because its
+    /// facts changed since, as by an opt-out (L8, L15). The latter is set aside for the next plan.
     pub async fn operations_submitted(
         &self,
         lease: &Lease,
@@ -76,12 +88,13 @@ impl Store {
     ) -> Result<Vec<Uuid>> {
         let now = self.clock.now();
         let mut submitted = Vec::with_capacity(ids.len());
-        for ids in ids.chunks(self.db.chunk() / 2) {
+        for ids in ids.chunks(self.db.chunk() / 3) {
             let rows = id_rows(ids.iter().copied())?;
             submitted.extend(again!(self, {
                 let mut tx = self.begin_under(lease).await?;
                 let going: Vec<(Uuid,)> =
                     tx.rows(OPERATIONS_SUBMITTED, args![rows.clone(), clinic, now]).await?;
+                tx.execute(OPERATIONS_KEPT_BACK, args![rows.clone(), clinic, now]).await?;
                 let going: Vec<Uuid> = going.into_iter().map(|(id,)| id).collect();
                 let rows = id_rows(going.iter().copied())?;
                 tx.execute(LINKS_INTENT, args![rows, clinic, now]).await?;
@@ -92,7 +105,8 @@ impl Store {
         Ok(submitted)
     }
 
-    /// Supersedes what earlier runs planned for these links and did not send yet. Fenced.
+    /// Supersedes what was planned for these links before and not sent: by earlier runs, and by
+    /// `run` itself, held back or not. The newer plan counts, also where it is to do nothing. Fenced.
     pub async fn operations_outdate(
         &self,
         lease: &Lease,

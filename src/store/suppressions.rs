@@ -5,7 +5,7 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use super::Store;
-use super::columns::{args, from_json, id_rows, json, text_rows};
+use super::columns::{args, from_json, json, text_rows};
 use super::db::{Tx, again};
 use super::error::Result;
 use super::following::links_stale_of_contacts;
@@ -71,8 +71,8 @@ impl Store {
                 standing_suppress(&mut standing, opt_out.clone());
                 tx.execute(CONTACT_STANDING, args![clinic, *contact, json(&standing)?]).await?;
             }
-            let contacts = id_rows(known.iter().map(|(contact, _)| contact.0))?;
-            links_stale_of_contacts(&mut tx, clinic, contacts).await?;
+            let contacts = known.iter().map(|(contact, _)| contact.0).collect();
+            links_stale_of_contacts(&mut tx, clinic, &contacts).await?;
             tx.execute(SUPPRESSED_STRANGERS, args![rows, clinic, kind]).await?;
             tx.commit().await
         })

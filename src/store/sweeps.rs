@@ -35,7 +35,7 @@ statements! {
 impl Store {
     /// Begins a sweep of the clinic's source and returns its number.
     pub async fn sweep_begin(&self, clinic: ClinicId) -> Result<i64> {
-        let number: Option<(i64,)> = self.db.row(SWEEP_BEGIN, args![clinic]).await?;
+        let number: Option<(i64,)> = self.db.returning(SWEEP_BEGIN, args![clinic]).await?;
         number.map(|(number,)| number).ok_or(StoreError::Missing { what: "clinic" })
     }
 

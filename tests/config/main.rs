@@ -538,10 +538,16 @@ fn a_list_of_numbers_asks_by_text_in_the_clinics_hours() {
 
 #[test]
 fn a_text_that_asks_names_the_clinic_yes_and_stop() {
+    let long = format!("invitation_text = \"{{clinic}}’s YES STOP {}\"", "x".repeat(203));
+    let long = long.as_str();
     for (more, what) in [
         ("invitation_text = \"Reply YES for news, STOP to refuse\"", "does not name the clinic"),
         ("invitation_text = \"{clinic}: news? STOP to refuse\"", "does not say how to agree"),
         ("invitation_text = \"{clinic}: reply YES\"", "does not say how to refuse"),
+        (
+            long,
+            "lists.news.invitation_text: is too long for a text message: 222 of 201, as `’` is not",
+        ),
         ("invitation_hours = \"20:00-09:00\"", "are no hours to send texts in"),
         ("invitation_hours = \"02:00-04:00\"", "are no hours to send texts in"),
         ("invitation_hours = \"all day\"", "are no hours to send texts in"),

@@ -93,6 +93,13 @@ mod weather;
 mod world;
 
 #[test]
+fn every_provider_says_whether_it_keeps_a_list() {
+    for provider in listwarden::providers::PROVIDERS {
+        assert_eq!(provider.keeps_list, WITH_A_LIST.contains(&provider.name), "{}", provider.name);
+    }
+}
+
+#[test]
 fn every_provider_there_is_is_on_stage() {
     let there_are = listwarden::providers::PROVIDERS.iter().map(|provider| provider.name);
     let missing: Vec<&str> =

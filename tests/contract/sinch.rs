@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use chrono::TimeDelta;
 use listwarden::clock::ManualClock;
 use listwarden::simulator::sinch::{
     Callback, Credentials, Fault, Rule, Running, Signing, Simulator,
@@ -9,6 +10,7 @@ use listwarden::simulator::sinch::{
 use listwarden::simulator::{WebhookSender, Write};
 
 use crate::stage::{Requests, Setup, Stage, Weather};
+use crate::world::World;
 
 const OURS: &str = "+447700900001";
 const SECRET: &str = "signs-the-callbacks";
@@ -87,4 +89,49 @@ impl Stage for Sinch {
     }
 
     simulated!();
+}
+
+/// A world whose app has consent lists, which STOP and START change.
+async fn world_with_consents() -> World<Sinch> {
+    let mut world = World::<Sinch>::new().await;
+    let Sinch { simulator, account, .. } = world.stage.as_ref();
+    simulator.open_app(*account, "app-1").unwrap();
+    simulator.configure(|settings| settings.consent_management = true);
+    world.reconfigures("project_id =", "app_id = \"app-1\"\nproject_id =").await;
+    world
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn l15_a_stop_that_the_consent_list_shows_too_is_one_act() {
+    let world = world_with_consents().await;
+    world.listed(0..1).await;
+    world.refuses(0);
+    world.runs().await;
+    assert!(!world.receives(0).await);
+    assert_eq!(world.opt_outs().await, 1);
+    assert_eq!(world.told(0).await, ["confirmed", "withdrawn"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn l11_whoever_is_on_the_consent_list_again_opted_out_again() {
+    let world = world_with_consents().await;
+    world.listed(0..1).await;
+    let stage = &world.stage;
+    let number = world.address(0);
+    for opt_outs in 1..=2 {
+        stage.simulator.opt_out(stage.account, ("app-1", "OPT_OUT_MARKETING"), &number).unwrap();
+        world.runs().await;
+        assert!(!world.receives(0).await, "{opt_outs}");
+        assert_eq!(world.opt_outs().await, opt_outs);
+        world.pass(TimeDelta::hours(1));
+        stage.simulator.opt_in(stage.account, ("app-1", "OPT_OUT_MARKETING"), &number).unwrap();
+        world.runs().await;
+        assert!(!world.receives(0).await, "START lists nobody");
+        world.consents_anew(0).await;
+        world.runs().await;
+        world.agrees(0);
+        world.runs().await;
+        assert!(world.receives(0).await, "{opt_outs}");
+        world.pass(TimeDelta::hours(1));
+    }
 }

@@ -2,7 +2,7 @@
 
 use listwarden::domain::operation::Counted;
 use listwarden::domain::policy::{LeaveBy, ReturnBy};
-use listwarden::domain::{Class, MemberStatus, PatientStatus, Reason, Verb};
+use listwarden::domain::{By, Class, MemberStatus, PatientStatus, Reason, Verb};
 
 use crate::world::{World, ann, ann_listed, day};
 
@@ -29,6 +29,45 @@ fn l13_or_restore_where_the_list_says_so() {
     let back = archived_and_back().policy(|p| p.on_return = ReturnBy::Restore);
     back.does(Verb::Subscribe, Reason::Returned, Counted::Invitation);
     back.settles().keeps(Class::InStep, Reason::Wanted);
+}
+
+/// Ann left the address, which is Bob's now.
+fn recycled() -> World {
+    let left = ann_listed().leaves_the_address("ann").settles();
+    assert_eq!(left.status(), MemberStatus::Archived);
+    left.policy(|p| p.on_return = ReturnBy::Restore).patient("bob")
+}
+
+#[test]
+fn l13_the_proof_of_whoever_had_the_address_before_restores_nobody_else() {
+    let bob = recycled().grants("bob", 120).on(121);
+    bob.does(Verb::Invite, Reason::Returned, Counted::Invitation);
+    assert_eq!(bob.settles().status(), MemberStatus::Pending);
+}
+
+#[test]
+fn l8_nor_does_it_with_a_consent_given_for_another_address() {
+    let mut bob = recycled().grants("bob", 1).on(121);
+    bob.holder("bob").standing.grants[0].contact = None;
+    bob.does(Verb::Invite, Reason::Returned, Counted::Invitation);
+}
+
+#[test]
+fn l7_whoever_shared_the_address_when_it_was_proven_is_restored() {
+    let family = ann().patient("bob").grants("bob", 1).invited(2).confirms(3);
+    let family = family.base(MemberStatus::Subscribed, By::Them, 3);
+    let away =
+        family.becomes("ann", PatientStatus::Archived).becomes("bob", PatientStatus::Archived);
+    let back = away.settles().becomes("bob", PatientStatus::Active).on(110);
+    let back = back.policy(|p| p.on_return = ReturnBy::Restore);
+    back.does(Verb::Subscribe, Reason::Returned, Counted::Invitation);
+}
+
+#[test]
+fn l13_an_address_that_was_undeliverable_since_its_proof_is_asked_and_not_restored() {
+    let mut back = archived_and_back().bounces(50).policy(|p| p.on_return = ReturnBy::Restore);
+    back.contact().standing.reached = Some(day(60));
+    back.does(Verb::Invite, Reason::Returned, Counted::Invitation);
 }
 
 #[test]

@@ -133,6 +133,16 @@ fn l3_one_text_asks_for_all_lists_of_a_clinic() {
 }
 
 #[test]
+fn l8_the_answer_of_whoever_had_the_number_before_lists_nobody_else() {
+    let mut bob = texted().leaves_the_address("ann").patient("bob").grants("bob", 1).proves(99);
+    bob.holder("bob").standing.grants[0].contact = None;
+    let mut sent = asked_at(day(98), &bob);
+    sent.confirmed = true;
+    bob.facts.asked = vec![sent];
+    bob.invites();
+}
+
+#[test]
 fn l17_a_text_in_doubt_counts_as_sent() {
     let doubtful = texted().intends(Verb::Invite, MemberStatus::Absent, 99);
     doubtful.keeps(Class::Due, Reason::InDoubt);

@@ -8,11 +8,12 @@ use listwarden::commands::{Ending, Exit, reconcile};
 use listwarden::domain::{PatientRecord, PatientStatus};
 use listwarden::reconcile::{ListState, Scope};
 use listwarden::simulator::mailchimp::{Fault, Rule, Status};
+use listwarden::store::OpState;
 
 use crate::on_both_engines;
 use crate::transport::{Counting, Side, Stopping};
 use crate::webhooks::Serving;
-use crate::world::{Engine, World, address, email, state};
+use crate::world::{Engine, World, address, assert_in_step, email, run_on, state};
 
 impl World {
     /// Ann is on the newsletter and on `recalls`, whose audience is returned.
@@ -161,6 +162,33 @@ on_both_engines! {
         assert_eq!(running.await.unwrap(), Exit::InStep);
         assert_eq!(world.there_on(&recalls, "ann"), Status::Unsubscribed);
         assert_eq!(world.deliveries_waiting().await, 0);
+        world.end().await;
+    }
+}
+
+on_both_engines! {
+    async fn what_changed_in_a_run_under_way_is_planned_again_by_the_same_run(mut world: World) {
+        world.asks_one_thing_at_a_time().await;
+        world.consenting("bob").await;
+        world.enters(world.somebody("ann")).await;
+        world.adopts().await;
+        let now = world.now();
+        world.clinic.set_status("bob", PatientStatus::Archived, now).await.unwrap();
+        world.consents_now("ann").await;
+        let transport = Arc::new(Stopping::at(1, Side::After));
+        let cron = world.process_over(transport.clone()).await;
+        let running = tokio::spawn(async move { run_on(&cron, true).await });
+        transport.reached().await;
+        let (store, riverside) = (&world.deployment.store, world.deployment.expect_clinic("riverside"));
+        let (clinic, _) = world.deployment.known_lists(riverside.unwrap()).await.unwrap();
+        let ann = store.contact_find(clinic, &email("ann")).await.unwrap().unwrap();
+        store.links_stale(clinic, &[ann.id], None).await.unwrap();
+        transport.let_go();
+        let outcome = running.await.unwrap();
+        assert_in_step(&outcome);
+        assert_eq!(outcome.lists[0].operations[&OpState::Superseded], 1);
+        assert_eq!(world.invitations("ann"), 1);
+        world.rests().await;
         world.end().await;
     }
 }

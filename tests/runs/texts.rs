@@ -1,12 +1,14 @@
 //! Text messages: asked by a text of ours, answered by replies, on a list that lives with us.
 
+mod stops;
+
 use std::fs;
 use std::sync::Arc;
 
 use chrono::TimeDelta;
 use listwarden::commands::{Deployment, webhook};
 use listwarden::domain::{
-    Address, Channel, Class, Consent, PatientRecord, PatientStatus, Personal, Reason,
+    Address, Channel, Class, Consent, PatientRecord, PatientStatus, Personal, Reason, Verb,
 };
 use listwarden::patients::Reference;
 use listwarden::reconcile::{ClinicOutcome, ListState, ListWord, Scope, Who};
@@ -70,6 +72,12 @@ unproven = "hold"
         let record =
             PatientRecord { email: None, mobile, sms_consent, ..self.world.somebody(name) };
         self.world.enters(record).await;
+    }
+
+    /// A patient consents to texts once more, now.
+    async fn consents_anew(&self, name: &str) {
+        let (consent, now) = (self.world.explicit_at(self.world.now()), self.world.now());
+        self.world.clinic.set_consent(name, Channel::Sms, consent, now).await.unwrap();
     }
 
     async fn becomes(&self, name: &str, status: PatientStatus) {
@@ -143,7 +151,7 @@ unproven = "hold"
 
     /// The first run and its approval.
     async fn adopts(&self) {
-        for list in self.runs().await.lists {
+        for list in self.runs().await.lists.iter().filter(|l| l.state == ListState::Waiting) {
             self.world.approves(list.run.unwrap()).await;
         }
         self.in_step().await;
@@ -357,6 +365,27 @@ on_both_engines! {
 }
 
 on_both_engines! {
+    async fn l13_a_recycled_number_is_asked_anew_also_where_who_returns_is_restored(world: World) {
+        let mut texting = Texting::new(world).await;
+        let restores = "unproven = \"hold\"\non_return = \"restore\"";
+        texting.world.reconfigures("unproven = \"hold\"", restores).await;
+        texting.consenting("ann", ANN).await;
+        texting.adopts().await;
+        texting.replies(ANN, "YES");
+        texting.in_step().await;
+        let (clinic, now) = (&texting.world.clinic, texting.world.now());
+        clinic.change_address("ann", Channel::Sms, None, now).await.unwrap();
+        texting.in_step().await;
+        texting.pass(TimeDelta::days(90));
+        texting.consenting("bob", ANN).await;
+        texting.in_step().await;
+        texting.stands(ANN, Class::Pending, Reason::Invited).await;
+        assert_eq!(texting.texts_to(ANN), 2);
+        texting.world.end().await;
+    }
+}
+
+on_both_engines! {
     async fn nobody_is_asked_at_night(world: World) {
         let texting = Texting::new(world).await;
         texting.adopts().await;
@@ -449,15 +478,15 @@ on_both_engines! {
 }
 
 on_both_engines! {
-    async fn a_refusal_because_of_a_stop_is_an_opt_out(world: World) {
+    async fn a_refusal_because_of_a_stop_of_long_ago_is_that_stop(world: World) {
         let texting = Texting::new(world).await;
         texting.twilio.person(ANN).texts(OURS, "STOP").unwrap();
         texting.pass(TimeDelta::days(400));
         texting.consenting("ann", ANN).await;
         texting.adopts().await;
-        texting.stands(ANN, Class::InStep, Reason::Withdrawn).await;
-        let told = texting.told("ann").await;
-        assert_eq!(told, ["withdrawn", "withdrawn"], "the old STOP, and that it holds there still");
+        texting.stands(ANN, Class::Due, Reason::Wanted).await;
+        assert_eq!(texting.word(ANN).await.held_back, Some(Class::Parked));
+        assert_eq!((texting.texts_to(ANN), texting.told("ann").await.len()), (0, 1));
         texting.world.end().await;
     }
 }

@@ -357,7 +357,9 @@ impl World {
                 matches!(list.state, ListState::Waiting | ListState::InStep),
                 "the first run ended {outcome:#?}"
             );
-            self.approves(list.run.unwrap()).await;
+            if list.state == ListState::Waiting {
+                self.approves(list.run.unwrap()).await;
+            }
         }
         self.runs().await;
     }

@@ -27,6 +27,29 @@ stories! {
         assert_eq!((appended.new, appended.duplicate), (0, 1));
     }
 
+    async fn an_opt_out_that_is_held_is_the_one_on_record_until_the_address_confirms(world: World) {
+        let endpoint = world.endpoint().await;
+        let name = "ann@mail.test";
+        world.reads(&[record("1", name)]).await;
+        let said = delivery(world, endpoint, "said", name);
+        let held = |key: &str| {
+            let mut held = delivery(world, endpoint, key, name);
+            held.opt_outs[0].held_since = Some(at(-1_000));
+            held.opt_outs[0].draft.occurred_at = Some(at(600));
+            held.opt_outs[0].at = None;
+            held
+        };
+        world.clock.set(at(700));
+        world.store.deliveries_take(&[said, held("refused")]).await.unwrap();
+        assert_eq!(world.store.ledger_length(world.clinic).await.unwrap(), 1, "one act");
+        let mut confirmed = world.event(EventKind::Confirmed, "yes");
+        confirmed.draft.contact = world.contact(name).await;
+        confirmed.draft.occurred_at = Some(at(300));
+        world.appends(vec![confirmed]).await;
+        world.store.deliveries_take(&[held("refused again")]).await.unwrap();
+        assert_eq!(world.store.ledger_length(world.clinic).await.unwrap(), 3, "another");
+    }
+
     async fn receivers_and_a_run_wait_for_each_other_and_lose_nothing(world: World) {
         let endpoint = world.endpoint().await;
         let other = world.another_process(world.keys.clone()).await;
@@ -118,6 +141,7 @@ fn delivery(world: &World, endpoint: uuid::Uuid, key: &str, address: &str) -> Ne
         media_type: "text/plain".to_owned(),
         proven: true,
         opt_outs: vec![ProvenOptOut {
+            held_since: None,
             clinic: world.clinic,
             channel: Channel::Email,
             hashes,

@@ -98,7 +98,8 @@ stories! {
         let run = store.run_begin(list, "test").await.unwrap();
         store.approve(run, at(60), "olive").await.unwrap();
         world.clock.advance(std::time::Duration::from_mins(1));
-        store.approve(run, at(60), "olive").await.unwrap();
+        let next = store.run_begin(list, "test").await.unwrap();
+        store.approve(next, at(60), "olive").await.unwrap();
         store.list_observed(lease, list, at(3), Some(at(4))).await.unwrap();
         store.list_observed(lease, list, at(5), None).await.unwrap();
         let stored = store.list(world.clinic, list.id).await.unwrap();

@@ -3,9 +3,9 @@ use std::collections::BTreeMap;
 use listwarden::clock::Clock;
 use listwarden::domain::operation::{Counted, Payload};
 use listwarden::domain::{
-    Base, By, Invitation, MemberKey, MemberStatus, Operation, Personal, Reason, RunId, Verb,
+    Base, By, Class, Invitation, MemberKey, MemberStatus, Operation, Personal, Reason, RunId, Verb,
 };
-use listwarden::store::{OpState, Park, PlannedOperation, Recorded, Which};
+use listwarden::store::{LinkRow, OpState, Park, PlannedLink, PlannedOperation, Recorded, Which};
 
 use crate::world::{World, at, record};
 
@@ -131,6 +131,32 @@ stories! {
         assert_eq!(present[0].1, page[0].op.link);
     }
 
+    async fn l8_what_changed_since_it_was_planned_is_kept_back_for_the_next_plan(world: World) {
+        let run = planned_run(world, OpState::Planned).await;
+        let (store, lease) = (&world.store, &world.lease);
+        let ids = world.planned(run).await;
+        world.has_planned_anew("p0@mail.test").await;
+        assert_eq!(store.operations_submitted(lease, world.clinic, &ids).await.unwrap(), ids[1..]);
+        let journal = store.journal(run, 0, 10).await.unwrap();
+        let states: Vec<_> = journal.iter().map(|row| row.state).collect();
+        assert_eq!(states, [OpState::Superseded, OpState::Submitted]);
+        let stale = Which::Stale { now: at(0) };
+        let stale = store.links_page(&world.list, 0, 10, stale).await.unwrap();
+        assert_eq!(stale[0].link.id, world.link_of("p0@mail.test").await.link.id);
+        assert!(world.link_of("p0@mail.test").await.link.intent.is_none());
+    }
+
+    async fn a_newer_plan_that_does_nothing_replaces_what_the_same_run_holds_back(world: World) {
+        let run = planned_run(world, OpState::Braked).await;
+        let (store, lease, list) = (&world.store, &world.lease, &world.list);
+        let link = world.link_of("p0@mail.test").await.link.id;
+        store.operations_outdate(lease, run, world.clinic, &[link]).await.unwrap();
+        store.operations_unhold(lease, run, list, Counted::Invitation).await.unwrap();
+        let journal = store.journal(run, 0, 10).await.unwrap();
+        let states: Vec<_> = journal.iter().map(|row| row.state).collect();
+        assert_eq!(states, [OpState::Superseded, OpState::Planned]);
+    }
+
     async fn a_run_is_begun_and_ended(world: World) {
         let run = world.store.run_begin(&world.list, "cron").await.unwrap();
         assert_eq!(world.store.run(run).await.unwrap().ended_at, None);
@@ -169,7 +195,32 @@ async fn planned_run(world: &World, state: OpState) -> RunId {
     let first = world.store.operations_end(run).await.unwrap();
     let (lease, list) = (&world.lease, &world.list);
     world.store.operations_insert(lease, run, list, first, &operations).await.unwrap();
+    let planned: Vec<_> = world.links().await.iter().map(as_planned).collect();
+    world.store.links_planned(lease, world.clinic, &planned).await.unwrap();
     run
+}
+
+fn as_planned(row: &LinkRow) -> PlannedLink {
+    PlannedLink {
+        link: row.link.id,
+        version: row.version,
+        class: Class::Due,
+        reason: Reason::Wanted,
+        due_at: None,
+        stale: false,
+    }
+}
+
+impl World {
+    async fn planned(&self, run: RunId) -> Vec<uuid::Uuid> {
+        let page = self.store.operations_page(run, &self.list, 0, 10, OpState::Planned).await;
+        page.unwrap().iter().map(|row| row.id).collect()
+    }
+
+    async fn has_planned_anew(&self, address: &str) {
+        let contact = self.contact(address).await.unwrap();
+        self.store.links_stale(self.clinic, &[contact], None).await.unwrap();
+    }
 }
 
 fn acknowledged(row: &listwarden::store::OperationRow) -> Recorded {

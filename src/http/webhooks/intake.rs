@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{Notify, mpsc, oneshot};
+use futures::future::{Either, select};
+use tokio::sync::{Notify, mpsc, oneshot, watch};
 
 use crate::clock::SharedClock;
 use crate::store::{NewDelivery, Store};
@@ -13,8 +14,8 @@ const WAITING: usize = 1_024;
 /// Deliveries in one transaction.
 const TOGETHER: usize = 128;
 
-/// How long a group waits for more where the last one was of several: each costs its commit.
-const LINGER: Duration = Duration::from_millis(1);
+/// How long a group waits at most to be as large as the last one: each costs its commit.
+const LINGER: Duration = Duration::from_millis(2);
 
 /// Hands deliveries to the one task that writes them.
 #[derive(Debug)]
@@ -31,7 +32,9 @@ impl Intake {
     /// Starts the writing task; it ends when the intake is dropped and everything taken is written.
     pub(super) fn start(store: Store, clock: SharedClock, wake: Arc<Notify>) -> Self {
         let (waiting, arriving) = mpsc::channel(WAITING);
-        tokio::spawn(write(store, clock, wake, arriving));
+        let (written, since) = watch::channel(());
+        tokio::spawn(keep_up(store.clone(), since));
+        tokio::spawn(write(store, clock, wake, arriving, written));
         Self { waiting }
     }
 
@@ -53,25 +56,52 @@ async fn write(
     clock: SharedClock,
     wake: Arc<Notify>,
     mut arriving: mpsc::Receiver<Waiting>,
+    written: watch::Sender<()>,
 ) {
     let mut together = Vec::with_capacity(TOGETHER);
     let mut last = 0;
     while arriving.recv_many(&mut together, TOGETHER).await > 0 {
-        if last > 1 && together.len() < TOGETHER {
-            clock.sleep(LINGER).await;
-            while together.len() < TOGETHER {
-                let Ok(waiting) = arriving.try_recv() else { break };
-                together.push(waiting);
-            }
-        }
-        last = together.len();
+        gather(&clock, &mut arriving, &mut together, last).await;
+        // A group that fell short once is no reason to wait for no more than that from now on.
+        last = together.len().max(last - last.div_ceil(8));
         let (deliveries, answers): (Vec<_>, Vec<_>) =
             together.drain(..).map(|waiting| (waiting.delivery, waiting.kept)).unzip();
         let kept = keep_all(&store, &deliveries).await;
         wake.notify_one();
+        written.send_replace(());
         for (answer, kept) in answers.into_iter().zip(kept) {
             // A sender that hung up sends again; the key makes it the same delivery.
             answer.send(kept).ok();
+        }
+    }
+}
+
+/// Keeps the store in shape beside the writing task, until that one is gone.
+async fn keep_up(store: Store, mut written: watch::Receiver<()>) {
+    while written.changed().await.is_ok() {
+        if let Err(error) = store.upkeep().await {
+            tracing::warn!(%error, "the store's upkeep failed; deliveries are kept all the same");
+        }
+    }
+}
+
+/// Waits a little for as many as came together last: senders that were just answered send the next.
+async fn gather(
+    clock: &SharedClock,
+    arriving: &mut mpsc::Receiver<Waiting>,
+    together: &mut Vec<Waiting>,
+    last: usize,
+) {
+    if together.len() >= last {
+        return;
+    }
+    let mut over = clock.sleep(LINGER);
+    while together.len() < last {
+        let room = TOGETHER - together.len();
+        let more = std::pin::pin!(arriving.recv_many(together, room));
+        match select(more, over.as_mut()).await {
+            Either::Left((1.., _)) => {}
+            Either::Left(_) | Either::Right(_) => return,
         }
     }
 }

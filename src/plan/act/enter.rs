@@ -128,6 +128,7 @@ impl Table<'_> {
             );
         }
         if returned.is_some()
+            && wanted.readmits.is_some()
             && self.policy.on_return == ReturnBy::Restore
             && self.status() != MemberStatus::Unsubscribed
         {
@@ -174,6 +175,9 @@ impl Table<'_> {
         let on_this_grant = |sent: &&Invitation| rests_on(sent, wanted.grant);
         let sent = self.asked.iter().filter(on_this_grant).max_by_key(|sent| sent.sent_at)?;
         let confirmed = sent.confirmed && wanted.proof.is_some_and(|p| p.at >= wanted.since);
+        if confirmed && wanted.readmits.is_none() {
+            return None;
+        }
         Some(if confirmed {
             let payload = Some(payload(wanted, self.policy));
             let counted = Counted::Invitation;

@@ -12,7 +12,7 @@ pub fn word(status: &str, code: Option<&str>) -> Word {
         (
             "undelivered" | "failed" | "rejected" | "expired",
             Some(code @ ("recipient_opted_out" | "blocked_by_recipient")),
-        ) => Word::OptedOut { complained: false, evidence: Some(format!("error {code}")) },
+        ) => Word::HoldsOptOut { listed: false, evidence: Some(format!("error {code}")) },
         (
             "undelivered" | "failed" | "rejected" | "expired",
             Some("invalid_destination" | "landline_unreachable"),
@@ -57,7 +57,7 @@ mod tests {
         }
         for code in ["recipient_opted_out", "blocked_by_recipient"] {
             let word = word("rejected", Some(code));
-            assert!(matches!(word, Word::OptedOut { complained: false, evidence: Some(_) }));
+            assert!(matches!(word, Word::HoldsOptOut { listed: false, evidence: Some(_) }));
         }
     }
 }

@@ -36,8 +36,14 @@ use super::{WebhookAdmin, WebhookScheme};
 use crate::domain::{Address, Channel, MemberKey, MemberStatus};
 
 /// The provider's line in the registry.
-pub const PROVIDER: Provider =
-    Provider { name: "mailchimp", channel: Channel::Email, check, connect, webhook: Some(scheme) };
+pub const PROVIDER: Provider = Provider {
+    name: "mailchimp",
+    channel: Channel::Email,
+    keeps_list: true,
+    check,
+    connect,
+    webhook: Some(scheme),
+};
 
 fn check(settings: &Map<String, Value>) -> Result<(), BadSettings> {
     read(settings)?.check().map_err(|error| BadSettings(error.to_string()))

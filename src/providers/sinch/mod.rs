@@ -39,8 +39,14 @@ use super::{NoticeReader, TextSender, WebhookScheme};
 use crate::domain::{Address, Channel, MemberKey, MemberStatus};
 
 /// The provider's line in the registry.
-pub const PROVIDER: Provider =
-    Provider { name: "sinch", channel: Channel::Sms, check, connect, webhook: Some(scheme) };
+pub const PROVIDER: Provider = Provider {
+    name: "sinch",
+    channel: Channel::Sms,
+    keeps_list: true,
+    check,
+    connect,
+    webhook: Some(scheme),
+};
 
 fn check(settings: &Map<String, Value>) -> Result<(), BadSettings> {
     read(settings)?.check().map_err(|error| BadSettings(error.to_string()))

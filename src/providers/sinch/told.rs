@@ -70,6 +70,10 @@ impl NoticeReader for Told {
         };
         Ok(NoticePage { notices, next: next.map(|place| place.cursor()) })
     }
+
+    fn lists_opt_outs(&self) -> bool {
+        self.connection.has_consents()
+    }
 }
 
 type Page = (Vec<Notice>, Option<Place>);
@@ -119,7 +123,7 @@ fn opted_out(identity: &str, list: &str) -> Notice {
         sender: None,
         address,
         member: Some(key),
-        word: Word::OptedOut { complained: false, evidence: Some(format!("consent list {list}")) },
+        word: Word::HoldsOptOut { listed: true, evidence: Some(format!("consent list {list}")) },
     }
 }
 

@@ -18,7 +18,7 @@ pub fn word(status: &str, code: Option<u32>, message: &str) -> Word {
         ("delivered", _) => Word::Delivered,
         ("failed" | "undelivered", Some(OPTED_OUT)) => {
             let evidence = Some(format!("error {OPTED_OUT} of message {message}"));
-            Word::OptedOut { complained: false, evidence }
+            Word::HoldsOptOut { listed: false, evidence }
         }
         ("failed" | "undelivered", Some(code)) if FOR_GOOD.contains(&code) => {
             Word::Undelivered { for_good: true }
@@ -54,6 +54,6 @@ mod tests {
             assert_eq!(word(status, code, "SM1"), expected, "{status} {code:?}");
         }
         let refused = word("failed", Some(21_610), "SM1");
-        assert!(matches!(refused, Word::OptedOut { complained: false, .. }));
+        assert!(matches!(refused, Word::HoldsOptOut { listed: false, .. }));
     }
 }

@@ -40,8 +40,14 @@ use super::{NoticeReader, TextSender, TextSent, WebhookAdmin, WebhookScheme};
 use crate::domain::{Address, Channel, MemberKey, Personal};
 
 /// The provider's line in the registry.
-pub const PROVIDER: Provider =
-    Provider { name: "twilio", channel: Channel::Sms, check, connect, webhook: Some(scheme) };
+pub const PROVIDER: Provider = Provider {
+    name: "twilio",
+    channel: Channel::Sms,
+    keeps_list: false,
+    check,
+    connect,
+    webhook: Some(scheme),
+};
 
 fn check(settings: &Map<String, Value>) -> Result<(), BadSettings> {
     read(settings).map(drop)

@@ -94,6 +94,22 @@ impl Simulator {
         })
     }
 
+    /// Takes a number off a consent list.
+    pub fn opt_in(
+        &self,
+        account: usize,
+        (app, list): (&str, &str),
+        number: &str,
+    ) -> Result<(), ControlError> {
+        let number = msisdn(number).ok_or(ControlError::NoNumber)?;
+        self.account(account, |account| {
+            let list = (app.to_owned(), list.to_owned());
+            if let Some(numbers) = account.consents.get_mut(&list) {
+                numbers.retain(|known| *known != number);
+            }
+        })
+    }
+
     /// Sends an account's callbacks somewhere, or nowhere.
     pub fn set_callback(
         &self,

@@ -1,0 +1,66 @@
+//! Upkeep: what an engine would do later at a writer's expense, or too late for its plans.
+
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use sqlx::{AssertSqlSafe, PgPool};
+
+use super::Store;
+use super::columns::millis;
+use super::db::Db;
+use super::error::{Result, StoreError};
+
+/// How often PostgreSQL is asked which tables have grown, in milliseconds.
+const LOOK: i64 = 1_000;
+
+/// Moves what was committed from SQLite's log to its file, while others write on.
+const CHECKPOINT: &str = "PRAGMA wal_checkpoint(PASSIVE)";
+
+/// Tables of ours with twice the pages that they had when they were last analysed. Until they are
+/// analysed again, plans are made for what they were: empty, at first.
+const GROWN: &str = "SELECT c.oid::regclass::text FROM pg_class c
+    JOIN pg_namespace n ON n.oid = c.relnamespace
+    WHERE n.nspname = current_schema() AND c.relkind = 'r'
+        AND c.relowner = (SELECT r.oid FROM pg_roles r WHERE r.rolname = current_user)
+        AND pg_relation_size(c.oid) > 16 * 8192
+        AND pg_relation_size(c.oid) > 2 * 8192 * c.relpages::bigint";
+
+/// When PostgreSQL was last asked which tables have grown.
+#[derive(Debug, Default)]
+pub(super) struct LookedAt(AtomicI64);
+
+impl Store {
+    /// Keeps the engine in shape while much is written; to be called between pages and after groups.
+    ///
+    /// On SQLite it empties the log, which keeps no writer waiting; on PostgreSQL it has tables
+    /// analysed that have grown, asking at most once a second. Behind a barrier nothing is done: a
+    /// rehearsal is small, and nobody may come in between unseen.
+    pub async fn upkeep(&self) -> Result<()> {
+        if self.db.has_barrier() {
+            return Ok(());
+        }
+        let done = match &self.db {
+            Db::Sqlite { pool, .. } => sqlx::query(CHECKPOINT).execute(pool).await.map(drop),
+            Db::Postgres { pool, .. } if self.is_time_to_look() => analyze_grown(pool).await,
+            Db::Postgres { .. } => return Ok(()),
+        };
+        done.map_err(|error| StoreError::Statement { statement: "UPKEEP", fault: error.into() })
+    }
+
+    fn is_time_to_look(&self) -> bool {
+        let now = millis(self.clock.now());
+        let last = self.looked_at.0.swap(now, Ordering::Relaxed);
+        let lately = (0..LOOK).contains(&(now - last));
+        if lately {
+            self.looked_at.0.store(last, Ordering::Relaxed);
+        }
+        !lately
+    }
+}
+
+async fn analyze_grown(pool: &PgPool) -> sqlx::Result<()> {
+    let grown: Vec<(String,)> = sqlx::query_as(GROWN).fetch_all(pool).await?;
+    for (table,) in grown {
+        sqlx::query(AssertSqlSafe(format!("ANALYZE {table}"))).execute(pool).await?;
+    }
+    Ok(())
+}
