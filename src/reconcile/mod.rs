@@ -281,11 +281,13 @@ impl Reconciler {
         Ok(outcome)
     }
 
-    /// Tells whether every link is to be judged anew: now and then, in case one was not called stale
-    /// that should have been.
-    fn is_time_to_judge(&self, list: &ManagedList) -> bool {
+    /// Tells whether every link is to be judged anew: with each sweep where others share the audience
+    /// or the sender, whose changes call no link of ours stale; else now and then, in case one was
+    /// not called stale that should have been.
+    fn is_time_to_judge(&self, list: &ManagedList, swept: bool) -> bool {
         let now = self.clock.now();
-        list.row.judged_at.is_none_or(|at| now - at >= self.settings.judge_every)
+        let long_ago = list.row.judged_at.is_none_or(|at| now - at >= self.settings.judge_every);
+        long_ago || (swept && !list.sharers.is_empty())
     }
 
     async fn turn_under(
@@ -299,11 +301,13 @@ impl Reconciler {
         self.settle_open_operations(tenure, run, list).await?;
         self.read_notices_for(tenure, list).await?;
         tenure.attend_at_once().await?;
+        let swept_before = list.row.swept_at;
         if let Some(short) = self.observe(tenure, list, full).await? {
             return Ok(ListOutcome::incomplete(list, short));
         }
         self.policy_followed(tenure, list).await?;
-        let mut everything = self.is_time_to_judge(list);
+        let swept = list.row.swept_at != swept_before;
+        let mut everything = self.is_time_to_judge(list, swept);
         for round in 0..ROUNDS {
             self.read_doubtful(tenure, list).await?;
             let which =
