@@ -129,7 +129,7 @@ impl World {
             Says::Flag => Act::Flag,
             Says::Customer => Act::Customer,
             // A yes that the record no longer gives is withdrawn (L4).
-            Says::NotAsked if !self.said_yes(clinic, patient, channel) => return,
+            Says::NotAsked if !self.says_yes(clinic, patient, channel, record) => return,
             Says::NotAsked | Says::No => Act::No,
             Says::Objects => Act::Objects,
         };
@@ -144,12 +144,25 @@ impl World {
         }
     }
 
-    fn said_yes(&self, clinic: usize, patient: usize, channel: Channel) -> bool {
+    /// Tells whether the record says yes now: a no that came after, wherever it was said, is written
+    /// back to it.
+    fn says_yes(
+        &self,
+        clinic: usize,
+        patient: usize,
+        channel: Channel,
+        record: &PatientRecord,
+    ) -> bool {
+        let address = record.address(channel).map(Address::expose);
         let books = self.books();
-        books.of(clinic, channel).any(|line| {
-            line.patient == Some(patient)
-                && matches!(line.act, Act::Yes | Act::Flag | Act::Customer)
-        })
+        let last = books.of(clinic, channel).filter(|line| {
+            let own = line.patient == Some(patient);
+            let here = address.is_some() && line.address.as_deref() == address;
+            let yes = matches!(line.act, Act::Yes | Act::Flag | Act::Customer);
+            (own && yes) || ((own || here) && line.act.is_no())
+        });
+        let last = last.last();
+        last.is_some_and(|line| !line.act.is_no())
     }
 
     fn known(&self, clinic: usize, patient: usize) -> Option<PatientRecord> {
