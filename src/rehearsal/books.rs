@@ -116,8 +116,8 @@ pub struct Books {
     pub acknowledged: BTreeSet<(String, String)>,
     /// Lists as last looked at.
     pub lists: BTreeMap<(usize, usize), BTreeMap<String, Standing>>,
-    /// How often the program asked, by clinic, list (the first of its channel, for texts) and address.
-    pub asked: BTreeMap<(usize, usize, String), u32>,
+    /// When the program asked, by clinic, list (the first of its channel, for texts) and address.
+    pub asked: BTreeMap<(usize, usize, String), Vec<DateTime<Utc>>>,
 }
 
 impl Books {

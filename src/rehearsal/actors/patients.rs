@@ -144,8 +144,8 @@ impl World {
         }
     }
 
-    /// Tells whether the record says yes now: a no that came after, wherever it was said, is written
-    /// back to it.
+    /// Tells whether the record says a yes that the program has read (L4), and says it now: a no that
+    /// came after, wherever it was said, is written back to it.
     fn says_yes(
         &self,
         clinic: usize,
@@ -162,7 +162,7 @@ impl World {
             (own && yes) || ((own || here) && line.act.is_no())
         });
         let last = last.last();
-        last.is_some_and(|line| !line.act.is_no())
+        last.is_some_and(|line| !line.act.is_no() && books.was_known(line, self.now()))
     }
 
     fn known(&self, clinic: usize, patient: usize) -> Option<PatientRecord> {

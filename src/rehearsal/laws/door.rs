@@ -114,7 +114,7 @@ pub fn judge_question(look: &Lookout, stage: usize, where_to: Option<&str>, addr
         .of(clinic, channel)
         .filter(|line| line.address.as_deref() == Some(address) && line.act != Act::Agreed);
     let upon = turns + u32::try_from(acts.count()).unwrap_or(u32::MAX);
-    *books.asked.entry(key.clone()).or_default() += 1;
+    books.asked.entry(key.clone()).or_default().push(look.turnstile.now());
     drop(books);
     let mut known = look.asked_upon.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     let before = known.insert(key, upon);

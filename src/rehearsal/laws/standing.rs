@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use chrono::TimeDelta;
+
 use super::{Lookout, WatchedList, truth};
 use crate::domain::{Channel, PatientStatus};
 use crate::rehearsal::books::{Act, Books};
@@ -145,23 +147,30 @@ fn nobody_wanted_is_forgotten(look: &Lookout, books: &Books, list: &WatchedList)
         if barred.is_some() || !unclouded(books, list, *patient, address) {
             continue;
         }
-        let agreed = books.of(clinic, channel).filter(|line| {
+        let asked = books.asked.get(&(clinic, list.asks_as, address.to_owned()));
+        let asked = asked.map(Vec::as_slice).unwrap_or_default();
+        let expires = TimeDelta::days(list.setting.expires_days.into());
+        // Who agrees after the question has lapsed is not listed (L12).
+        let agreed = books.of(clinic, channel).any(|line| {
             line.act == Act::Agreed
                 && line.list == Some(list.list)
                 && line.address.as_deref() == Some(address)
+                && asked.iter().any(|asked| (*asked..=*asked + expires).contains(&line.at))
         });
-        let asked = books.asked.get(&(clinic, list.asks_as, address.to_owned()));
-        let asked = asked.copied().unwrap_or_default();
         let standing = held.get(address).copied();
-        let wrong = if channel == Channel::Email && agreed.count() > 0 {
+        let wrong = if channel == Channel::Email && agreed {
             standing != Some(Standing::Subscribed)
         } else {
-            asked == 0 && !standing.is_some_and(Standing::is_listed)
+            asked.is_empty() && !standing.is_some_and(Standing::is_listed)
         };
         look.check(
             "L6 nobody wanted is forgotten",
             wrong.then(|| {
-                format!("patient {patient} is {standing:?} on {}, asked {asked} times", place(list))
+                format!(
+                    "patient {patient} is {standing:?} on {}, asked {} times",
+                    place(list),
+                    asked.len()
+                )
             }),
         );
     }
