@@ -140,7 +140,7 @@ impl Reconciler {
                     unreadable.filter_map(|problem| problem.source_id.as_deref()).collect();
                 self.store.patients_seen(&tenure.lease, practice.id, &ids, sweep).await?;
             }
-            self.store.upkeep().await?;
+            self.store.upkeep().await;
             read.take(&page, stored.new + stored.changed);
             self.progress.at(&practice.slug, "patients read", read.rows, None);
             match page.next {
@@ -206,7 +206,8 @@ impl Reconciler {
             free.iter().map(|row| (row.patient.id, Said::by(&row.patient.record))).collect();
         self.append(Some(tenure), clinic, drafts).await?;
         self.store.patients_applied(&tenure.lease, clinic, &said).await?;
-        Ok(self.store.upkeep().await?)
+        self.store.upkeep().await;
+        Ok(())
     }
 
     /// Gives drafts their ids and appends them to the ledger.

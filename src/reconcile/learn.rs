@@ -39,7 +39,7 @@ impl Reconciler {
             self.append(Some(tenure), list.row.clinic, drafts).await?;
             self.tell_sharers(tenure, list, &page).await?;
             self.store.links_adopt(&tenure.lease, list.row.clinic, &adopted).await?;
-            self.store.upkeep().await?;
+            self.store.upkeep().await;
         }
     }
 }

@@ -138,7 +138,7 @@ impl Reconciler {
                 total = stated;
                 tenure.renew().await?;
                 marks.set(&self.store_members(tenure, list, members, asked_at).await?);
-                self.store.upkeep().await?;
+                self.store.upkeep().await;
                 self.progress.at(&list.row.slug, "members read", marks.count(), Some(total));
             }
             Ok(total)

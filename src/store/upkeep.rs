@@ -7,7 +7,7 @@ use sqlx::{AssertSqlSafe, PgPool};
 use super::Store;
 use super::columns::millis;
 use super::db::Db;
-use super::error::{Result, StoreError};
+use super::error::StoreError;
 
 /// How often PostgreSQL is asked which tables have grown, in milliseconds.
 const LOOK: i64 = 1_000;
@@ -34,16 +34,21 @@ impl Store {
     /// On SQLite it empties the log, which keeps no writer waiting; on PostgreSQL it has tables
     /// analysed that have grown, asking at most once a second. Behind a barrier nothing is done: a
     /// rehearsal is small, and nobody may come in between unseen.
-    pub async fn upkeep(&self) -> Result<()> {
+    ///
+    /// A failure is logged and ends nobody's work: it costs time only, and the next call tries again.
+    pub async fn upkeep(&self) {
         if self.db.has_barrier() {
-            return Ok(());
+            return;
         }
         let done = match &self.db {
             Db::Sqlite { pool, .. } => sqlx::query(CHECKPOINT).execute(pool).await.map(drop),
             Db::Postgres { pool, .. } if self.is_time_to_look() => analyze_grown(pool).await,
-            Db::Postgres { .. } => return Ok(()),
+            Db::Postgres { .. } => return,
         };
-        done.map_err(|error| StoreError::Statement { statement: "UPKEEP", fault: error.into() })
+        if let Err(error) = done {
+            let error = StoreError::Statement { statement: "UPKEEP", fault: error.into() };
+            tracing::warn!(%error, "the store's upkeep failed; it is tried again, and only slower meanwhile");
+        }
     }
 
     fn is_time_to_look(&self) -> bool {
