@@ -86,13 +86,29 @@ fn one(options: &Options) -> anyhow::Result<Option<History>> {
     let Some(seed) = options.seed else { return Ok(None) };
     let whole = History::of(seed, options.steps);
     Ok(Some(match &options.only {
-        Some(only) => whole.only(|step| only.contains(&step.number)),
+        Some(only) => {
+            let missing = only.iter().find(|n| whole.steps.iter().all(|step| step.number != **n));
+            if let Some(missing) = missing {
+                anyhow::bail!(
+                    "--only names step {missing}, which the history of seed {seed} does not have: give the --steps that it was found with"
+                );
+            }
+            whole.only(|step| only.contains(&step.number))
+        }
         None => whole,
     }))
 }
 
 fn ground(options: &Options) -> anyhow::Result<Ground> {
-    let server = (options.database != "sqlite").then(|| options.database.clone());
+    let server = match options.database.as_str() {
+        "sqlite" => None,
+        url if url.starts_with("postgres://") || url.starts_with("postgresql://") => {
+            Some(url.to_owned())
+        }
+        _ => anyhow::bail!(
+            "--database is neither `sqlite` nor the URL of a PostgreSQL server, such as postgres://USER@HOST/postgres"
+        ),
+    };
     Ground::new(server)
 }
 

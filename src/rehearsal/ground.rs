@@ -105,8 +105,12 @@ impl Ground {
                 (file("store.db"), file("clinic.db"))
             }
             Some(server) => {
-                let mut connection = PgConnection::connect(server).await?;
-                run(&mut connection, format!("CREATE DATABASE {}", self.name())).await?;
+                let mut connection = PgConnection::connect(server).await.context(
+                    "the server of --database does not answer; is it up, and the URL right?",
+                )?;
+                run(&mut connection, format!("CREATE DATABASE {}", self.name()))
+                    .await
+                    .context("the user of --database may not make databases there")?;
                 let shared = database(server, &self.name())?;
                 (shared.clone(), shared)
             }
