@@ -27,9 +27,9 @@ dependencies:
 demo *ARGS:
     cargo run --release -- demo {{ARGS}}
 
-# Prints the figures of docs/performance.md.
-bench:
-    cargo bench
+# Prints what runs cost (docs/performance.md).
+bench *ARGS:
+    cargo run --profile bench -- bench {{ARGS}}
 
 # Rehearses made-up worlds for so many minutes (docs/rehearsal.md).
 soak MINUTES="240" *ARGS:

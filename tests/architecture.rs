@@ -101,6 +101,7 @@ const MAY_NAME: &[&str] = &[
     "src/simulator/mod.rs",
     "src/rehearsal/",
     "src/commands/simulator.rs",
+    "src/commands/bench/",
     "src/commands/demo/",
     "tests/contract/main.rs",
 ];

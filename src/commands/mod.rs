@@ -2,6 +2,8 @@
 
 mod accounts;
 mod approve;
+#[cfg(feature = "simulator")]
+mod bench;
 mod consent;
 mod console;
 #[cfg(feature = "simulator")]
@@ -130,6 +132,9 @@ enum Command {
     /// Rehearses: made-up worlds live under faults, with the law checked at every step.
     #[cfg(feature = "simulator")]
     Rehearse(rehearse::Options),
+    /// Measures what runs cost, against a simulated provider on this machine.
+    #[cfg(feature = "simulator")]
+    Bench(bench::Options),
     /// Serves a simulated Mailchimp on loopback.
     #[cfg(feature = "simulator")]
     Simulator(simulator::Options),
@@ -160,6 +165,8 @@ impl Cli {
             Command::Webhook(webhook) => webhook::run(&common, webhook).await,
             #[cfg(feature = "simulator")]
             Command::Rehearse(options) => rehearse::run(options).await,
+            #[cfg(feature = "simulator")]
+            Command::Bench(options) => bench::run(&common, options).await,
             #[cfg(feature = "simulator")]
             Command::Simulator(options) => simulator::run(options).await,
         }

@@ -45,11 +45,29 @@ impl Ground {
     pub fn new(server: Option<String>) -> anyhow::Result<Self> {
         let memory = Path::new("/dev/shm");
         let base = if memory.is_dir() { memory.to_owned() } else { std::env::temp_dir() };
+        Self::under(&base, server)
+    }
+
+    /// Prepares SQLite files in a folder, or databases on the PostgreSQL server at `server`.
+    pub fn under(base: &Path, server: Option<String>) -> anyhow::Result<Self> {
         let folder = base.join(format!("listwarden-rehearsal-{}", SystemClock.id().simple()));
         fs::create_dir_all(&folder)
             .with_context(|| format!("`{}` cannot be made", folder.display()))?;
         let (laid, template) = (AtomicUsize::new(0), OnceCell::new());
         Ok(Self { folder, server, laid, template })
+    }
+
+    /// Reads where databases are to lie: `sqlite`, or the URL of a PostgreSQL server.
+    pub fn server_of(database: &str) -> anyhow::Result<Option<String>> {
+        match database {
+            "sqlite" => Ok(None),
+            url if url.starts_with("postgres://") || url.starts_with("postgresql://") => {
+                Ok(Some(url.to_owned()))
+            }
+            _ => anyhow::bail!(
+                "--database is neither `sqlite` nor the URL of a PostgreSQL server, such as postgres://USER@HOST/postgres"
+            ),
+        }
     }
 
     /// Names the engine.
