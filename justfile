@@ -23,6 +23,10 @@ lint:
 dependencies:
     bash .ci/dependencies
 
+# Checks the chart with real Helm engines.
+chart:
+    bash .ci/chart
+
 # Shows the whole job on a made-up clinic.
 demo *ARGS:
     cargo run --release -- demo {{ARGS}}
