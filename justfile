@@ -27,6 +27,10 @@ dependencies:
 chart:
     bash .ci/chart
 
+# Tries a restore, a lost database and a new master key.
+operations:
+    bash .ci/operations
+
 # Shows the whole job on a made-up clinic.
 demo *ARGS:
     cargo run --release -- demo {{ARGS}}
