@@ -23,6 +23,14 @@ lint:
 dependencies:
     bash .ci/dependencies
 
+# Checks the chart with real Helm engines.
+chart:
+    bash .ci/chart
+
+# Tries a restore, a lost database and a new master key.
+operations:
+    bash .ci/operations
+
 # Shows the whole job on a made-up clinic.
 demo *ARGS:
     cargo run --release -- demo {{ARGS}}

@@ -1,0 +1,158 @@
+"""A small clinic, a simulated Mailchimp, and the real program between them."""
+
+import json
+import os
+import pathlib
+import re
+import secrets
+import shutil
+import sqlite3
+import subprocess
+import tempfile
+import urllib.request
+
+PROGRAM = os.environ["LISTWARDEN"]
+COLUMNS = "id,given_name,email,status,updated_at,email_consent,email_consent_at,email_consent_method,email_consent_wording,email_consent_by"
+
+
+class World:
+    """One clinic, with its store on SQLite, or on PostgreSQL at a server's URL."""
+
+    def __init__(self, postgres=None):
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="listwarden-operations-"))
+        self.simulator = subprocess.Popen([PROGRAM, "simulator", "--port", "0"], stdout=subprocess.PIPE, text=True)
+        # Eight lines say where it is, which audience it has and by which key.
+        lines = [self.simulator.stdout.readline() for _ in range(8)]
+        self.mailchimp, self.audience, key = re.search(
+            r"(http://\S+).*audience = \"(\w+)\".*?(\S+-us\d+)", "".join(lines), re.DOTALL).groups()
+        self.store = Postgres(postgres) if postgres else Sqlite(self.folder)
+        self.patients, self.rows = self.folder / "patients.csv", {}
+        for folder in ("clinics", "secrets/riverside"):
+            (self.folder / folder).mkdir(parents=True)
+        self.secret("master_key", secrets.token_hex(32))
+        self.secret("riverside/mailchimp_key", key)
+        self.configure()
+        (self.folder / "clinics/riverside.toml").write_text(f"""
+            time_zone = "Europe/London"
+            [source]
+            kind = "reference"
+            [accounts.main]
+            provider = "mailchimp"
+            api_key = "mailchimp_key"
+            base_url = "{self.mailchimp}/3.0"
+            [lists.news]
+            account = "main"
+            audience = "{self.audience}"
+            unknown = "report"
+            unproven = "hold"
+            """)
+        self.run("migrate")
+
+    def configure(self, keys=""):
+        """Writes listwarden.toml; `keys` is its section [keys]."""
+        (self.folder / "listwarden.toml").write_text(f'[store]\nurl = "{self.store.url}"\n{keys}\n')
+
+    def secret(self, name, text):
+        file = self.folder / "secrets" / name
+        file.write_text(text)
+        file.chmod(0o600)
+
+    def run(self, *arguments, expect=0):
+        """Runs the program to its end, which must be as expected; returns what it said."""
+        done = subprocess.run([PROGRAM, *arguments], cwd=self.folder, capture_output=True, text=True, timeout=120)
+        if done.returncode != expect:
+            raise AssertionError(f"{arguments} ended with {done.returncode}, not {expect}:\n{done.stdout}{done.stderr}")
+        return done.stdout + done.stderr
+
+    def patient(self, name, status="active", consent="granted"):
+        """Writes a patient into the clinic's records."""
+        number = len(self.rows) + 1 if name not in self.rows else self.rows[name].split(",")[0]
+        asked = ",2026-01-12T09:00:00Z,paper form,v2,front desk" if consent else ",,,,"
+        self.rows[name] = f"{number},{name.title()},{name}@mail.example,{status},,{consent}{asked}"
+        self.patients.write_text("\n".join([COLUMNS, *self.rows.values()]) + "\n")
+        self.run("patients", "import", str(self.patients))
+
+    def approve(self, expect=0):
+        """Runs, approves what the run proposes, and runs again."""
+        outcome = json.loads(self.run("reconcile", "--json", expect=3).split("\n{")[0])
+        self.run("approve", outcome[0]["lists"][0]["run"])
+        self.run("reconcile", expect=expect)
+
+    def post(self, path, **body):
+        request = urllib.request.Request(f"{self.mailchimp}/_control/{path}", json.dumps(body).encode(),
+                                         {"Content-Type": "application/json"})
+        urllib.request.urlopen(request, timeout=10).read()
+
+    def contact(self, name, act):
+        """Somebody does something at Mailchimp."""
+        self.post(f"lists/{self.audience}/contact", email=f"{name}@mail.example", act=act)
+
+    def statuses(self):
+        """Who is there how, by name."""
+        url = f"{self.mailchimp}/_control/lists/{self.audience}/members"
+        members = json.load(urllib.request.urlopen(url, timeout=10))
+        return {member["email"].split("@")[0]: member["status"] for member in members}
+
+    def invitations(self, name):
+        """How often somebody was asked to confirm."""
+        outbox = json.load(urllib.request.urlopen(f"{self.mailchimp}/_control/outbox", timeout=10))
+        return [mail["email"] for mail in outbox].count(f"{name}@mail.example")
+
+    def end(self):
+        self.simulator.terminate()
+        self.simulator.wait(10)
+        self.simulator.stdout.close()
+        self.store.end()
+        shutil.rmtree(self.folder)
+
+
+class Sqlite:
+    """The store as a file; the copy is taken while others may write."""
+
+    def __init__(self, folder):
+        self.file, self.copy = folder / "store.db", folder / "backup.db"
+        self.url = f"sqlite://{self.file}"
+
+    def back_up(self):
+        with sqlite3.connect(self.file) as store:
+            store.execute("VACUUM INTO ?", [str(self.copy)])
+        store.close()
+
+    def lose(self):
+        for file in self.file.parent.glob("store.db*"):
+            file.unlink()
+
+    def restore(self):
+        self.lose()
+        shutil.copy(self.copy, self.file)
+
+    def end(self):
+        pass
+
+
+class Postgres:
+    """The store as a database of its own; the copy is a dump."""
+
+    def __init__(self, server):
+        self.server, self.name = server, f"operations_{secrets.token_hex(6)}"
+        self.url = f"{server.rsplit('/', 1)[0]}/{self.name}"
+        self.copy = pathlib.Path(tempfile.gettempdir()) / f"{self.name}.dump"
+        self.sql(f"CREATE DATABASE {self.name}")
+
+    def sql(self, statement):
+        subprocess.run(["psql", "--quiet", "--command", statement, self.server], check=True)
+
+    def back_up(self):
+        subprocess.run(["pg_dump", "--format=custom", f"--file={self.copy}", self.url], check=True)
+
+    def lose(self):
+        self.sql(f"DROP DATABASE {self.name} WITH (FORCE)")
+        self.sql(f"CREATE DATABASE {self.name}")
+
+    def restore(self):
+        self.lose()
+        subprocess.run(["pg_restore", "--exit-on-error", f"--dbname={self.url}", self.copy], check=True)
+
+    def end(self):
+        self.sql(f"DROP DATABASE {self.name} WITH (FORCE)")
+        self.copy.unlink(missing_ok=True)
