@@ -27,7 +27,7 @@ dependencies:
 chart:
     bash .ci/chart
 
-# Tries a restore, a lost database and a new master key.
+# Tries a restore, a lost database, a new master key, restarts and kills.
 operations:
     bash .ci/operations
 

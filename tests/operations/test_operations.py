@@ -40,7 +40,7 @@ class OnSqlite(unittest.TestCase):
         self.world.run("reconcile", "--full")
         self.world.run("reconcile", "--full")
         self.assertEqual(self.world.statuses(), before)
-        self.assertEqual(self.world.invitations("eve"), 1)
+        self.assertEqual(self.world.invitations()["eve"], 1)
         self.assertIn("held but dropped: 0", self.world.run("report"))
 
     def test_without_any_backup_the_first_run_only_proposes_and_brings_nobody_back(self):
@@ -52,7 +52,7 @@ class OnSqlite(unittest.TestCase):
         self.assertEqual(self.world.statuses(), before)
         self.world.approve()
         self.assertEqual(self.world.statuses(), before)
-        self.assertEqual(self.world.invitations("eve"), 1)
+        self.assertEqual(self.world.invitations()["eve"], 1)
 
     def test_a_new_master_key_beside_the_old_one_keeps_everything_readable(self):
         self.world.secret("master_key_2", secrets.token_hex(32))
