@@ -151,6 +151,25 @@ class Sqlite:
             store.execute("VACUUM INTO ?", [str(self.copy)])
         store.close()
 
+    def take_back_last_migration(self):
+        """Brings everything into tables as they were before the last migration."""
+        migrations = sorted((pathlib.Path(__file__).parents[2] / "migrations").glob("*.sql"))[:-1]
+        older = self.file.with_name("older.db")
+        with sqlite3.connect(older, isolation_level=None) as old:
+            old.execute("ATTACH ? AS new", [str(self.file)])
+            made = old.execute("SELECT sql FROM new.sqlite_master WHERE name = '_sqlx_migrations'").fetchone()[0]
+            old.executescript(made)
+            for migration in migrations:
+                old.executescript(migration.read_text())
+            old.execute("DELETE FROM schema_fits")
+            for (table,) in old.execute("SELECT name FROM main.sqlite_master WHERE type = 'table'").fetchall():
+                columns = ", ".join(row[1] for row in old.execute(f"PRAGMA main.table_info({table})"))
+                old.execute(f"INSERT INTO main.{table} ({columns}) SELECT {columns} FROM new.{table}")
+            old.execute("DELETE FROM _sqlx_migrations WHERE version = (SELECT max(version) FROM _sqlx_migrations)")
+        old.close()
+        self.lose()
+        older.rename(self.file)
+
     def lose(self):
         for file in self.file.parent.glob("store.db*"):
             file.unlink()
