@@ -31,6 +31,10 @@ chart:
 operations:
     bash .ci/operations
 
+# Builds the image twice and runs it as the chart does.
+image:
+    bash .ci/image
+
 # Shows the whole job on a made-up clinic.
 demo *ARGS:
     cargo run --release -- demo {{ARGS}}
