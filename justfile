@@ -27,9 +27,13 @@ dependencies:
 chart:
     bash .ci/chart
 
-# Tries a restore, a lost database and a new master key.
+# Tries a restore, a lost database, a new master key, restarts and kills.
 operations:
     bash .ci/operations
+
+# Builds the image twice and runs it as the chart does.
+image:
+    bash .ci/image
 
 # Shows the whole job on a made-up clinic.
 demo *ARGS:
