@@ -23,6 +23,18 @@ lint:
 dependencies:
     bash .ci/dependencies
 
+# Checks the chart with real Helm engines.
+chart:
+    bash .ci/chart
+
+# Tries a restore, a lost database, a new master key, restarts and kills.
+operations:
+    bash .ci/operations
+
+# Builds the image twice and runs it as the chart does.
+image:
+    bash .ci/image
+
 # Shows the whole job on a made-up clinic.
 demo *ARGS:
     cargo run --release -- demo {{ARGS}}

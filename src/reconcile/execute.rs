@@ -1,7 +1,9 @@
 //! Carrying a plan out: intent first, then the request, then what became of it (L17).
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
+use futures::future::FutureExt;
 use futures::stream::{FuturesUnordered, StreamExt};
 use uuid::Uuid;
 
@@ -13,10 +15,12 @@ use crate::store::{OpState, OperationRow};
 
 /// Operations taken up at a time.
 const PAGE: u32 = 5_000;
-/// Wait between two looks at a provider's job.
-const JOB_POLL: std::time::Duration = std::time::Duration::from_secs(2);
-/// Looks at a job before it is left to the next run: an hour.
-const JOB_LOOKS: usize = 1_800;
+/// Wait before a provider's job is looked at again, doubled each time: a small one is done soon.
+const JOB_POLL: Duration = Duration::from_millis(100);
+/// The longest such wait.
+const JOB_POLL_MOST: Duration = Duration::from_secs(2);
+/// How long a job is followed before it is left to the next run.
+const JOB_PATIENCE: Duration = Duration::from_hours(1);
 
 impl Reconciler {
     /// Carries out every operation of the run that is free to go.
@@ -42,8 +46,9 @@ impl Reconciler {
         }
     }
 
-    /// Sends one page in lots, as many at a time as the provider allows. The first error stops
-    /// new lots; those under way are still recorded.
+    /// Sends one page in lots, as many at a time as the provider allows, and records together what
+    /// came of those that were answered meanwhile. The first error stops new lots; those under way
+    /// are still recorded.
     async fn execute_page(
         &self,
         tenure: &Tenure<'_>,
@@ -60,18 +65,25 @@ impl Reconciler {
         let mut under_way = FuturesUnordered::new();
         let mut failed = None;
         loop {
-            while failed.is_none()
-                && !self.stop.is_asked()
-                && under_way.len() < list.port.capabilities().in_flight
-            {
-                let Some(lot) = lots.next() else { break };
-                under_way.push(self.execute_lot(tenure, list, lot, &rows));
+            while failed.is_none() && !self.stop.is_asked() {
+                let free = list.port.capabilities().in_flight.saturating_sub(under_way.len());
+                let next: Vec<Lot> = lots.by_ref().take(free).collect();
+                if next.is_empty() {
+                    break;
+                }
+                match self.submit(tenure, list, next).await {
+                    Ok(lots) => {
+                        under_way.extend(lots.into_iter().map(|lot| self.send(tenure, list, lot)));
+                    }
+                    Err(error) => failed = Some(error),
+                }
             }
-            match under_way.next().await {
-                None => break,
-                Some(Ok(())) => {}
-                Some(Err(error)) => failed = failed.or(Some(error)),
+            let Some(mut answers) = under_way.next().await else { break };
+            while let Some(Some(answer)) = under_way.next().now_or_never() {
+                answers.add(answer);
             }
+            let settled = self.settle(tenure, list, &rows, answers).await;
+            failed = failed.or(settled.err());
         }
         failed.map_or(Ok(()), Err)
     }
@@ -103,71 +115,99 @@ impl Reconciler {
         Ok(unsent)
     }
 
-    async fn execute_lot(
+    /// Notes that lots are about to be sent, together; returns of each what is to go still.
+    async fn submit(
         &self,
         tenure: &Tenure<'_>,
         list: &ManagedList,
-        lot: Lot,
-        rows: &Rows,
-    ) -> Result<(), ReconcileError> {
-        let mut lot = lot;
+        mut lots: Vec<Lot>,
+    ) -> Result<Vec<Lot>, ReconcileError> {
         tenure.renew().await?;
-        let ids: Vec<Uuid> = lot.writes.iter().map(|write| write.id).collect();
-        let asks = lot.writes.iter().any(|write| write.text.is_some());
-        if let Some(opens) = self.opens(list).filter(|_| asks) {
-            let store = &self.store;
-            return Ok(store
-                .operations_put_off(&tenure.lease, list.row.clinic, &ids, opens)
-                .await?);
+        let (store, clinic) = (&self.store, list.row.clinic);
+        if let Some(opens) = self.opens(list) {
+            let asks = |lot: &mut Lot| lot.writes.iter().any(|write| write.text.is_some());
+            let put_off: Vec<Lot> = lots.extract_if(.., asks).collect();
+            store.operations_put_off(&tenure.lease, clinic, &ids(&put_off), opens).await?;
         }
-        let ids = self.store.operations_submitted(&tenure.lease, list.row.clinic, &ids).await?;
-        if ids.is_empty() {
-            return Ok(());
+        let going = store.operations_submitted(&tenure.lease, clinic, &ids(&lots)).await?;
+        let going: BTreeSet<Uuid> = going.into_iter().collect();
+        for lot in &mut lots {
+            lot.writes.retain(|write| going.contains(&write.id));
         }
-        let going: BTreeSet<Uuid> = ids.iter().copied().collect();
-        lot.writes.retain(|write| going.contains(&write.id));
+        lots.retain(|lot| !lot.writes.is_empty());
+        Ok(lots)
+    }
+
+    /// Sends a lot and waits for what becomes of it.
+    async fn send(&self, tenure: &Tenure<'_>, list: &ManagedList, lot: Lot) -> Answers {
+        let ids = ids(std::slice::from_ref(&lot));
         match list.port.send(&lot).await {
-            Ok(LotResult::Done(outcomes)) => self.record(tenure, list, rows, &ids, outcomes).await,
-            Ok(LotResult::Accepted(job)) => {
-                self.store.operations_job(&tenure.lease, list.row.clinic, &ids, &job.0).await?;
-                self.follow(tenure, list, rows, &ids, &job).await
+            Ok(LotResult::Done(outcomes)) => Answers { ids, outcomes, ..Answers::default() },
+            Ok(LotResult::Accepted(job)) => match self.entrust(tenure, list, &ids, &job).await {
+                Ok(Some(outcomes)) => Answers { ids, outcomes, ..Answers::default() },
+                Ok(None) => Answers::default(),
+                Err(error) => Answers { failed: Some(error), ..Answers::default() },
+            },
+            Err(error) if error.is_doubtful() => {
+                Answers { ids, failed: Some(error.into()), ..Answers::default() }
             }
             Err(error) => {
-                if error.is_doubtful() {
-                    self.record(tenure, list, rows, &ids, doubtful(&ids)).await?;
-                } else {
-                    self.store.operations_unsent(&tenure.lease, list.row.clinic, &ids).await?;
-                }
-                Err(error.into())
+                Answers { unsent: ids, failed: Some(error.into()), ..Answers::default() }
             }
         }
     }
 
-    /// Follows a job to its end; Ctrl-C leaves it to the next run, which knows its id.
-    async fn follow(
+    /// Records answers together; returns the first error among them.
+    async fn settle(
         &self,
         tenure: &Tenure<'_>,
         list: &ManagedList,
         rows: &Rows,
+        answers: Answers,
+    ) -> Result<(), ReconcileError> {
+        if !answers.ids.is_empty() {
+            self.record(tenure, list, rows, &answers.ids, answers.outcomes).await?;
+        }
+        let (clinic, unsent) = (list.row.clinic, &answers.unsent);
+        self.store.operations_unsent(&tenure.lease, clinic, unsent).await?;
+        answers.failed.map_or(Ok(()), Err)
+    }
+
+    /// Notes the job that the provider made of a lot, and follows it.
+    async fn entrust(
+        &self,
+        tenure: &Tenure<'_>,
+        list: &ManagedList,
         ids: &[Uuid],
         job: &Job,
-    ) -> Result<(), ReconcileError> {
-        for _ in 0..JOB_LOOKS {
+    ) -> Result<Option<Vec<(Uuid, Outcome)>>, ReconcileError> {
+        self.store.operations_job(&tenure.lease, list.row.clinic, ids, &job.0).await?;
+        self.follow(tenure, list, job).await
+    }
+
+    /// Follows a job to its end, and returns what it says; a lost one says nothing of anybody. None
+    /// where it is left to the next run, which knows its id: after Ctrl-C, or an hour.
+    async fn follow(
+        &self,
+        tenure: &Tenure<'_>,
+        list: &ManagedList,
+        job: &Job,
+    ) -> Result<Option<Vec<(Uuid, Outcome)>>, ReconcileError> {
+        let (mut waited, mut wait) = (Duration::ZERO, JOB_POLL);
+        while waited < JOB_PATIENCE {
             match list.port.job(job).await? {
-                JobState::Done(outcomes) => {
-                    return self.record(tenure, list, rows, ids, outcomes).await;
-                }
-                JobState::Lost => {
-                    return self.record(tenure, list, rows, ids, doubtful(ids)).await;
-                }
-                JobState::Running if self.stop.is_asked() => return Ok(()),
+                JobState::Done(outcomes) => return Ok(Some(outcomes)),
+                JobState::Lost => return Ok(Some(Vec::new())),
+                JobState::Running if self.stop.is_asked() => return Ok(None),
                 JobState::Running => {
                     tenure.renew().await?;
-                    self.clock.sleep(JOB_POLL).await;
+                    self.clock.sleep(wait).await;
+                    waited += wait;
+                    wait = (wait * 2).min(JOB_POLL_MOST);
                 }
             }
         }
-        Ok(())
+        Ok(None)
     }
 
     /// Settles what an earlier run left behind: jobs are followed, the rest is in doubt.
@@ -180,12 +220,37 @@ impl Reconciler {
         let open = self.store.operations_open(&list.row).await?;
         let rows = Rows::of(open);
         for (job, ids) in rows.by_job() {
-            match job {
-                Some(job) => self.follow(tenure, list, &rows, &ids, &Job(job)).await?,
-                None => self.record(tenure, list, &rows, &ids, doubtful(&ids)).await?,
+            let outcomes = match job {
+                Some(job) => self.follow(tenure, list, &Job(job)).await?,
+                None => Some(Vec::new()),
+            };
+            if let Some(outcomes) = outcomes {
+                self.record(tenure, list, &rows, &ids, outcomes).await?;
             }
         }
         Ok(self.store.operations_supersede(&tenure.lease, run, &list.row).await?)
+    }
+}
+
+/// What came of lots that were sent.
+#[derive(Default)]
+struct Answers {
+    /// Operations that were answered, or may have been done.
+    ids: Vec<Uuid>,
+    /// What became of them; one without is in doubt.
+    outcomes: Vec<(Uuid, Outcome)>,
+    /// Operations that were certainly not sent.
+    unsent: Vec<Uuid>,
+    /// The first error.
+    failed: Option<ReconcileError>,
+}
+
+impl Answers {
+    fn add(&mut self, other: Self) {
+        self.ids.extend(other.ids);
+        self.outcomes.extend(other.outcomes);
+        self.unsent.extend(other.unsent);
+        self.failed = self.failed.take().or(other.failed);
     }
 }
 
@@ -224,6 +289,6 @@ fn write(list: &ManagedList, row: &OperationRow) -> Option<MemberWrite> {
     })
 }
 
-fn doubtful(ids: &[Uuid]) -> Vec<(Uuid, Outcome)> {
-    ids.iter().map(|id| (*id, Outcome::Doubtful)).collect()
+fn ids(lots: &[Lot]) -> Vec<Uuid> {
+    lots.iter().flat_map(|lot| &lot.writes).map(|write| write.id).collect()
 }

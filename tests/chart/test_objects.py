@@ -1,0 +1,237 @@
+"""What every case of the chart comes to."""
+
+import collections
+import os
+import pathlib
+import re
+import unittest
+
+import helm_python
+import kubernetes_validate
+import yaml
+
+import helm
+
+GOLDEN = pathlib.Path(__file__).parent / "golden"
+# The oldest that the chart takes, one in the middle, and the newest that the schemas know.
+KUBERNETES = ["1.31", "1.34", "1.37"]
+# What operators bring along; their schemas are not Kubernetes' own.
+FOREIGN = ("gateway.networking.k8s.io", "external-secrets.io", "monitoring.coreos.com")
+
+
+class EachCase(unittest.TestCase):
+    """Each test looks at every case."""
+
+    def objects(self):
+        for name, things in helm.objects_of_cases():
+            for thing in things:
+                with self.subTest(f"{name}: {thing['kind']} {thing['metadata']['name']}"):
+                    yield thing
+
+    def pods(self):
+        for thing in self.objects():
+            if pod := helm.pod(thing):
+                yield thing, pod
+
+    def containers(self):
+        for _, pod in self.pods():
+            yield from pod["spec"]["containers"] + pod["spec"].get("initContainers", [])
+
+    def test_lints(self):
+        for name, values in helm.cases().items():
+            with self.subTest(name):
+                report = helm_python.lint(helm.CHART, values, strict=True, kube_version="v1.31.0")
+                self.assertEqual(report["errors"], [])
+
+    def test_is_what_it_was(self):
+        """GOLDEN=write accepts what it is now."""
+        for name, values in helm.cases().items():
+            with self.subTest(name):
+                text = helm.text(values)
+                golden = GOLDEN / f"{name}.yaml"
+                if os.environ.get("GOLDEN") == "write":
+                    golden.write_text(text)
+                self.assertEqual(golden.read_text(), text)
+
+    def test_is_valid_for_every_kubernetes_it_is_for(self):
+        for thing in self.objects():
+            if not thing["apiVersion"].startswith(FOREIGN):
+                for version in KUBERNETES:
+                    kubernetes_validate.validate(thing, version, strict=True)
+
+    def test_names_are_short_enough_and_none_is_used_twice(self):
+        for name, things in helm.objects_of_cases():
+            named = collections.Counter((thing["kind"], thing["metadata"]["name"]) for thing in things)
+            self.assertEqual([key for key, times in named.items() if times > 1], [], name)
+        long = helm.cases()["all-on"] | {"fullnameOverride": "a" * 40}
+        for thing in helm.objects(long):
+            limit = 52 if thing["kind"] == "CronJob" else 63
+            self.assertLessEqual(len(thing["metadata"]["name"]), limit)
+
+    def test_every_object_is_in_the_release_s_namespace_and_labelled(self):
+        for thing in self.objects():
+            self.assertEqual(thing["metadata"]["namespace"], helm.NAMESPACE)
+            if not thing["apiVersion"].startswith("external-secrets.io"):
+                self.assertEqual(thing["metadata"]["labels"]["app.kubernetes.io/name"], "listwarden")
+
+    def test_pods_are_as_restricted_as_kubernetes_can_ask(self):
+        for _, pod in self.pods():
+            spec = pod["spec"]
+            self.assertTrue(spec["securityContext"]["runAsNonRoot"])
+            self.assertEqual(spec["securityContext"]["seccompProfile"], {"type": "RuntimeDefault"})
+            self.assertFalse(spec["automountServiceAccountToken"])
+            self.assertFalse(spec["enableServiceLinks"])
+            for field in ("hostNetwork", "hostPID", "hostIPC"):
+                self.assertNotIn(field, spec)
+        for container in self.containers():
+            context = container["securityContext"]
+            self.assertFalse(context["allowPrivilegeEscalation"])
+            self.assertTrue(context["readOnlyRootFilesystem"])
+            self.assertEqual(context["capabilities"], {"drop": ["ALL"]})
+            self.assertIn("memory", container["resources"]["limits"])
+            self.assertIn("cpu", container["resources"]["requests"])
+
+    def test_no_secret_is_made_or_put_into_a_variable(self):
+        for thing in self.objects():
+            self.assertNotEqual(thing["kind"], "Secret")
+        for container in self.containers():
+            for variable in container["env"]:
+                self.assertNotIn("secretKeyRef", variable.get("valueFrom", {}))
+
+    def test_all_pods_run_one_image_and_no_other(self):
+        for name, things in helm.objects_of_cases():
+            specs = [pod["spec"] for pod in filter(None, map(helm.pod, things))]
+            containers = [one for spec in specs for one in spec["containers"] + spec.get("initContainers", [])]
+            self.assertEqual(len({container["image"] for container in containers}), 1, name)
+
+    def test_no_pod_is_restarted_by_a_new_version_of_the_chart_alone(self):
+        for _, pod in self.pods():
+            labels = pod["metadata"]["labels"]
+            self.assertNotIn("helm.sh/chart", labels)
+            self.assertNotIn("app.kubernetes.io/version", labels)
+
+    def test_selectors_find_their_pods_and_hold_nothing_that_changes(self):
+        for thing in self.objects():
+            if thing["kind"] == "Deployment":
+                selected = thing["spec"]["selector"]["matchLabels"]
+                self.assertLessEqual(selected.items(), thing["spec"]["template"]["metadata"]["labels"].items())
+                self.assertEqual(len(selected), 3)
+
+    def test_runs_never_overlap_and_end(self):
+        for thing in self.objects():
+            if thing["kind"] == "CronJob":
+                spec, job = thing["spec"], thing["spec"]["jobTemplate"]["spec"]
+                self.assertEqual(spec["concurrencyPolicy"], "Forbid")
+                self.assertGreater(job["activeDeadlineSeconds"], 0)
+                self.assertEqual(job["template"]["spec"]["restartPolicy"], "Never")
+
+    def test_the_world_reaches_webhooks_and_nothing_else(self):
+        paths = []
+        for thing in self.objects():
+            if thing["kind"] == "Ingress":
+                paths += [path["path"] for rule in thing["spec"]["rules"] for path in rule["http"]["paths"]]
+            if thing["kind"] == "HTTPRoute":
+                paths += [match["path"]["value"] for rule in thing["spec"]["rules"] for match in rule["matches"]]
+        self.assertEqual(set(paths), {"/webhooks"})
+
+    def test_every_pod_is_under_the_network_policy(self):
+        for name, things in helm.objects_of_cases():
+            policy = next(thing["spec"] for thing in things if thing["kind"] == "NetworkPolicy")
+            self.assertEqual(policy["policyTypes"], ["Ingress", "Egress"])
+            self.assertNotIn("ingress", policy)
+            for pod in filter(None, map(helm.pod, things)):
+                self.assertLessEqual(policy["podSelector"]["matchLabels"].items(), pod["metadata"]["labels"].items(), name)
+
+    def test_every_volume_is_there_and_used(self):
+        for _, pod in self.pods():
+            spec = pod["spec"]
+            there = {volume["name"] for volume in spec["volumes"]}
+            for container in spec["containers"] + spec.get("initContainers", []):
+                self.assertEqual({mount["name"] for mount in container["volumeMounts"]}, there)
+
+    def test_what_serves_is_asked_how_it_does(self):
+        for thing, pod in self.pods():
+            if thing["kind"] == "Deployment":
+                container = pod["spec"]["containers"][0]
+                asked = {probe: container[probe]["httpGet"]["path"] for probe in container if probe.endswith("Probe")}
+                self.assertEqual(asked, {"startupProbe": "/livez", "livenessProbe": "/livez", "readinessProbe": "/readyz"})
+
+    def test_a_pod_that_stops_has_time_to_finish(self):
+        for thing, pod in self.pods():
+            if thing["kind"] == "Deployment":
+                drain = pod["spec"]["containers"][0]["lifecycle"]["preStop"]["sleep"]["seconds"]
+                self.assertGreaterEqual(pod["spec"]["terminationGracePeriodSeconds"], drain + graces())
+
+    def test_the_program_knows_every_argument_it_is_given(self):
+        commands = (helm.CHART.parents[1] / "src/commands/mod.rs").read_text()
+        for container in self.containers():
+            self.assertRegex(commands, rf"(?m)^    {container['args'][0].capitalize()}\b")
+
+
+def graces():
+    """Twice what `serve` gives itself: once for connections, once for what was begun."""
+    serve = (helm.CHART.parents[1] / "src/commands/serve.rs").read_text()
+    return 2 * int(re.search(r"const GRACE: Duration = Duration::from_secs\((\d+)\)", serve)[1])
+
+
+class Single(unittest.TestCase):
+    """What one value or another does."""
+
+    def find(self, kind, name, case="minimal", more="{}"):
+        values = helm.lay_over(helm.cases()[case], yaml.safe_load(more))
+        found = [thing for thing in helm.objects(values)
+                 if (thing["kind"], thing["metadata"]["name"]) == (kind, name)]
+        return found[0] if found else None
+
+    def test_listwarden_toml_says_where_clinics_and_secrets_are(self):
+        text = self.find("ConfigMap", "listwarden", "restricted")["data"]["listwarden.toml"]
+        self.assertTrue(text.startswith('clinics_dir = ["/clinics/clinics-a","/clinics/clinics-b"]\nsecrets_dir = "/secrets"\n'))
+
+    def test_the_migration_needs_the_deployment_s_secret_alone(self):
+        spec = self.find("Job", "listwarden-migrate")["spec"]["template"]["spec"]
+        secrets = next(volume for volume in spec["volumes"] if volume["name"] == "secrets")
+        self.assertEqual(secrets["projected"]["sources"], [{"secret": {"name": "listwarden"}}])
+        self.assertEqual(spec["serviceAccountName"], "default")
+
+    def test_what_waits_for_an_admin_is_not_tried_again_by_another_pod(self):
+        job = self.find("CronJob", "listwarden-reconcile")["spec"]["jobTemplate"]["spec"]
+        rule = job["podFailurePolicy"]["rules"][0]
+        self.assertEqual((rule["action"], rule["onExitCodes"]["values"]), ("FailJob", [2, 3, 4]))
+        self.assertEqual(job["backoffLimit"], 1)
+
+    def test_of_pods_that_share_the_lists_one_success_is_enough(self):
+        job = self.find("CronJob", "listwarden-reconcile", more="reconcile: { parallelism: 3 }")["spec"]["jobTemplate"]["spec"]
+        self.assertEqual((job["completionMode"], job["completions"], job["parallelism"]), ("Indexed", 3, 3))
+        self.assertEqual(job["successPolicy"], {"rules": [{"succeededCount": 1}]})
+        self.assertEqual(job["podFailurePolicy"]["rules"][0]["action"], "FailIndex")
+
+    def test_a_change_of_listwarden_toml_restarts_serve(self):
+        def checksum(more):
+            serve = self.find("Deployment", "listwarden-serve", more=more)
+            return serve["spec"]["template"]["metadata"]["annotations"]["checksum/listwarden.toml"]
+        other = "config: \"[store]\\nurl_secret = 'other'\""
+        self.assertNotEqual(checksum("{}"), checksum(other))
+        self.assertEqual(checksum("{}"), checksum("reconcile: { suspend: true }"))
+
+    def test_a_budget_is_there_only_for_more_than_one_pod(self):
+        self.assertTrue(self.find("PodDisruptionBudget", "listwarden-serve"))
+        self.assertFalse(self.find("PodDisruptionBudget", "listwarden-serve", more="serve: { replicas: 1 }"))
+
+    def test_with_sqlite_one_pod_migrates_before_it_serves(self):
+        spec = self.find("Deployment", "listwarden-serve", "sqlite")["spec"]
+        self.assertEqual((spec["replicas"], spec["strategy"]), (1, {"type": "Recreate"}))
+        self.assertEqual(spec["template"]["spec"]["initContainers"][0]["args"], ["migrate"])
+        self.assertFalse(self.find("CronJob", "listwarden-reconcile", "sqlite"))
+
+    def test_an_image_by_digest_has_no_tag(self):
+        spec = self.find("Deployment", "listwarden-serve", "restricted")["spec"]["template"]["spec"]
+        self.assertRegex(spec["containers"][0]["image"], r"^registry\.example/listwarden@sha256:[0-9a-f]{64}$")
+
+    def test_the_notes_say_how_to_resync_by_hand(self):
+        notes = helm.notes(helm.cases()["all-on"])
+        self.assertIn("create job --from=cronjob/lists-reconcile resync-", notes)
+        self.assertIn("listwarden webhook register", notes)
+        values = helm.lay_over(helm.cases()["minimal"], {"serve": {"enabled": False}})
+        self.assertIn("jq '.spec.template.spec.containers[0].args", helm.notes(values))
+        values = helm.lay_over(helm.cases()["minimal"], {"ingress": {"enabled": True, "host": "a.example"}})
+        self.assertIn("MISSING: write public_url", helm.notes(values))

@@ -1,0 +1,86 @@
+"""Values that are wrong are refused, with where and why."""
+
+import unittest
+
+import helm_python
+import yaml
+
+import helm
+
+# A case, what is laid over it, and what Helm says then.
+WRONG = [
+    # The schema names the path.
+    ("minimal", "bogus: 1", "additional properties 'bogus' not allowed"),
+    ("minimal", "image: { repository: '' }", "/image/repository.*minLength"),
+    ("minimal", "image: { digest: latest }", "/image/digest"),
+    ("minimal", "serve: { replicas: 0 }", "/serve/replicas.*minimum: got 0, want 1"),
+    ("minimal", "serve: { replicas: two }", "/serve/replicas.*want integer"),
+    ("minimal", "serve: { port: 80 }", "/serve/port.*minimum"),
+    ("minimal", "serve: { drain: 5 }", "/serve.*additional properties 'drain'"),
+    ("minimal", "reconcile: { schedule: every day }", "/reconcile/schedule.*does not match pattern"),
+    ("minimal", "reconcile: { concurrencyPolicy: Allow }", "/reconcile.*'concurrencyPolicy' not allowed"),
+    ("minimal", "migrate: { how: later }", "/migrate/how.*must be one of"),
+    ("minimal", "clinics: { Hill St: x }", "/clinics.*'Hill St' not allowed"),
+    ("minimal", "secrets: { clinics: { riverside: { secret: a, keys: [KEY=1] } } }", "/secrets/clinics/riverside/keys/0"),
+    ("minimal", "secrets: { masterKey: abc }", "/secrets.*'masterKey' not allowed"),
+    ("minimal", "commonLabels: { app.kubernetes.io/name: x }", "commonLabels.app.kubernetes.io/name is the chart's own"),
+    ("minimal", "networkPolicy: { databasePorts: [0] }", "/networkPolicy/databasePorts/0"),
+    ("minimal", "clinicsFrom: [values]", "/clinicsFrom/0"),
+    ("sqlite", "persistence: { accessMode: ReadWriteMany }", "/persistence/accessMode"),
+    # SQLite is one pod's.
+    ("sqlite", "reconcile: { enabled: true }", "reconcile.enabled: a CronJob cannot have SQLite's volume"),
+    ("sqlite", "sweep: { enabled: true }", "sweep.enabled: a CronJob cannot have SQLite's volume"),
+    ("sqlite", "serve: { replicas: 2 }", "serve.replicas: SQLite is one pod's"),
+    ("sqlite", "serve: { autoscaling: { enabled: true } }", "serve.replicas: SQLite is one pod's"),
+    ("sqlite", "serve: { enabled: false }", "nothing would run"),
+    ("sqlite", "config: \"[store]\\nurl = 'sqlite:///data/a.db'\"", "serve reconciles by itself, and has no schedule"),
+    ("sqlite", "persistence: { enabled: false }", "config names an SQLite file, which would be gone"),
+    ("minimal", "clinics: { hill-st: \"url = 'sqlite://x.db'\" }", "clinics.hill-st names an SQLite file"),
+    ("minimal", "config: '[run]'", "config: names no store"),
+    # The rest of what contradicts itself.
+    ("minimal", "config: \"clinics_dir = 'x'\"", "config: leave out clinics_dir"),
+    ("minimal", "config: \"[serve]\\nlisten = '0.0.0.0:1'\"", "config: leave out listen"),
+    ("restricted", "clinicsFrom: []", "clinics: there is none"),
+    ("minimal", "secrets: { deployment: '' }", "secrets.deployment: name the Secret"),
+    ("minimal", "secrets: { volume: { emptyDir: {} } }", "secrets.volume stands beside"),
+    ("minimal", "secrets: { clinics: { hill-st: { secret: a, keys: [b] } } }", "secrets.clinics.hill-st: there is no such clinic"),
+    ("minimal", "{ reconcile: { enabled: false }, serve: { enabled: false } }", "nothing would run"),
+    ("minimal", "ingress: { enabled: true }", "ingress.host: name the host"),
+    ("minimal", "{ ingress: { enabled: true, host: a.example }, serve: { enabled: false } }", "nothing behind it"),
+    ("minimal", "httpRoute: { enabled: true, hostnames: [a.example] }", "httpRoute.parentRefs"),
+]
+
+
+class Refusing(unittest.TestCase):
+    def test_each_mistake_is_refused_with_where_and_why(self):
+        for case, mistake, said in WRONG:
+            with self.subTest(mistake):
+                values = helm.lay_over(helm.cases()[case], yaml.safe_load(mistake))
+                with self.assertRaisesRegex(helm_python.HelmError, said):
+                    helm.templates(values)
+
+    def test_the_values_of_the_chart_alone_are_refused(self):
+        with self.assertRaisesRegex(helm_python.HelmError, "/image/repository"):
+            helm.templates({})
+
+    def test_the_schema_leaves_no_object_of_ours_open(self):
+        """Whatever stands in values.yaml by name is closed; what is Kubernetes' own is left to it."""
+        with helm.chart() as chart:
+            open_ones = list(unclosed(chart.values, chart.schema, chart.schema["$defs"], ""))
+        self.assertEqual(open_ones, [])
+
+    def test_the_schema_knows_what_the_values_have_and_no_more(self):
+        with helm.chart() as chart:
+            known = set(chart.schema["properties"]) - {"global"}
+            self.assertEqual(known, set(chart.values))
+
+
+def unclosed(values, schema, definitions, path):
+    schema = definitions[schema["$ref"].split("/")[-1]] if "$ref" in schema else schema
+    if isinstance(values, dict) and values and schema.get("type") == "object":
+        if "properties" not in schema:
+            return
+        if schema.get("additionalProperties") is not False:
+            yield path or "/"
+        for key, value in values.items():
+            yield from unclosed(value, schema["properties"][key], definitions, f"{path}/{key}")

@@ -1,0 +1,97 @@
+"""What docs/operations promises: backup and restore, a lost database, a new master key."""
+
+import os
+import secrets
+import unittest
+
+from world import World
+
+
+class OnSqlite(unittest.TestCase):
+    postgres = None
+
+    def setUp(self):
+        self.world = World(self.postgres)
+        self.addCleanup(self.world.end)
+        for name in ("ann", "bo", "cy", "dora"):
+            self.world.patient(name)
+        self.world.approve()
+        for name in ("ann", "bo", "cy", "dora"):
+            self.world.contact(name, "confirm")
+        self.world.run("reconcile")
+        self.assertEqual(set(self.world.statuses().values()), {"subscribed"})
+
+    def live_on(self):
+        """What happens after the backup: an opt-out there, a patient archived, one deleted, one new."""
+        self.world.contact("ann", "unsubscribe")
+        self.world.patient("bo", status="archived")
+        self.world.patient("dora", status="deleted")
+        self.world.patient("eve")
+        self.world.run("reconcile")
+        self.world.run("reconcile")
+
+    def test_after_a_restore_nobody_is_listed_who_left_since_the_backup(self):
+        self.world.store.back_up()
+        self.live_on()
+        before = self.world.statuses()
+        self.assertEqual(before, {"ann": "unsubscribed", "bo": "archived", "cy": "subscribed", "eve": "pending"})
+        self.world.store.restore()
+        self.world.run("ledger", "verify")
+        self.world.run("reconcile", "--full")
+        self.world.run("reconcile", "--full")
+        self.assertEqual(self.world.statuses(), before)
+        self.assertEqual(self.world.invitations()["eve"], 1)
+        self.assertIn("held but dropped: 0", self.world.run("report"))
+
+    def test_without_any_backup_the_first_run_only_proposes_and_brings_nobody_back(self):
+        self.live_on()
+        before = self.world.statuses()
+        self.world.store.lose()
+        self.world.run("migrate")
+        self.world.run("reconcile", expect=3)
+        self.assertEqual(self.world.statuses(), before)
+        self.world.approve()
+        self.assertEqual(self.world.statuses(), before)
+        self.assertEqual(self.world.invitations()["eve"], 1)
+
+    def test_a_new_master_key_beside_the_old_one_keeps_everything_readable(self):
+        self.world.secret("master_key_2", secrets.token_hex(32))
+        self.world.configure('[keys]\nmaster = "master_key_2"\nretired = ["master_key"]')
+        self.world.run("ledger", "verify")
+        self.world.contact("ann", "unsubscribe")
+        self.world.run("reconcile")
+        self.world.run("ledger", "verify")
+        self.assertIn("withdrawn by the person", self.world.run("explain", "ann@mail.example"))
+
+    def test_a_new_master_key_alone_is_refused(self):
+        self.world.secret("master_key_2", secrets.token_hex(32))
+        self.world.configure('[keys]\nmaster = "master_key_2"')
+        self.assertIn("retired", self.world.run("reconcile", expect=1))
+
+
+@unittest.skipUnless(os.environ.get("LISTWARDEN_TEST_POSTGRES"), "set LISTWARDEN_TEST_POSTGRES")
+class OnPostgres(OnSqlite):
+    postgres = os.environ.get("LISTWARDEN_TEST_POSTGRES")
+
+
+class FromTheSchemaBefore(unittest.TestCase):
+    """A store that the last migration has not seen, with a clinic's life in it."""
+
+    def test_an_upgrade_keeps_everybody_where_they_are(self):
+        world = World()
+        self.addCleanup(world.end)
+        for name in ("ann", "bo", "cy"):
+            world.patient(name)
+        world.approve()
+        world.contact("ann", "confirm")
+        world.contact("bo", "unsubscribe")
+        world.run("reconcile")
+        before, explained = world.statuses(), world.run("explain", "bo@mail.example")
+        world.store.take_back_last_migration()
+        self.assertIn("listwarden migrate", world.run("reconcile", expect=1))
+        world.run("migrate")
+        world.run("ledger", "verify")
+        world.run("reconcile", "--full")
+        self.assertEqual(world.statuses(), before)
+        self.assertEqual(world.run("explain", "bo@mail.example"), explained)
+        self.assertEqual(world.invitations(), {"ann": 1, "bo": 1, "cy": 1})
