@@ -271,7 +271,7 @@ unknown = "keep"
 unproven = "hold"
 double_opt_in = false
 fields = {{ FNAME = "given_name", LNAME = "family_name" }}
-brake = {{ at_most = 1_000_000 }}
+brake = {{ at_most = 1_000_000, invitations = 1_000_000 }}
 "#
     )
 }
