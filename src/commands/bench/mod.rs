@@ -119,10 +119,8 @@ fn shapes(options: &Options) -> Vec<Shape> {
 async fn measured(shape: Shape, options: &Options) -> anyhow::Result<Vec<Row>> {
     let world = World::new(shape, Ground::server_of(&options.database)?).await?;
     let mut bench = Bench { world, options, rows: Vec::new() };
-    bench.begin().await?;
-    if !shape.unsynced {
-        bench.rounds().await?;
-    }
+    let done = bench.through().await;
+    done.with_context(|| format!("{shape}; all is left in {}", bench.world.folder().display()))?;
     bench.world.end().await?;
     Ok(bench.rows)
 }
@@ -134,6 +132,11 @@ struct Bench<'a> {
 }
 
 impl Bench<'_> {
+    async fn through(&mut self) -> anyhow::Result<()> {
+        self.begin().await?;
+        if self.world.shape.unsynced { Ok(()) } else { self.rounds().await }
+    }
+
     /// The first runs: a plan that an admin approves, and what follows from it.
     async fn begin(&mut self) -> anyhow::Result<()> {
         let unsynced = self.world.shape.unsynced;

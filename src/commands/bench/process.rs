@@ -26,7 +26,8 @@ pub struct Costs {
 pub fn measure(commands: Vec<Command>, endings: &[i32]) -> anyhow::Result<Costs> {
     let began = instant();
     let children = commands.into_iter().map(|mut command| {
-        command.spawn().with_context(|| format!("{:?} cannot be started", command.get_program()))
+        let program = command.get_program().display().to_string();
+        command.spawn().with_context(|| format!("`{program}` cannot be started"))
     });
     let children: Vec<Child> = children.collect::<Result<_, _>>()?;
     let each: Vec<anyhow::Result<Costs>> = std::thread::scope(|scope| {

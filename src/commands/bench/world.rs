@@ -3,7 +3,7 @@
 
 use std::fmt::Write as _;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 
@@ -110,6 +110,11 @@ impl World {
         let outcome = format!("outcome-{}.json", part.map_or(1, |(part, _)| part));
         command.stdout(fs::File::create(self.plot.folder.join(outcome))?);
         Ok(command)
+    }
+
+    /// Where its files are.
+    pub fn folder(&self) -> &Path {
+        &self.plot.folder
     }
 
     fn configuration(&self) -> PathBuf {
