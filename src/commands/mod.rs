@@ -2,7 +2,7 @@
 
 mod accounts;
 mod approve;
-mod consent;
+pub mod consent;
 mod console;
 #[cfg(feature = "simulator")]
 mod demo;
@@ -16,9 +16,11 @@ mod migrate;
 mod patients;
 mod plan;
 pub mod reconcile;
+mod references;
 #[cfg(feature = "simulator")]
 mod rehearse;
 mod report;
+mod restored;
 mod review;
 mod scrub;
 pub mod serve;
@@ -109,6 +111,8 @@ enum Command {
     Serve(serve::Options),
     /// Attests where every list stands.
     Report(report::Options),
+    /// After the store was put back from a backup: every list begins with a first run again.
+    Restored,
     /// Examines the ledger.
     #[command(subcommand)]
     Ledger(ledger::Ledger),
@@ -152,6 +156,7 @@ impl Cli {
             Command::Explain(options) => explain::run(&common, options).await,
             Command::Serve(options) => serve::run(&common, options).await,
             Command::Report(options) => report::run(&common, options).await,
+            Command::Restored => restored::run(&common).await,
             Command::Ledger(ledger) => ledger::run(&common, ledger).await,
             Command::List(list) => list::run(&common, list).await,
             Command::Patients(patients) => patients::run(&common, patients).await,
