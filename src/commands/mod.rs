@@ -4,7 +4,7 @@ mod accounts;
 mod approve;
 #[cfg(feature = "simulator")]
 mod bench;
-mod consent;
+pub mod consent;
 mod console;
 #[cfg(feature = "simulator")]
 mod demo;
@@ -18,9 +18,11 @@ mod migrate;
 mod patients;
 mod plan;
 pub mod reconcile;
+mod references;
 #[cfg(feature = "simulator")]
 mod rehearse;
 mod report;
+mod restored;
 mod review;
 mod scrub;
 pub mod serve;
@@ -111,6 +113,8 @@ enum Command {
     Serve(serve::Options),
     /// Attests where every list stands.
     Report(report::Options),
+    /// After the store was put back from a backup: every list begins with a first run again.
+    Restored,
     /// Examines the ledger.
     #[command(subcommand)]
     Ledger(ledger::Ledger),
@@ -157,6 +161,7 @@ impl Cli {
             Command::Explain(options) => explain::run(&common, options).await,
             Command::Serve(options) => serve::run(&common, options).await,
             Command::Report(options) => report::run(&common, options).await,
+            Command::Restored => restored::run(&common).await,
             Command::Ledger(ledger) => ledger::run(&common, ledger).await,
             Command::List(list) => list::run(&common, list).await,
             Command::Patients(patients) => patients::run(&common, patients).await,

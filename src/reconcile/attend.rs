@@ -35,6 +35,9 @@ impl Reconciler {
     /// What fails for one account, list or clinic keeps no other from its turn.
     pub async fn attend(&self) -> Result<bool, ReconcileError> {
         let waiting: BTreeSet<ClinicId> = self.store.clinics_waiting().await?.into_iter().collect();
+        for practice in self.roster.practices.iter().filter(|p| waiting.contains(&p.id)) {
+            self.recognise_store(practice.id, &practice.slug).await?;
+        }
         let concerned = self.roster.accounts.iter().filter(|account| {
             let lists = self.roster.lists();
             let mut of_account = lists.filter(|(_, list)| list.account == account.account);
@@ -301,7 +304,7 @@ impl Reconciler {
             self.store.links_calm(&tenure.lease, &list.row).await?;
             return Ok(false);
         };
-        let run = self.store.run_begin(&list.row, "webhook").await?;
+        let run = self.run_begins(&list, "webhook").await?;
         let done = self.turn_urgent_under(tenure, run, &list).await;
         self.close_urgent(tenure, run, &list).await?;
         done.map(|()| true)

@@ -2,6 +2,7 @@
 
 use crate::patients::SourceError;
 use crate::providers::ProviderError;
+use crate::register::RegisterError;
 use crate::store::StoreError;
 
 /// Why a run, or one list's turn, failed.
@@ -16,6 +17,9 @@ pub enum ReconcileError {
     /// The provider.
     #[error("the list provider failed")]
     Provider(#[from] ProviderError),
+    /// The register beside the store.
+    #[error(transparent)]
+    Register(#[from] RegisterError),
     /// A safety refused to go on.
     #[error(transparent)]
     Refused(#[from] Refused),

@@ -23,6 +23,7 @@ mod preview;
 mod progress;
 mod record;
 mod replies;
+mod restored;
 mod roster;
 mod scrub;
 mod settings;
@@ -50,6 +51,7 @@ use crate::domain::{ClinicId, Policy};
 use crate::patients::PatientSource;
 use crate::plan::ListFacts;
 use crate::providers::{ListReader, ListWriter};
+use crate::register::Register;
 use crate::store::{ListRow, Store, Which};
 use tenure::Tenure;
 
@@ -64,6 +66,8 @@ pub struct RunSettings {
     pub settings_every: chrono::TimeDelta,
     /// How long links are planned only where something changed or is due, before all are again.
     pub judge_every: chrono::TimeDelta,
+    /// What is kept outside the store, to recognise one that was put back to an older state.
+    pub register: Option<Register>,
 }
 
 impl Default for RunSettings {
@@ -73,6 +77,7 @@ impl Default for RunSettings {
             full_sweep_every: chrono::TimeDelta::hours(24),
             settings_every: chrono::TimeDelta::hours(24),
             judge_every: chrono::TimeDelta::days(7),
+            register: None,
         }
     }
 }
@@ -212,6 +217,7 @@ impl Reconciler {
         practice: &mut Practice,
         scope: &Scope,
     ) -> Result<ClinicOutcome, ReconcileError> {
+        self.recognise(practice).await?;
         let source = self.collect(practice, scope.full).await?;
         let mut lists = Vec::new();
         for list in practice.lists.iter_mut().filter(|list| asked_for(scope, list)) {
@@ -272,7 +278,7 @@ impl Reconciler {
         let Some(tenure) = Tenure::take_in_turn(self, &name).await? else {
             return Ok(ListOutcome::busy(&list.row));
         };
-        let run = self.store.run_begin(&list.row, "reconcile").await?;
+        let run = self.run_begins(list, "reconcile").await?;
         let outcome = self.turn_under(&tenure, run, list, full).await;
         let outcome = outcome.unwrap_or_else(|error| ListOutcome::failed(&list.row, &error));
         let outcome = ListOutcome { run: Some(run), ..outcome };
@@ -305,6 +311,7 @@ impl Reconciler {
         if let Some(short) = self.observe(tenure, list, full).await? {
             return Ok(ListOutcome::incomplete(list, short));
         }
+        self.read_anew(tenure, list).await?;
         self.policy_followed(tenure, list).await?;
         let swept = list.row.swept_at != swept_before;
         let mut everything = self.is_time_to_judge(list, swept);

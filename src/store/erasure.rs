@@ -141,6 +141,16 @@ impl Store {
         Ok(found.into_iter().map(|(patient,)| patient).collect())
     }
 
+    /// Returns every hash that a contact can be known by.
+    pub async fn contact_hashes(
+        &self,
+        clinic: ClinicId,
+        contact: ContactId,
+    ) -> Result<Vec<AddressHash>> {
+        let known: Option<Erasing> = self.db.row(CONTACT_ERASING, args![clinic, contact]).await?;
+        Ok(known.map(|known| self.hashes_of(clinic, &known)).unwrap_or_default())
+    }
+
     /// Erases a contact: its address goes, from its holders' records too, and what the ledger says
     /// of it; its hash stays as a tombstone and is suppressed. Fenced.
     ///

@@ -55,13 +55,16 @@ pub struct ListRow {
     /// When every link was last judged anew, whatever had changed.
     #[sqlx(try_from = "MaybeAt")]
     pub judged_at: Option<DateTime<Utc>>,
+    /// Since when it waits to be read anew, where the store was put back to an older state.
+    #[sqlx(try_from = "MaybeAt")]
+    pub restored_at: Option<DateTime<Utc>>,
 }
 
 macro_rules! list_columns {
     () => {
         "SELECT id, clinic_id, slug, channel, account_pin, audience_pin, region,
             audience_double_opt_in, settings_read_at, approved_at, retiring_at, retired_at, swept_at,
-            delta_cursor, observed_at, policy_digest, judged_at
+            delta_cursor, observed_at, policy_digest, judged_at, restored_at
          FROM lists "
     };
 }
@@ -83,7 +86,7 @@ statements! {
     LIST_RESET = {
         "UPDATE lists SET account_pin = NULL, audience_pin = NULL, region = NULL,
             settings_read_at = NULL, approved_at = NULL, retiring_at = NULL, swept_at = NULL,
-            delta_cursor = NULL, observed_at = NULL, policy_digest = NULL
+            delta_cursor = NULL, observed_at = NULL, policy_digest = NULL, restored_at = NULL
          WHERE clinic_id = $1 AND id = $2"
     }
     // Base and invitation stay: who had confirmed comes back as one who returned (L13).

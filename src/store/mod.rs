@@ -35,6 +35,7 @@ pub mod outcomes;
 pub mod parked;
 pub mod patients;
 pub mod report;
+mod restored;
 pub mod reviews;
 pub mod runs;
 mod schema;
@@ -107,6 +108,7 @@ static STATEMENTS: &[&[&Sql]] = &[
     parked::STATEMENTS,
     patients::STATEMENTS,
     report::STATEMENTS,
+    restored::STATEMENTS,
     reviews::STATEMENTS,
     runs::STATEMENTS,
     schema::STATEMENTS,

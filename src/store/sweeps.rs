@@ -14,13 +14,14 @@ statements! {
     SWEEP_BEGIN = {
         "UPDATE clinics SET sweep_no = sweep_no + 1 WHERE clinic_id = $1 RETURNING sweep_no"
     }
+    // Whoever was deleted may be missing, and stays deleted: erasing may take longer than the row stays.
     SWEEP_MISSING = {
         "SELECT COUNT(CASE WHEN seen_sweep <> $2 THEN 1 END), COUNT(*) FROM patients
-         WHERE clinic_id = $1 AND origin = 'source' AND status <> 'vanished'"
+         WHERE clinic_id = $1 AND origin = 'source' AND status NOT IN ('vanished', 'deleted')"
     }
     SWEEP_UNSEEN = {
         "SELECT id, missing_sweeps + 1 FROM patients
-         WHERE clinic_id = $1 AND origin = 'source' AND status <> 'vanished'
+         WHERE clinic_id = $1 AND origin = 'source' AND status NOT IN ('vanished', 'deleted')
             AND seen_sweep <> $2 AND missed_sweep <> $2 AND id > $3
          ORDER BY id LIMIT $4"
     }
