@@ -27,6 +27,7 @@ pub mod leases;
 pub mod ledger;
 pub mod links;
 pub mod lists;
+pub mod marks;
 mod matching;
 pub mod members;
 pub mod notices;
@@ -38,6 +39,7 @@ pub mod report;
 pub mod reviews;
 pub mod runs;
 mod schema;
+mod seen;
 mod sql;
 mod standings;
 mod submissions;
@@ -61,6 +63,7 @@ pub use leases::Lease;
 pub use ledger::Appended;
 pub use links::{Adopted, PlannedLink};
 pub use lists::ListRow;
+pub use marks::Marks;
 pub use members::{ListCounts, ObservedMember};
 pub use notices::NoticeRow;
 pub use operations::{OperationRow, PlannedOperation};
@@ -110,6 +113,7 @@ static STATEMENTS: &[&[&Sql]] = &[
     reviews::STATEMENTS,
     runs::STATEMENTS,
     schema::STATEMENTS,
+    seen::STATEMENTS,
     standings::STATEMENTS,
     submissions::STATEMENTS,
     suppressions::STATEMENTS,
