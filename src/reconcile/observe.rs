@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 
 use chrono::{DateTime, Utc};
+use futures::future::try_join;
 use futures::stream::{FuturesUnordered, StreamExt};
 use tokio::sync::mpsc;
 
@@ -54,9 +55,9 @@ impl Reconciler {
         } else {
             let since =
                 list.row.cursor.map(|cursor| cursor - list.port.capabilities().delta_overlap);
-            for archived in [false, true] {
-                self.read_pages(tenure, list, archived, since, &mut Marks::default()).await?;
-            }
+            let listed = &*list;
+            let read = |archived| self.read_pages(tenure, listed, archived, since);
+            try_join(read(false), read(true)).await?;
         }
         let swept_at = sweep.then_some(now);
         list.row = self.store.list_observed(&tenure.lease, &list.row, now, swept_at).await?;
@@ -69,12 +70,13 @@ impl Reconciler {
         tenure: &Tenure<'_>,
         list: &ManagedList<L>,
     ) -> Result<Option<Short>, ReconcileError> {
-        let mut marks = Marks::default();
-        for archived in [false, true] {
-            if let Some(short) = self.read_all(tenure, list, archived, &mut marks).await? {
-                return Ok(Some(short));
-            }
-        }
+        // Who moves from one to the other meanwhile may be in neither, and is read singly then.
+        let both = try_join(self.read_all(tenure, list, false), self.read_all(tenure, list, true));
+        let (mut marks, archived) = match both.await? {
+            ((Some(short), _), _) | (_, (Some(short), _)) => return Ok(Some(short)),
+            ((None, listed), (None, archived)) => (listed, archived),
+        };
+        marks.merge(&archived);
         let unseen = self.unseen(list, &marks).await?;
         let total = marks.count() + unseen.len() as u64;
         let members = Acceptable::Members(list.row.id);
@@ -93,38 +95,36 @@ impl Reconciler {
     }
 
     /// Reads one scope until the pages add up to the total the provider states: rows that leave
-    /// the filter in mid-sweep shift later ones past us. Returns what is still short after that.
+    /// the filter in mid-sweep shift later ones past us. Returns what is still short after that, and
+    /// who was seen.
     async fn read_all<L: ListReader + ?Sized>(
         &self,
         tenure: &Tenure<'_>,
         list: &ManagedList<L>,
         archived: bool,
-        marks: &mut Marks,
-    ) -> Result<Option<Short>, ReconcileError> {
-        let mut short = None;
+    ) -> Result<(Option<Short>, Marks), ReconcileError> {
+        let (mut short, mut marks) = (None, Marks::default());
         for _ in 0..TRIES {
-            let mut pass = Marks::default();
-            let total = self.read_pages(tenure, list, archived, None, &mut pass).await?;
+            let (total, pass) = self.read_pages(tenure, list, archived, None).await?;
             let seen = pass.count();
             marks.merge(&pass);
             if seen >= total {
-                return Ok(None);
+                return Ok((None, marks));
             }
             short = Some(Short { missing: total - seen, total, consistent: false });
         }
-        Ok(short)
+        Ok((short, marks))
     }
 
     /// Reads the pages of one scope, storing each as it comes while further ones are on their way.
-    /// Returns the total the provider stated last.
+    /// Returns the total the provider stated last, and who was seen.
     async fn read_pages<L: ListReader + ?Sized>(
         &self,
         tenure: &Tenure<'_>,
         list: &ManagedList<L>,
         archived: bool,
         changed_since: Option<DateTime<Utc>>,
-        marks: &mut Marks,
-    ) -> Result<u64, ReconcileError> {
+    ) -> Result<(u64, Marks), ReconcileError> {
         let scope = Pages {
             archived,
             changed_since,
@@ -134,7 +134,7 @@ impl Reconciler {
         let digests = seen::of_members(&self.store, list);
         let (arriving, mut arrived) = mpsc::channel(WAITING_PAGES);
         let store = async {
-            let mut total = 0;
+            let (mut total, mut marks) = (0, Marks::default());
             while let Some((asked_at, page)) = arrived.recv().await {
                 let MemberPage { members, total: stated, .. } = page;
                 total = stated;
@@ -143,10 +143,10 @@ impl Reconciler {
                 self.store.upkeep().await;
                 self.progress.at(&list.row.slug, "members read", marks.count(), Some(total));
             }
-            Ok(total)
+            Ok((total, marks))
         };
         let fetch = fetch_pages(list.port.as_ref(), &scope, self.clock.as_ref(), arriving);
-        futures::future::try_join(fetch, store).await.map(|((), total)| total)
+        try_join(fetch, store).await.map(|((), read)| read)
     }
 
     /// Stores a page of members and returns their ordinals; those that are as they were are known by
