@@ -40,7 +40,7 @@ impl Store {
     /// Counts the patients of the source that `present` has not marked, and all that have not vanished.
     pub async fn sweep_missing(&self, clinic: ClinicId, present: &Marks) -> Result<(u64, u64)> {
         let mut tx = self.db.begin().await?;
-        let mut missing = Missing::of(&mut tx, clinic, 0, present).await?;
+        let mut missing = Missing::of(&mut tx, clinic, NO_SWEEP, present).await?;
         let mut number = 0;
         loop {
             match missing.next(&mut tx, self.db.chunk_i64()).await?.len() {
@@ -88,6 +88,8 @@ struct Missing {
     after: i64,
 }
 
+/// The number of no sweep: who was missed in it is nobody.
+const NO_SWEEP: i64 = -1;
 /// Gaps looked through at a time.
 const GAPS: usize = 1_000;
 
