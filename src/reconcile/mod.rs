@@ -331,12 +331,13 @@ impl Reconciler {
         }
         self.check_settings(tenure, list, full).await?;
         self.settle_open_operations(tenure, run, list).await?;
+        let swept_before = list.row.swept_at;
+        let observed = self.observe(tenure, list, full).await;
+        self.wait_for(records, tenure, list).await?;
+        // What was told counts by what the records say: a yes to a clinic that has let go is late.
         self.read_notices_for(tenure, list).await?;
         tenure.attend_at_once().await?;
-        let swept_before = list.row.swept_at;
-        let short = self.observe(tenure, list, full).await?;
-        self.wait_for(records, tenure, list).await?;
-        if let Some(short) = short {
+        if let Some(short) = observed? {
             return Ok(ListOutcome::incomplete(list, short));
         }
         self.policy_followed(tenure, list).await?;
