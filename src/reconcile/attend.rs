@@ -285,6 +285,7 @@ impl Reconciler {
             },
             hashes: self.store.address_hashes(list.clinic, address),
             address: None,
+            seen: None,
         }
     }
 

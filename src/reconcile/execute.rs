@@ -151,9 +151,7 @@ impl Reconciler {
             Err(error) if error.is_doubtful() => {
                 Answers { ids, failed: Some(error.into()), ..Answers::default() }
             }
-            Err(error) => {
-                Answers { unsent: ids, failed: Some(error.into()), ..Answers::default() }
-            }
+            Err(error) => Answers { unsent: ids, failed: Some(error.into()), ..Answers::default() },
         }
     }
 

@@ -18,7 +18,7 @@ use super::RouterTransport;
 use super::faults::{Kind, Weather};
 use super::stages::Stage;
 use super::turnstile::{Busy, Turnstile};
-use crate::patients::{Cause, Note, PatientPage, PatientSource, SourceCursor, SourceError};
+use crate::patients::{Cause, Note, PatientSource, SourceCursor, SourceError, SourcePage};
 use crate::providers::Transport;
 use crate::providers::transport::TransportError;
 use crate::simulator::{Answer, Attempt, WebhookSender};
@@ -221,18 +221,18 @@ impl Records {
 
 #[async_trait]
 impl PatientSource for Records {
-    async fn page(
+    async fn rows(
         &self,
         since: Option<DateTime<Utc>>,
         after: Option<&SourceCursor>,
-    ) -> Result<PatientPage, SourceError> {
+    ) -> Result<SourcePage, SourceError> {
         self.is_there()?;
         let short = self.weather.strikes(&[Kind::SourceShort, Kind::SourceEmpty]);
         let _busy = database(&self.turnstile).await;
-        let mut page = self.inner.page(since, after).await?;
+        let mut page = self.inner.rows(since, after).await?;
         match short {
-            Some(Kind::SourceEmpty) => page = PatientPage::default(),
-            Some(_) => page.records.truncate(page.records.len() * 2 / 3),
+            Some(Kind::SourceEmpty) => page = SourcePage::default(),
+            Some(_) => page.rows.truncate(page.rows.len() * 2 / 3),
             None => {}
         }
         Ok(page)

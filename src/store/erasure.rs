@@ -72,7 +72,7 @@ statements! {
     }
     // Some providers' keys of a number are made from it alone.
     CONTACT_KEYS_WIPE = {
-        "UPDATE links SET member_key = NULL WHERE clinic_id = $1 AND contact_id = $2"
+        "UPDATE links SET member_key = NULL, seen = NULL WHERE clinic_id = $1 AND contact_id = $2"
     }
     CONTACT_NOTICES_DELETE = {
         "DELETE FROM notices WHERE clinic_id = $1 AND contact_id = $2"
@@ -102,13 +102,13 @@ statements! {
     }
     // The digest goes, so that a source which still has the patient is read anew.
     PATIENT_RECORDS_PUT (given: id uuid, record text) = {
-        "UPDATE patients SET record = g.record, digest = 0 FROM given g
+        "UPDATE patients SET record = g.record, digest = 0, seen = NULL FROM given g
          WHERE patients.clinic_id = $2 AND patients.id = g.id"
     }
     PATIENT_RECORD = { "SELECT record FROM patients WHERE clinic_id = $1 AND id = $2" }
     PATIENT_WIPE = {
         "UPDATE patients SET record = $3, consents = $4, applied = $4,
-            digest = 0, erased_at = $5
+            digest = 0, seen = NULL, erased_at = $5
          WHERE clinic_id = $1 AND id = $2"
     }
     PATIENT_DETAIL_DELETE = {

@@ -91,7 +91,7 @@ statements! {
     }
     // Base and invitation stay: who had confirmed comes back as one who returned (L13).
     LIST_RESET_LINKS = {
-        "UPDATE links SET status = NULL, member_key = NULL, seen_at = NULL, last_changed = NULL,
+        "UPDATE links SET status = NULL, member_key = NULL, seen_at = NULL, seen = NULL, last_changed = NULL,
             signed_up_at = NULL, opted_in_at = NULL, entry = NULL, digest = 0, intent_verb = NULL,
             intent_from = NULL, intent_at = NULL, moved_there = NULL, moved_hash = NULL,
             moved_told = NULL, stale = TRUE, version = links.version + 1

@@ -27,6 +27,7 @@ pub mod leases;
 pub mod ledger;
 pub mod links;
 pub mod lists;
+pub mod marks;
 mod matching;
 pub mod members;
 pub mod notices;
@@ -39,6 +40,7 @@ mod restored;
 pub mod reviews;
 pub mod runs;
 mod schema;
+mod seen;
 mod sql;
 mod standings;
 mod submissions;
@@ -62,6 +64,7 @@ pub use leases::Lease;
 pub use ledger::Appended;
 pub use links::{Adopted, PlannedLink};
 pub use lists::ListRow;
+pub use marks::Marks;
 pub use members::{ListCounts, ObservedMember};
 pub use notices::NoticeRow;
 pub use operations::{OperationRow, PlannedOperation};
@@ -112,6 +115,7 @@ static STATEMENTS: &[&[&Sql]] = &[
     reviews::STATEMENTS,
     runs::STATEMENTS,
     schema::STATEMENTS,
+    seen::STATEMENTS,
     standings::STATEMENTS,
     submissions::STATEMENTS,
     suppressions::STATEMENTS,

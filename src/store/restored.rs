@@ -23,7 +23,7 @@ statements! {
     // What was under way then explains nothing that is seen now.
     INTENTS_RESTORED = {
         "UPDATE links SET intent_verb = NULL, intent_from = NULL, intent_invitation = NULL,
-            intent_at = NULL, stale = TRUE, version = links.version + 1
+            intent_at = NULL, seen = NULL, stale = TRUE, version = links.version + 1
          WHERE clinic_id = $1 AND intent_verb IS NOT NULL"
     }
     OPERATIONS_RESTORED = {
@@ -68,7 +68,7 @@ statements! {
         "SELECT record FROM patients WHERE clinic_id = $1 AND id = $2 AND erased_at IS NULL"
     }
     PATIENT_DELETED_AGAIN = {
-        "UPDATE patients SET status = 'deleted', record = $3, digest = 0
+        "UPDATE patients SET status = 'deleted', record = $3, digest = 0, seen = NULL
          WHERE clinic_id = $1 AND id = $2"
     }
 }

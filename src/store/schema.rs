@@ -205,6 +205,33 @@ mod tests {
         assert!(!turned_round(&steps).is_empty(), "{steps:#?}");
     }
 
+    /// Whoever changes one of the columns changes what a digest of the row, or the member, stands for.
+    const DIGESTED: &[(&str, &[&str])] = &[
+        ("links", &["status", "member_key", "contact_id", "suppressed", "intent_invitation"]),
+        ("patients", &["status", "record", "digest", "missing_sweeps", "erased_at"]),
+    ];
+
+    #[test]
+    fn whoever_changes_what_was_read_changes_its_digest_too() {
+        let mut wrong = Vec::new();
+        for statement in STATEMENTS.iter().copied().flatten() {
+            for (table, columns) in DIGESTED {
+                let update = format!("UPDATE {table} SET ");
+                let Some((_, rest)) = statement.sqlite.split_once(&update) else { continue };
+                let end =
+                    rest.find(" FROM ").or_else(|| rest.find(" WHERE ")).unwrap_or(rest.len());
+                let set: BTreeSet<&str> = rest[..end]
+                    .split(',')
+                    .filter_map(|part| Some(part.split_once(" = ")?.0.trim()))
+                    .collect();
+                if columns.iter().any(|column| set.contains(column)) && !set.contains("seen") {
+                    wrong.push(statement.name);
+                }
+            }
+        }
+        assert!(wrong.is_empty(), "{wrong:?}");
+    }
+
     #[tokio::test]
     async fn no_statement_reads_a_whole_table() {
         let store = migrated().await;
