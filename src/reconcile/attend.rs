@@ -261,7 +261,7 @@ impl Reconciler {
     async fn as_it_is(&self, list: &ManagedList) -> Result<Option<ManagedList>, ReconcileError> {
         let row = self.store.list(list.row.clinic, list.row.id).await?;
         let pinned = row.audience_pin.as_ref() == Some(&list.audience);
-        if !pinned || row.approved_at.is_none() || row.retired_at.is_some() {
+        if !pinned || row.is_first_run() || row.retired_at.is_some() {
             return Ok(None);
         }
         let mut policy = list.policy.clone();

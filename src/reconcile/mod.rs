@@ -347,6 +347,9 @@ impl Reconciler {
             return Ok(ListOutcome::incomplete(list, short));
         }
         self.read_anew(tenure, list).await?;
+        if list.row.restored_at.is_some() {
+            return self.conclude(run, list).await;
+        }
         self.policy_followed(tenure, list).await?;
         let swept = list.row.swept_at != swept_before;
         let mut everything = self.is_time_to_judge(list, swept);

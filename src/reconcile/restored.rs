@@ -78,16 +78,19 @@ impl Reconciler {
         Ok(())
     }
 
-    /// Takes what a list shows, once it was read whole, for what happened after our last word.
+    /// Takes what a list shows for what happened after our last word, once it was read whole, and the
+    /// clinic's patients too: else nobody knows whom it shows.
     pub(super) async fn read_anew(
         &self,
         tenure: &Tenure<'_>,
         list: &mut ManagedList,
     ) -> Result<(), ReconcileError> {
         let Some(since) = list.row.restored_at else { return Ok(()) };
-        if list.row.swept_at.is_some_and(|swept| swept >= since) {
+        let patients = self.store.clinic(list.row.clinic).await?.source_swept_at;
+        if [list.row.swept_at, patients].iter().all(|swept| swept.is_some_and(|at| at >= since)) {
             self.store.list_read_anew(&tenure.lease, &list.row).await?;
             list.row.restored_at = None;
+            list.row.approved_at = None;
         }
         Ok(())
     }

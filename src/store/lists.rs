@@ -124,6 +124,15 @@ statements! {
     }
 }
 
+impl ListRow {
+    /// Tells whether nothing may be written yet: no admin approved the list, or its store was put back
+    /// and it was not read anew since (L20).
+    #[must_use]
+    pub const fn is_first_run(&self) -> bool {
+        self.approved_at.is_none() || self.restored_at.is_some()
+    }
+}
+
 impl Store {
     /// Returns the clinic's list called `slug`, adding it where it is new.
     pub async fn list_ensure(

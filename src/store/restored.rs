@@ -50,19 +50,21 @@ statements! {
             AND status = 'archived' AND last_changed > base_at
             AND (removed_there IS NULL OR removed_there < last_changed)"
     }
-    // Whoever is asked and did not answer was asked by us: nobody is asked twice (L3).
+    // Whoever is asked and did not answer was asked by us, on whatever consent was given before now:
+    // nobody is asked twice (L3).
     LINKS_ASKED_SINCE = {
         "UPDATE links SET base_status = 'pending', base_by = 'us', base_at = last_changed,
-            invitation_key = 'asked before the store was put back', invitation_at = last_changed,
+            invitation_key = 'asked before the store was put back', invitation_at = $3,
             invitation_voided = FALSE, invitation_confirmed = FALSE, stale = TRUE,
             version = links.version + 1
-         WHERE clinic_id = $1 AND list_id = $2 AND ordinal > $3 AND ordinal <= $4
+         WHERE clinic_id = $1 AND list_id = $2 AND ordinal > $4 AND ordinal <= $5
             AND status = 'pending' AND contact_id IS NOT NULL
             AND (entry IS NULL OR entry <> 'contact')
             AND (base_at IS NULL OR last_changed > base_at)"
     }
+    // An approval since was given to a plan that did not know this.
     LIST_READ_ANEW = {
-        "UPDATE lists SET restored_at = NULL WHERE clinic_id = $1 AND id = $2"
+        "UPDATE lists SET restored_at = NULL, approved_at = NULL WHERE clinic_id = $1 AND id = $2"
     }
     PATIENT_KEPT = {
         "SELECT record FROM patients WHERE clinic_id = $1 AND id = $2 AND erased_at IS NULL"
@@ -99,9 +101,11 @@ impl Store {
     pub async fn list_read_anew(&self, lease: &Lease, list: &ListRow) -> Result<()> {
         let end = self.ordinals_end(list).await?;
         let which = args![list.clinic, list.id];
-        for since in [LINKS_UNSUBSCRIBED_SINCE, LINKS_ARCHIVED_SINCE, LINKS_ASKED_SINCE] {
+        for since in [LINKS_UNSUBSCRIBED_SINCE, LINKS_ARCHIVED_SINCE] {
             self.execute_in_stretches(lease, since, &which, end).await?;
         }
+        let asked = args![list.clinic, list.id, self.clock.now()];
+        self.execute_in_stretches(lease, LINKS_ASKED_SINCE, &asked, end).await?;
         self.execute_under(lease, LIST_READ_ANEW, args![list.clinic, list.id]).await.map(drop)
     }
 

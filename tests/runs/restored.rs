@@ -125,6 +125,23 @@ async fn l3_who_was_asked_since_the_backup_is_not_asked_again() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn l12_who_was_asked_since_the_backup_and_never_answers_is_not_asked_again_either() {
+    let mut world = World::with_a_register().await;
+    world.listed(&["ann"]).await;
+    world.is_backed_up().await;
+    world.pass(TimeDelta::hours(1));
+    world.consenting("eve").await;
+    world.runs().await;
+    world.is_put_back().await;
+    world.pass(TimeDelta::hours(1));
+    world.begins_anew().await;
+    world.pass(TimeDelta::days(40));
+    world.runs().await;
+    assert_eq!((world.invitations("eve"), world.there("eve")), (1, Some(Status::Archived)));
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn l14_who_was_erased_since_the_backup_is_erased_again() {
     let mut world = World::with_a_register().await;
     world.listed(&["ann", "ben", "cat", "dan"]).await;
