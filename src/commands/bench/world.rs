@@ -244,7 +244,7 @@ fn api_key(n: usize) -> String {
 fn write_files(plot: &Plot, provider: &str, audiences: &[String]) -> anyhow::Result<()> {
     let (folder, secrets) = (&plot.folder, plot.folder.join("secrets"));
     fs::create_dir_all(&secrets)?;
-    fs::write(folder.join("listwarden.toml"), format!("[store]\nurl = \"{}\"\n", plot.store))?;
+    fs::write(folder.join("listwarden.toml"), format!("[store]\nurl = \"{}\"\n", plot.store()))?;
     fs::write(secrets.join("master_key"), MASTER_KEY)?;
     for (n, audience) in audiences.iter().enumerate() {
         let slug = format!("clinic-{n}");
