@@ -138,7 +138,9 @@ impl fmt::Debug for Digests {
 impl Digests {
     fn new(key: &Secret, context: &[&[u8]]) -> Self {
         let mut digests = Self(Sha256::new_with_prefix(key.0.expose_secret()));
-        context.iter().for_each(|part| digests.add(part));
+        for part in context {
+            digests.add(part);
+        }
         digests
     }
 

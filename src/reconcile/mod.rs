@@ -230,7 +230,8 @@ impl Reconciler {
             records.end(source.is_ok());
             source
         };
-        let (source, mut lists) = join(collect, self.turns(&mut managed, scope, &records)).await;
+        let turns = Box::pin(self.turns(&mut managed, scope, &records));
+        let (source, mut lists) = join(Box::pin(collect), turns).await;
         practice.lists = managed;
         let source = source?;
         self.spread(practice, scope, &mut lists).await?;

@@ -56,7 +56,7 @@ impl Reconciler {
             let since =
                 list.row.cursor.map(|cursor| cursor - list.port.capabilities().delta_overlap);
             let listed = &*list;
-            let read = |archived| self.read_pages(tenure, listed, archived, since);
+            let read = |archived| Box::pin(self.read_pages(tenure, listed, archived, since));
             try_join(read(false), read(true)).await?;
         }
         let swept_at = sweep.then_some(now);
@@ -71,7 +71,8 @@ impl Reconciler {
         list: &ManagedList<L>,
     ) -> Result<Option<Short>, ReconcileError> {
         // Who moves from one to the other meanwhile may be in neither, and is read singly then.
-        let both = try_join(self.read_all(tenure, list, false), self.read_all(tenure, list, true));
+        let read = |archived| Box::pin(self.read_all(tenure, list, archived));
+        let both = try_join(read(false), read(true));
         let (mut marks, archived) = match both.await? {
             ((Some(short), _), _) | (_, (Some(short), _)) => return Ok(Some(short)),
             ((None, listed), (None, archived)) => (listed, archived),

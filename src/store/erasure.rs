@@ -34,11 +34,10 @@ struct RecordPut {
 
 statements! {
     CONTACTS_TO_ERASE = {
-        "SELECT DISTINCT c.id FROM patients p
-         JOIN holders h ON h.clinic_id = p.clinic_id AND h.patient_id = p.id
-         JOIN contacts c ON c.clinic_id = h.clinic_id AND c.id = h.contact_id
+        "SELECT DISTINCT c.id FROM patients p CROSS JOIN holders h CROSS JOIN contacts c
          WHERE p.clinic_id = $1 AND p.status = 'deleted' AND p.erased_at IS NULL
-            AND c.address IS NOT NULL
+            AND h.clinic_id = p.clinic_id AND h.patient_id = p.id
+            AND c.clinic_id = h.clinic_id AND c.id = h.contact_id AND c.address IS NOT NULL
             AND NOT EXISTS (SELECT 1 FROM holders o
                 JOIN patients a ON a.clinic_id = o.clinic_id AND a.id = o.patient_id
                 WHERE o.clinic_id = c.clinic_id AND o.contact_id = c.id AND o.holds_now

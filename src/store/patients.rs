@@ -395,7 +395,7 @@ fn is_settled(known: &Known, origin: Origin, record: &PatientRecord, digest: i64
 fn present_now(known: &Known, origin: Origin, put: &PatientPut<'_>) -> Option<Present> {
     let seen = put.seen.filter(|_| known.digest == put.digest);
     let differs = known.missing || known.seen != seen;
-    (origin == Origin::Source && differs).then(|| Present { id: put.id, seen })
+    (origin == Origin::Source && differs).then_some(Present { id: put.id, seen })
 }
 
 fn addresses(record: &PatientRecord) -> Vec<crate::domain::Address> {
