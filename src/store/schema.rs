@@ -129,7 +129,8 @@ mod tests {
     }
 
     /// Statements that read every row of a table, or of a partial index, on purpose; they are short.
-    const READ_ALL: &[&str] = &["CLINICS", "CLINICS_WAITING", "KEYS_USED", "OLDEST_BINARY"];
+    const READ_ALL: &[&str] =
+        &["CLINICS", "CLINICS_WAITING", "KEYS_USED", "OLDEST_BINARY", "WAITING_AMONG"];
 
     /// Slices given as parameters, and what a statement derives for itself.
     const DERIVED: &[&str] = &["given", "g", "j ", "f", "due", "stale", "CONSTANT ROW", "n"];
