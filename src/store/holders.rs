@@ -33,10 +33,6 @@ statements! {
             AND c.clinic_id = h.clinic_id AND c.id = h.contact_id
          ORDER BY h.contact_id"
     }
-    HOLDERS_OF_CONTACTS (given: id uuid) = {
-        "SELECT h.contact_id, h.patient_id FROM given g CROSS JOIN holders h
-         WHERE h.clinic_id = $2 AND h.contact_id = g.id AND h.holds_now"
-    }
     HOLDERS_LEFT (given: contact uuid, patient uuid) = {
         "UPDATE holders SET holds_now = FALSE FROM given g
          WHERE holders.clinic_id = $2 AND holders.contact_id = g.contact
