@@ -7,6 +7,7 @@
 pub mod approvals;
 mod arguments;
 mod asked;
+pub mod audit;
 pub mod barrier;
 mod chain;
 pub mod clinics;
@@ -35,18 +36,21 @@ pub mod outcomes;
 pub mod parked;
 pub mod patients;
 pub mod report;
+pub mod resyncs;
 pub mod reviews;
 pub mod runs;
 mod schema;
 mod sql;
 mod standings;
 mod submissions;
-mod suppressions;
+pub mod suppressions;
 mod sweeps;
+pub mod tokens;
 mod upkeep;
 pub mod words;
 
 pub use approvals::{Acceptable, ApprovalRow};
+pub use audit::{AuditRow, NewAudit};
 pub use barrier::{Barrier, Pass};
 pub use chain::Verified;
 pub use clinics::ClinicRow;
@@ -68,9 +72,12 @@ pub use outcomes::Recorded;
 pub use parked::{Park, Parked, ParkedBecause, ParkedRow};
 pub use patients::{Contacts, Unapplied, Upserted};
 pub use report::ListReport;
+pub use resyncs::ResyncRow;
 pub use reviews::{NewReview, ReviewRow};
 pub use runs::{JournalRow, RunRow};
-pub use words::{OpState, Origin, ReviewKind, Told};
+pub use suppressions::SuppressionRow;
+pub use tokens::{BadToken, NewToken, TokenRow};
+pub use words::{AuditOutcome, OpState, Origin, ReviewKind, Told};
 
 use std::fmt;
 use std::sync::Arc;
@@ -84,6 +91,7 @@ use sql::Sql;
 static STATEMENTS: &[&[&Sql]] = &[
     approvals::STATEMENTS,
     asked::STATEMENTS,
+    audit::STATEMENTS,
     chain::STATEMENTS,
     clinics::STATEMENTS,
     contacts::STATEMENTS,
@@ -107,6 +115,7 @@ static STATEMENTS: &[&[&Sql]] = &[
     parked::STATEMENTS,
     patients::STATEMENTS,
     report::STATEMENTS,
+    resyncs::STATEMENTS,
     reviews::STATEMENTS,
     runs::STATEMENTS,
     schema::STATEMENTS,
@@ -114,6 +123,7 @@ static STATEMENTS: &[&[&Sql]] = &[
     submissions::STATEMENTS,
     suppressions::STATEMENTS,
     sweeps::STATEMENTS,
+    tokens::STATEMENTS,
 ];
 
 /// The store: cheap to clone, safe to share.

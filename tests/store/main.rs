@@ -5,6 +5,7 @@
 #[macro_use]
 mod world;
 
+mod audit;
 mod deliveries;
 mod erasure;
 mod leases;
