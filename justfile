@@ -27,17 +27,21 @@ dependencies:
 chart:
     bash .ci/chart
 
-# Tries a restore, a lost database and a new master key.
+# Tries a restore, a lost database, a new master key, restarts and kills.
 operations:
     bash .ci/operations
+
+# Builds the image twice and runs it as the chart does.
+image:
+    bash .ci/image
 
 # Shows the whole job on a made-up clinic.
 demo *ARGS:
     cargo run --release -- demo {{ARGS}}
 
-# Prints the figures of docs/performance.md.
-bench:
-    cargo bench
+# Prints what runs cost (docs/performance.md).
+bench *ARGS:
+    cargo run --profile bench -- bench {{ARGS}}
 
 # Rehearses made-up worlds for so many minutes (docs/rehearsal.md).
 soak MINUTES="240" *ARGS:

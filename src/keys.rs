@@ -89,6 +89,7 @@ struct Key {
     suppression: Secret,
     ledger: Secret,
     session: Secret,
+    seen: Secret,
 }
 
 impl Key {
@@ -111,6 +112,7 @@ impl Key {
             suppression: key("suppression"),
             ledger: key("ledger"),
             session: key("session"),
+            seen: key("seen"),
         }
     }
 
@@ -118,6 +120,42 @@ impl Key {
         let parts: [&[u8]; 4] =
             [&[NORMALISER], clinic.as_bytes(), channel.as_bytes(), normalized.as_bytes()];
         AddressHash { key_id: self.id.clone(), hash: mac(&self.suppression, &parts) }
+    }
+}
+
+/// Digests what is read of somebody, so that the same is known again without being kept.
+///
+/// Under a key, so that nobody can try out what it was of, nor make another text of the same digest.
+#[derive(Clone)]
+pub struct Digests(Sha256);
+
+impl fmt::Debug for Digests {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Digests(***)")
+    }
+}
+
+impl Digests {
+    fn new(key: &Secret, context: &[&[u8]]) -> Self {
+        let mut digests = Self(Sha256::new_with_prefix(key.0.expose_secret()));
+        for part in context {
+            digests.add(part);
+        }
+        digests
+    }
+
+    fn add(&mut self, part: &[u8]) {
+        self.0.update((part.len() as u64).to_be_bytes());
+        self.0.update(part);
+    }
+
+    /// Digests the parts of one row, in their order.
+    #[must_use]
+    pub fn of<'a>(&self, parts: impl IntoIterator<Item = &'a [u8]>) -> i64 {
+        let mut row = self.clone();
+        parts.into_iter().for_each(|part| row.add(part));
+        let hash: [u8; 32] = row.0.finalize().into();
+        hash.first_chunk().map_or(0, |bytes| i64::from_be_bytes(*bytes))
     }
 }
 
@@ -206,6 +244,12 @@ impl Keyring {
         self.find(key_id).map(|key| mac(&key.session, parts))
     }
 
+    /// Returns what digests rows read in one context; in another the same row has another digest.
+    #[must_use]
+    pub fn digests(&self, context: &[&[u8]]) -> Digests {
+        Digests::new(&self.current.seen, context)
+    }
+
     /// Seals `plain` under the current key, bound to the place `place` (table, column, row).
     ///
     /// The result names its key, so [`Keyring::open`] finds it after a rotation.
@@ -291,6 +335,19 @@ mod tests {
         assert_ne!(hash(1, "email"), hash(2, "email"));
         assert_ne!(hash(1, "email"), hash(1, "sms"));
         assert_eq!(hash(1, "email").len(), 64);
+    }
+
+    #[test]
+    fn a_row_has_its_digest_by_key_context_and_parts() {
+        let of = |key, context: &str, parts: [&str; 2]| {
+            let ring = ring(&line(key)).unwrap();
+            ring.digests(&[context.as_bytes()]).of(parts.map(str::as_bytes))
+        };
+        let digest = of(1, "a", ["x", "y"]);
+        assert_eq!(of(1, "a", ["x", "y"]), digest);
+        for other in [of(2, "a", ["x", "y"]), of(1, "b", ["x", "y"]), of(1, "a", ["xy", ""])] {
+            assert_ne!(other, digest);
+        }
     }
 
     #[test]

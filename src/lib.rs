@@ -12,6 +12,7 @@ pub mod patients;
 pub mod plan;
 pub mod providers;
 pub mod reconcile;
+pub mod register;
 #[cfg(feature = "simulator")]
 pub mod rehearsal;
 pub mod scheduler;

@@ -17,7 +17,21 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("patients", &["domain", "clock", "store"]),
     ("providers", &["domain", "clock"]),
     ("config", &["domain", "patients", "providers"]),
-    ("reconcile", &["domain", "plan", "clock", "keys", "store", "patients", "providers", "config"]),
+    ("register", &["domain", "keys"]),
+    (
+        "reconcile",
+        &[
+            "domain",
+            "plan",
+            "clock",
+            "keys",
+            "store",
+            "patients",
+            "providers",
+            "config",
+            "register",
+        ],
+    ),
     ("simulator", &["domain", "clock"]),
     (
         "rehearsal",
@@ -64,6 +78,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "providers",
             "config",
             "reconcile",
+            "register",
             "simulator",
             "http",
             "scheduler",
@@ -101,6 +116,7 @@ const MAY_NAME: &[&str] = &[
     "src/simulator/mod.rs",
     "src/rehearsal/",
     "src/commands/simulator.rs",
+    "src/commands/bench/",
     "src/commands/demo/",
     "tests/contract/main.rs",
 ];

@@ -685,6 +685,32 @@ const THE_EXAMPLES_TABLES: &str = "
         (2, 'Bo', 'bo@post.test', 1, 1767225600000);
     INSERT INTO consents VALUES (1, 'newsletter', 'granted', 1767225600000, 'web', 'v1', 'Jo');";
 
+#[test]
+fn the_bench_counts_the_requests_of_each_run() {
+    let folder = TempDir::new().unwrap();
+    let bench = |more: &[&str]| {
+        let small = ["bench", "--members", "1100", "--latency-ms", "0", "--rounds", "1"];
+        let mut command = command(folder.path(), &small);
+        Said::of(command.args(more).env("TMPDIR", folder.path()).output().unwrap())
+    };
+    bench(&["--peer", "idle=false"]).ends(1, &["full sweep, idle", "exit status: 1"]);
+    let rows = bench(&["--json"]).ends(0, &[]).json();
+    let counted = |row: &Value| {
+        let count = |name: &str| row[name].as_u64().unwrap();
+        (row["run"].as_str().unwrap().to_owned(), count("page_requests"), count("writes"))
+    };
+    let counted: Vec<_> = rows.as_array().unwrap()[2..].iter().map(counted).collect();
+    let expected = [
+        ("fill", 3, 0),
+        ("fill: approved", 2, 0),
+        ("full sweep", 3, 0),
+        ("full sweep, 1 % drift", 3, 7),
+        ("1 % drift", 2, 7),
+        ("nothing new", 2, 0),
+    ];
+    assert_eq!(counted, expected.map(|(run, pages, writes)| (run.to_owned(), pages, writes)));
+}
+
 fn sql_blocks(text: &str) -> Vec<&str> {
     text.split("```sql\n").skip(1).map(|rest| rest.split("```").next().unwrap()).collect()
 }

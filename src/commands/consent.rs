@@ -6,6 +6,7 @@ use clap::{Args, Subcommand};
 
 use super::console::say;
 use super::{Common, Deployment, Exit};
+use crate::config::ClinicConfig;
 use crate::domain::Draft;
 use crate::domain::{Actor, Channel, EventId, EventKind, TimeSource};
 
@@ -21,68 +22,79 @@ pub enum Consent {
 pub struct Record {
     /// The patient, by the clinic's id.
     #[arg(long)]
-    patient: String,
+    pub patient: String,
     /// The channel: email or sms.
     #[arg(long)]
-    channel: Channel,
+    pub channel: Channel,
     /// Who took it down.
     #[arg(long)]
-    by: String,
+    pub by: String,
     /// How it was given: in person, by telephone, on paper.
     #[arg(long)]
-    method: String,
+    pub method: String,
     /// The wording that was read or shown, or its version.
     #[arg(long)]
-    wording: String,
+    pub wording: String,
     /// When, as RFC 3339; now, if left out.
     #[arg(long)]
-    at: Option<DateTime<Utc>>,
+    pub at: Option<DateTime<Utc>>,
     /// Accept it as lifting an earlier objection or complaint, and say why (L11).
     #[arg(long, value_name = "REASON")]
-    lifts_objection: Option<String>,
+    pub lifts_objection: Option<String>,
 }
 
 /// Records it in the ledger; the next run acts on it.
 pub async fn run(common: &Common, consent: Consent) -> anyhow::Result<Exit> {
-    let Consent::Record(record) = consent;
+    let Consent::Record(given) = consent;
     let deployment = Deployment::open(common).await?;
-    let now = deployment.clock().now();
-    if record.at.is_some_and(|at| at > now) {
+    if given.at.is_some_and(|at| at > deployment.clock().now()) {
         anyhow::bail!("--at lies in the future: consent cannot be given there");
     }
     for clinic in deployment.clinics() {
-        let id = deployment.store.clinic_ensure(&clinic.slug).await?;
-        let Some(patient) = deployment.store.patient_find(id, &record.patient).await? else {
-            continue;
-        };
-        let contacts = deployment.store.contacts_of_patient(id, patient.id).await?;
-        let contact = contacts
-            .iter()
-            .find(|contact| contact.channel == record.channel)
-            .with_context(|| format!("the patient has no address for {}", record.channel))?;
-        let mut draft =
-            Draft::new(EventKind::Granted, Actor::Person, TimeSource::Listwarden, "consent record");
-        draft.channel = Some(record.channel);
-        draft.contact = Some(contact.id);
-        draft.patient = Some(patient.id);
-        draft.explicit = true;
-        draft.method = Some(record.method.clone());
-        draft.wording = Some(record.wording.clone());
-        draft.evidence = Some(format!("taken down by {}", record.by));
-        draft.accepted = record.lifts_objection.is_some();
-        draft.reason.clone_from(&record.lifts_objection);
-        draft.occurred_at = Some(record.at.unwrap_or(now));
-        let event = EventId(deployment.clock().id());
-        draft.unique = format!("consent record/{event}");
-        deployment.store.ledger_append(None, id, vec![draft.into_event(event, now)]).await?;
-        say(
-            common.json,
-            &serde_json::json!({ "recorded": event }),
-            format_args!("Recorded as {event}. The next run acts on it."),
-        )?;
-        return Ok(Exit::InStep);
+        if let Some(event) = record(&deployment, clinic, &given).await? {
+            say(
+                common.json,
+                &serde_json::json!({ "recorded": event }),
+                format_args!("Recorded as {event}. The next run acts on it."),
+            )?;
+            return Ok(Exit::InStep);
+        }
     }
     anyhow::bail!(
         "no clinic has that patient; the id is the clinic's own, as `patients show` takes it"
     )
+}
+
+/// Records what a patient of the clinic said; none where it has no such patient.
+pub async fn record(
+    deployment: &Deployment,
+    clinic: &ClinicConfig,
+    record: &Record,
+) -> anyhow::Result<Option<EventId>> {
+    let now = deployment.clock().now();
+    let id = deployment.store.clinic_ensure(&clinic.slug).await?;
+    let Some(patient) = deployment.store.patient_find(id, &record.patient).await? else {
+        return Ok(None);
+    };
+    let contacts = deployment.store.contacts_of_patient(id, patient.id).await?;
+    let contact = contacts
+        .iter()
+        .find(|contact| contact.channel == record.channel)
+        .with_context(|| format!("the patient has no address for {}", record.channel))?;
+    let mut draft =
+        Draft::new(EventKind::Granted, Actor::Person, TimeSource::Listwarden, "consent record");
+    draft.channel = Some(record.channel);
+    draft.contact = Some(contact.id);
+    draft.patient = Some(patient.id);
+    draft.explicit = true;
+    draft.method = Some(record.method.clone());
+    draft.wording = Some(record.wording.clone());
+    draft.evidence = Some(format!("taken down by {}", record.by));
+    draft.accepted = record.lifts_objection.is_some();
+    draft.reason.clone_from(&record.lifts_objection);
+    draft.occurred_at = Some(record.at.unwrap_or(now));
+    let event = EventId(deployment.clock().id());
+    draft.unique = format!("consent record/{event}");
+    deployment.store.ledger_append(None, id, vec![draft.into_event(event, now)]).await?;
+    Ok(Some(event))
 }

@@ -7,6 +7,7 @@ use anyhow::Context;
 use secrecy::{ExposeSecret, SecretString};
 
 use super::accounts::Accounts;
+use super::references::References;
 use super::{Common, Console};
 use crate::clock::{Clock, SharedClock, SystemClock};
 use crate::config::{
@@ -20,6 +21,7 @@ use crate::providers::{self, ListAccount, ListReader, ListWriter, Opening, Trans
 use crate::reconcile::{
     KnownList, ManagedAccount, ManagedList, Practice, Reconciler, Roster, RunSettings, Silent, Stop,
 };
+use crate::register::Register;
 use crate::store::Store;
 
 /// A name on the command line that the configuration does not have.
@@ -66,6 +68,7 @@ pub struct Deployment {
     reconciler: Reconciler,
     transport: Arc<dyn Transport>,
     opened: Arc<Accounts>,
+    references: Arc<References>,
     clinic: Option<String>,
 }
 
@@ -116,6 +119,7 @@ impl Deployment {
             lease: config.run.lease_ttl.to_std()?,
             full_sweep_every: config.run.full_sweep_every,
             settings_every: config.run.settings_every,
+            register: config.register.clone().map(Register::at),
             ..RunSettings::default()
         };
         let reconciler = Reconciler {
@@ -134,6 +138,7 @@ impl Deployment {
             reconciler,
             transport,
             opened: Arc::default(),
+            references: Arc::default(),
             clinic: None,
         })
     }
@@ -141,15 +146,20 @@ impl Deployment {
     /// Reads the configuration again, for the clinics in it; store, keys and transport stay.
     pub fn reread(&self, environment: &Environment) -> Result<Self, ConfigErrors> {
         let config = Config::load(&self.config.path, environment)?;
-        Ok(Self {
-            config: Arc::new(config),
+        Ok(self.with(Arc::new(config)))
+    }
+
+    fn with(&self, config: Arc<Config>) -> Self {
+        Self {
+            config,
             store: self.store.clone(),
             console: self.console.clone(),
             reconciler: self.reconciler.clone(),
             transport: self.transport.clone(),
             opened: self.opened.clone(),
+            references: self.references.clone(),
             clinic: self.clinic.clone(),
-        })
+        }
     }
 
     /// Returns the loop.
@@ -206,13 +216,26 @@ impl Deployment {
 
     /// Opens a clinic's patient source.
     pub async fn source(&self, clinic: &ClinicConfig) -> anyhow::Result<Arc<dyn PatientSource>> {
-        if let Some(reference) = self.reference(clinic)? {
-            reference.migrate().await?;
-            return Ok(Arc::new(reference));
+        if clinic.source.kind == SourceKind::Reference {
+            return self.kept_with_us(clinic).await;
         }
         let url = clinic.source.url.resolve(&self.config.secrets, Some(&clinic.slug))?;
         let clock = self.reconciler.clock.clone();
         Ok(Arc::new(SqlSource::open(&url, options(clinic), clock)?))
+    }
+
+    /// Opens the records that a clinic keeps with us, or returns them as they are open already.
+    async fn kept_with_us(&self, clinic: &ClinicConfig) -> anyhow::Result<Arc<dyn PatientSource>> {
+        let url = clinic.source.url.resolve(&self.config.secrets, Some(&clinic.slug))?;
+        let options = options(clinic);
+        if let Some(open) = self.references.find(&clinic.slug, &url, &options) {
+            return Ok(open);
+        }
+        let clock = self.reconciler.clock.clone();
+        let records = Arc::new(Reference::open(&url, options.clone(), clock)?);
+        records.migrate().await?;
+        self.references.keep(&clinic.slug, url, options, &records);
+        Ok(records)
     }
 
     /// Opens a clinic's records where it keeps them with us; none where it has its own database.
@@ -303,15 +326,7 @@ impl Deployment {
     /// Returns the same deployment for one clinic only.
     #[must_use]
     pub fn of_clinic(&self, slug: &str) -> Self {
-        Self {
-            config: self.config.clone(),
-            store: self.store.clone(),
-            console: self.console.clone(),
-            reconciler: self.reconciler.clone(),
-            transport: self.transport.clone(),
-            opened: self.opened.clone(),
-            clinic: Some(slug.to_owned()),
-        }
+        Self { clinic: Some(slug.to_owned()), ..self.with(self.config.clone()) }
     }
 
     /// Takes every clinic in hand with its accounts, to attend to what is told of them: all of them,

@@ -3,7 +3,9 @@
 mod accounts;
 mod approve;
 mod audit;
-mod consent;
+#[cfg(feature = "simulator")]
+mod bench;
+pub mod consent;
 mod console;
 #[cfg(feature = "simulator")]
 mod demo;
@@ -17,9 +19,11 @@ mod migrate;
 mod patients;
 mod plan;
 pub mod reconcile;
+mod references;
 #[cfg(feature = "simulator")]
 mod rehearse;
 mod report;
+mod restored;
 mod resyncs;
 mod review;
 mod scrub;
@@ -112,6 +116,8 @@ enum Command {
     Serve(serve::Options),
     /// Attests where every list stands.
     Report(report::Options),
+    /// After the store was put back from a backup: every list begins with a first run again.
+    Restored,
     /// Examines the ledger.
     #[command(subcommand)]
     Ledger(ledger::Ledger),
@@ -139,6 +145,9 @@ enum Command {
     /// Rehearses: made-up worlds live under faults, with the law checked at every step.
     #[cfg(feature = "simulator")]
     Rehearse(rehearse::Options),
+    /// Measures what runs cost, against a simulated provider on this machine.
+    #[cfg(feature = "simulator")]
+    Bench(bench::Options),
     /// Serves a simulated Mailchimp on loopback.
     #[cfg(feature = "simulator")]
     Simulator(simulator::Options),
@@ -161,6 +170,7 @@ impl Cli {
             Command::Explain(options) => explain::run(&common, options).await,
             Command::Serve(options) => serve::run(&common, options).await,
             Command::Report(options) => report::run(&common, options).await,
+            Command::Restored => restored::run(&common).await,
             Command::Ledger(ledger) => ledger::run(&common, ledger).await,
             Command::List(list) => list::run(&common, list).await,
             Command::Patients(patients) => patients::run(&common, patients).await,
@@ -171,6 +181,8 @@ impl Cli {
             Command::Audit(audit) => audit::run(&common, audit).await,
             #[cfg(feature = "simulator")]
             Command::Rehearse(options) => rehearse::run(options).await,
+            #[cfg(feature = "simulator")]
+            Command::Bench(options) => bench::run(&common, options).await,
             #[cfg(feature = "simulator")]
             Command::Simulator(options) => simulator::run(options).await,
         }

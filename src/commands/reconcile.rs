@@ -1,5 +1,7 @@
 //! `reconcile`: one attempt at everything that is due.
 
+use std::str::FromStr;
+
 use clap::Args;
 
 use super::console::{print_json, table};
@@ -17,6 +19,29 @@ pub struct Options {
     /// Read both sides whole, whenever that was done last.
     #[arg(long)]
     pub full: bool,
+    /// Only every N-th clinic, beginning with the K-th, as K/N: for N workers that share them.
+    #[arg(long, default_value = "1/1")]
+    pub part: Part,
+}
+
+/// Which of the clinics are one worker's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Part {
+    skipped: usize,
+    every: usize,
+}
+
+impl FromStr for Part {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let parts = text.split_once('/');
+        let numbers = parts.and_then(|(k, n)| Some((k.parse().ok()?, n.parse().ok()?)));
+        match numbers {
+            Some((k, every)) if (1..=every).contains(&k) => Ok(Self { skipped: k - 1, every }),
+            _ => Err("write K/N, such as 2/4 for the second of four workers"),
+        }
+    }
 }
 
 /// Reconciles every clinic, or the one asked for. A clinic that fails keeps no other back.
@@ -25,15 +50,24 @@ pub async fn run(common: &Common, options: Options) -> anyhow::Result<Exit> {
     deployment.expect_list(options.list.as_deref())?;
     deployment.stop_on_ctrl_c();
     let scope = Scope { list: options.list, full: options.full };
-    reconcile(&deployment, &scope, common.json).await
+    reconcile_part(&deployment, &scope, options.part, common.json).await
 }
 
 /// Reconciles and prints what came of it.
 pub async fn reconcile(deployment: &Deployment, scope: &Scope, json: bool) -> anyhow::Result<Exit> {
+    reconcile_part(deployment, scope, Part { skipped: 0, every: 1 }, json).await
+}
+
+async fn reconcile_part(
+    deployment: &Deployment,
+    scope: &Scope,
+    part: Part,
+    json: bool,
+) -> anyhow::Result<Exit> {
     let mut outcomes = Vec::new();
     let mut exit = Exit::InStep;
     let reconciler = deployment.reconciler().attending(deployment.roster().await);
-    for clinic in deployment.clinics() {
+    for clinic in deployment.clinics().skip(part.skipped).step_by(part.every) {
         match one(deployment, &reconciler, clinic, scope).await {
             Ok(outcome) => {
                 exit = exit.max(Exit::after(&outcome));
@@ -147,4 +181,21 @@ fn why(parked: &ParkedBecause) -> String {
 #[must_use]
 pub fn spoken(class: Class) -> String {
     class.word().replace('_', " ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_parts_of_a_whole_leave_nobody_out_and_take_nobody_twice() {
+        let parts = ["1/3", "2/3", "3/3"].map(|text| text.parse::<Part>().unwrap());
+        let of = |part: &Part| (0..10).skip(part.skipped).step_by(part.every);
+        let mut taken: Vec<usize> = parts.iter().flat_map(of).collect();
+        taken.sort_unstable();
+        assert_eq!(taken, (0..10).collect::<Vec<_>>());
+        for none in ["0/3", "4/3", "1", "1/0", "a/b"] {
+            assert!(none.parse::<Part>().is_err());
+        }
+    }
 }

@@ -100,16 +100,7 @@ fn one(options: &Options) -> anyhow::Result<Option<History>> {
 }
 
 fn ground(options: &Options) -> anyhow::Result<Ground> {
-    let server = match options.database.as_str() {
-        "sqlite" => None,
-        url if url.starts_with("postgres://") || url.starts_with("postgresql://") => {
-            Some(url.to_owned())
-        }
-        _ => anyhow::bail!(
-            "--database is neither `sqlite` nor the URL of a PostgreSQL server, such as postgres://USER@HOST/postgres"
-        ),
-    };
-    Ground::new(server)
+    Ground::new(Ground::server_of(&options.database)?)
 }
 
 /// One thread's own runtime: who takes turns on it waits for nobody else.

@@ -9,6 +9,7 @@ use super::{Environment, KeySettings, Problem, RunSettings, Secrets, ServeSettin
 /// What the deployment file says.
 pub(super) struct Deployment {
     pub(super) store: DatabaseUrl,
+    pub(super) register: Option<PathBuf>,
     pub(super) keys: KeySettings,
     pub(super) run: RunSettings,
     pub(super) serve: ServeSettings,
@@ -40,7 +41,7 @@ pub(super) fn base(path: &Path) -> PathBuf {
 }
 
 fn sections(top: Section<'_>, base: &Path, environment: &Environment) -> Option<Deployment> {
-    let store = store(top.section("store"), base, environment);
+    let (store, register) = store(top.section("store"), base, environment);
     let keys = keys(top.section("keys"));
     let run = run(top.section("run"));
     let serve = serve::read(top.section("serve"));
@@ -52,7 +53,7 @@ fn sections(top: Section<'_>, base: &Path, environment: &Environment) -> Option<
     let _ = (top.item("secrets_dir"), top.item("clinics_dir"));
     top.end();
     let secrets = Secrets::new(secrets_dir, environment.clone());
-    Some(Deployment { store: store?, keys: keys?, run, serve, secrets, clinics_dirs })
+    Some(Deployment { store: store?, register, keys: keys?, run, serve, secrets, clinics_dirs })
 }
 
 /// One folder, or several where one mount does not hold all clinics.
@@ -68,13 +69,21 @@ fn clinics_dirs(top: &Section<'_>, base: &Path, environment: &Environment) -> Ve
     }
 }
 
-fn store(section: Section<'_>, base: &Path, environment: &Environment) -> Option<DatabaseUrl> {
+/// Where the store is, and the register beside it.
+fn store(
+    section: Section<'_>,
+    base: &Path,
+    environment: &Environment,
+) -> (Option<DatabaseUrl>, Option<PathBuf>) {
     let url = DatabaseUrl::read(&section, base, Some("sqlite://listwarden.db"));
+    let written = section.text("register");
+    let register = environment.get("LISTWARDEN_REGISTER").map(str::to_owned).or(written);
     section.end();
+    let register = register.map(|folder| base.join(folder));
     if environment.get("LISTWARDEN_STORE_URL").is_some() {
-        return Some(DatabaseUrl::Secret("store_url".to_owned()));
+        return (Some(DatabaseUrl::Secret("store_url".to_owned())), register);
     }
-    url
+    (url, register)
 }
 
 fn keys(section: Section<'_>) -> Option<KeySettings> {

@@ -43,6 +43,8 @@ pub struct Config {
     pub path: PathBuf,
     /// Where our own store is.
     pub store: DatabaseUrl,
+    /// The folder that keeps what must outlive the store.
+    pub register: Option<PathBuf>,
     /// Names of the secrets that keys are derived from.
     pub keys: KeySettings,
     /// How the loop turns.
@@ -247,8 +249,9 @@ impl Config {
             return Err(ConfigErrors::new(problems));
         }
         clinics.sort_by(|a, b| a.slug.cmp(&b.slug));
-        let deployment::Deployment { store, keys, run, serve, secrets, .. } = deployment;
-        let config = Self { path: path.to_owned(), store, keys, run, serve, clinics, secrets };
+        let deployment::Deployment { store, register, keys, run, serve, secrets, .. } = deployment;
+        let path = path.to_owned();
+        let config = Self { path, store, register, keys, run, serve, clinics, secrets };
         Ok((config, ConfigErrors::new(problems)))
     }
 

@@ -14,11 +14,13 @@ pub mod error;
 pub mod nearest;
 pub mod reading;
 pub mod reference;
+pub mod rows;
 pub mod source;
 pub mod sql;
 
 pub use error::{Cause, SourceError};
 pub use reading::withdrawn;
 pub use reference::Reference;
+pub use rows::{SourcePage, SourceRow};
 pub use source::{Note, PatientPage, PatientSource, RowProblem, SourceCursor};
 pub use sql::{SqlOptions, SqlSource};

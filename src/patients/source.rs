@@ -5,21 +5,30 @@ use std::fmt::Debug;
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 
-use super::SourceError;
+use super::{SourceError, SourcePage};
 use crate::domain::{Actor, Channel, EventId, EventKind, PatientRecord};
 
 /// A clinic's system of record.
 #[async_trait]
 pub trait PatientSource: Debug + Send + Sync {
-    /// Reads one page, in an order that stays the same while rows change.
+    /// Fetches one page of rows, in an order that stays the same while rows change.
     ///
     /// `since` limits it to rows changed at or after that instant (by the clinic's clock; the
     /// caller adds an overlap). `after` goes on behind an earlier page of the same sweep.
+    async fn rows(
+        &self,
+        since: Option<DateTime<Utc>>,
+        after: Option<&SourceCursor>,
+    ) -> Result<SourcePage, SourceError>;
+
+    /// Fetches one page and reads all of it.
     async fn page(
         &self,
         since: Option<DateTime<Utc>>,
         after: Option<&SourceCursor>,
-    ) -> Result<PatientPage, SourceError>;
+    ) -> Result<PatientPage, SourceError> {
+        Ok(self.rows(since, after).await?.read(|_| true))
+    }
 
     /// Counts all rows there are now, so that a source that shrank is noticed.
     async fn count(&self) -> Result<u64, SourceError>;
@@ -46,6 +55,9 @@ pub struct SourceCursor(pub String);
 pub struct PatientPage {
     /// The patients that could be read.
     pub records: Vec<PatientRecord>,
+    /// The places of the rows that were read without any problem, whenever they would be read; the
+    /// first is 0.
+    pub sound: Vec<usize>,
     /// What could not be read, and of whom.
     pub problems: Vec<RowProblem>,
     /// Where the next page starts; none at the end.

@@ -35,6 +35,9 @@ impl Reconciler {
     /// What fails for one account, list or clinic keeps no other from its turn.
     pub async fn attend(&self) -> Result<bool, ReconcileError> {
         let waiting: BTreeSet<ClinicId> = self.store.clinics_waiting().await?.into_iter().collect();
+        for practice in self.roster.practices.iter().filter(|p| waiting.contains(&p.id)) {
+            self.recognise_store(practice.id, &practice.slug).await?;
+        }
         let concerned = self.roster.accounts.iter().filter(|account| {
             let lists = self.roster.lists();
             let mut of_account = lists.filter(|(_, list)| list.account == account.account);
@@ -258,7 +261,7 @@ impl Reconciler {
     async fn as_it_is(&self, list: &ManagedList) -> Result<Option<ManagedList>, ReconcileError> {
         let row = self.store.list(list.row.clinic, list.row.id).await?;
         let pinned = row.audience_pin.as_ref() == Some(&list.audience);
-        if !pinned || row.approved_at.is_none() || row.retired_at.is_some() {
+        if !pinned || row.is_first_run() || row.retired_at.is_some() {
             return Ok(None);
         }
         let mut policy = list.policy.clone();
@@ -282,6 +285,7 @@ impl Reconciler {
             },
             hashes: self.store.address_hashes(list.clinic, address),
             address: None,
+            seen: None,
         }
     }
 
@@ -301,7 +305,7 @@ impl Reconciler {
             self.store.links_calm(&tenure.lease, &list.row).await?;
             return Ok(false);
         };
-        let run = self.store.run_begin(&list.row, "webhook").await?;
+        let run = self.run_begins(&list, "webhook").await?;
         let done = self.turn_urgent_under(tenure, run, &list).await;
         self.close_urgent(tenure, run, &list).await?;
         done.map(|()| true)

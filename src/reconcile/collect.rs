@@ -1,16 +1,21 @@
 //! The clinic's side: patients into the store, their consents into the ledger.
 
+use std::collections::HashMap;
+
 use chrono::{DateTime, TimeDelta, Utc};
+use futures::future::try_join;
 
 use super::tenure::Tenure;
-use super::{Practice, ReconcileError, Reconciler, SourceOutcome, SourceState};
+use super::{Practice, ReconcileError, Reconciler, SourceOutcome, SourceState, seen};
 use crate::domain::Draft;
 use crate::domain::policy::Brake;
 use crate::domain::{Channel, ClinicId, PatientId, Said};
+use crate::keys::Digests;
+use crate::patients::SourcePage;
 use crate::plan::brake;
 use crate::plan::consents::{changes, withdraws_barely};
 use crate::providers::ListReader;
-use crate::store::{Acceptable, Origin, Unapplied};
+use crate::store::{Acceptable, ClinicRow, Marks, Origin, Unapplied};
 
 /// How far an incremental read reaches back: rows that a long transaction committed late.
 const OVERLAP: TimeDelta = TimeDelta::minutes(10);
@@ -68,10 +73,10 @@ impl Reconciler {
         let due =
             clinic.source_swept_at.is_none_or(|at| now - at >= self.settings.full_sweep_every);
         if full || due {
-            return self.sweep_patients(tenure, practice).await;
+            return self.sweep_patients(tenure, practice, &clinic).await;
         }
         let since = clinic.source_cursor.map(|cursor| cursor - OVERLAP);
-        let read = self.read_patients(tenure, practice, since, None).await?;
+        let read = self.read_patients(tenure, practice, &clinic, since).await?;
         self.source_recorded(tenure, practice.id, read.newest, None).await?;
         Ok(read.outcome(SourceState::Read))
     }
@@ -82,11 +87,12 @@ impl Reconciler {
         &self,
         tenure: &Tenure<'_>,
         practice: &Practice<L>,
+        clinic: &ClinicRow,
     ) -> Result<SourceOutcome, ReconcileError> {
         let sweep = self.store.sweep_begin(practice.id).await?;
-        let read = self.read_patients(tenure, practice, None, Some(sweep)).await?;
+        let read = self.read_patients(tenure, practice, clinic, None).await?;
         let expected = practice.source.count().await?;
-        let (missing, total) = self.store.sweep_missing(practice.id, sweep).await?;
+        let (missing, total) = self.store.sweep_missing(practice.id, &read.present).await?;
         let empty = read.rows == 0 && total > 0;
         let cut_short = read.rows + read.unreadable < expected || read.nameless;
         let short = empty || cut_short || brake::shrank(total, missing, &Brake::default());
@@ -98,11 +104,12 @@ impl Reconciler {
             self.source_recorded(tenure, practice.id, read.newest, None).await?;
             return Ok(read.outcome(SourceState::Short { missing, total }));
         }
-        let vanished = self.store.sweep_finish(&tenure.lease, practice.id, sweep).await?;
+        let finished =
+            self.store.sweep_finish(&tenure.lease, practice.id, sweep, &read.present).await?;
         let swept = Some(self.clock.now());
         self.source_recorded(tenure, practice.id, read.newest, swept).await?;
         let mut outcome = read.outcome(SourceState::Swept);
-        outcome.vanished = vanished;
+        outcome.vanished = finished;
         Ok(outcome)
     }
 
@@ -118,36 +125,68 @@ impl Reconciler {
         Ok(self.store.clinic_source_recorded(&tenure.lease, clinic, cursor, swept).await?)
     }
 
+    /// Reads pages, storing each while the next is fetched.
     async fn read_patients<L: ListReader + ?Sized>(
         &self,
         tenure: &Tenure<'_>,
         practice: &Practice<L>,
+        clinic: &ClinicRow,
         since: Option<DateTime<Utc>>,
-        sweep: Option<i64>,
     ) -> Result<Read, ReconcileError> {
-        let mut read = Read::default();
-        let mut after = None;
-        loop {
-            let page = practice.source.page(since, after.as_ref()).await?;
+        let digests = seen::of_rows(&self.store, practice);
+        // Rows that are not read do not say when they changed: no later than was read so far.
+        let mut read = Read { newest: clinic.source_cursor, ..Read::default() };
+        let mut page = Some(practice.source.rows(since, None).await?);
+        while let Some(rows) = page {
             tenure.renew().await?;
-            let stored = self
-                .store
-                .patients_upsert(&tenure.lease, practice.id, Origin::Source, &page.records, sweep)
-                .await?;
-            if let Some(sweep) = sweep {
-                let unreadable = page.problems.iter().filter(|problem| problem.unreadable);
-                let ids: Vec<&str> =
-                    unreadable.filter_map(|problem| problem.source_id.as_deref()).collect();
-                self.store.patients_seen(&tenure.lease, practice.id, &ids, sweep).await?;
-            }
+            let next = rows.next.clone().filter(|_| !self.stop.is_asked());
+            let fetch = async {
+                let Some(after) = &next else { return Ok(None) };
+                Ok(Some(practice.source.rows(since, Some(after)).await?))
+            };
+            let take = self.take_rows(tenure, practice.id, rows, &digests, &mut read);
+            (page, ()) = try_join(fetch, take).await?;
             self.store.upkeep().await;
-            read.take(&page, stored.new + stored.changed);
             self.progress.at(&practice.slug, "patients read", read.rows, None);
-            match page.next {
-                Some(next) if !self.stop.is_asked() => after = Some(next),
-                _ => return Ok(read),
-            }
         }
+        Ok(read)
+    }
+
+    /// Stores the records of rows; those that are as they were are known by their digests alone.
+    async fn take_rows(
+        &self,
+        tenure: &Tenure<'_>,
+        clinic: ClinicId,
+        page: SourcePage,
+        digests: &Digests,
+        read: &mut Read,
+    ) -> Result<(), ReconcileError> {
+        let digests = seen::row_digests(digests, &page);
+        let same = if read.newest.is_none() {
+            HashMap::new()
+        } else {
+            let digests: Vec<i64> = digests.iter().copied().flatten().collect();
+            self.store.patients_same(clinic, &digests).await?
+        };
+        let known = |place: usize| digests[place].and_then(|digest| same.get(&digest));
+        let ids: Vec<String> = page.rows.iter().map(|row| row.id.clone()).collect();
+        let known_rows = (0..ids.len()).filter_map(known).copied();
+        read.present.extend(known_rows.clone());
+        read.rows += known_rows.count() as u64;
+        let page = page.read(|place| known(place).is_none());
+        let sound = page.sound.iter();
+        let digests: HashMap<String, i64> =
+            sound.filter_map(|place| Some((ids[*place].clone(), digests[*place]?))).collect();
+        let (store, lease, present) = (&self.store, &tenure.lease, &mut read.present);
+        let stored = store
+            .patients_upsert(lease, clinic, Origin::Source, &page.records, &digests, present)
+            .await?;
+        let unreadable = page.problems.iter().filter(|problem| problem.unreadable);
+        let ids: Vec<&str> =
+            unreadable.filter_map(|problem| problem.source_id.as_deref()).collect();
+        store.patients_present(lease, clinic, &ids, present).await?;
+        read.take(&page, stored.new + stored.changed);
+        Ok(())
     }
 
     /// Turns what changed in the records into ledger lines; withdrawals by bare flags in bulk wait
@@ -158,8 +197,8 @@ impl Reconciler {
         clinic: ClinicId,
     ) -> Result<u64, ReconcileError> {
         let bare = self.count_bare_withdrawals(clinic).await?;
-        let active = self.store.patients_active(clinic).await?;
-        let hold = bare > Brake::default().removals(active)
+        let hold = bare > 0
+            && bare > Brake::default().removals(self.store.patients_active(clinic).await?)
             && !self.accepted(clinic, Acceptable::Withdrawals).await?;
         let mut after = None;
         loop {
@@ -245,6 +284,8 @@ fn drafts_of(row: &Unapplied) -> Vec<Draft> {
 /// What reading the source came to.
 #[derive(Debug, Default)]
 struct Read {
+    /// Who is in the source, by ordinal.
+    present: Marks,
     rows: u64,
     changed: u64,
     unreadable: u64,

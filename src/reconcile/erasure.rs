@@ -18,11 +18,14 @@ impl Reconciler {
             if contacts.is_empty() {
                 break;
             }
+            self.register_addresses(practice, &contacts).await?;
             for contact in contacts {
                 self.store.contact_erase(&tenure.lease, practice.id, contact).await?;
             }
         }
-        for patient in self.store.patients_to_erase(practice.id).await? {
+        let patients = self.store.patients_to_erase(practice.id).await?;
+        self.register_patients(practice, &patients)?;
+        for patient in patients {
             self.store.patient_erase(&tenure.lease, practice.id, patient).await?;
         }
         Ok(())

@@ -2,6 +2,7 @@
 
 use crate::patients::SourceError;
 use crate::providers::ProviderError;
+use crate::register::RegisterError;
 use crate::store::StoreError;
 
 /// Why a run, or one list's turn, failed.
@@ -16,6 +17,9 @@ pub enum ReconcileError {
     /// The provider.
     #[error("the list provider failed")]
     Provider(#[from] ProviderError),
+    /// The register beside the store.
+    #[error(transparent)]
+    Register(#[from] RegisterError),
     /// A safety refused to go on.
     #[error(transparent)]
     Refused(#[from] Refused),
@@ -35,6 +39,14 @@ pub enum Refused {
     /// Another worker reads the same patients.
     #[error("a run is reading this clinic's patients: try again when it is through")]
     Busy,
+    /// Nobody is judged by records that could not be read.
+    #[error(
+        "the records of clinic `{clinic}` could not be read, so nothing was changed on this list"
+    )]
+    NoRecords {
+        /// The clinic.
+        clinic: String,
+    },
     /// The API key belongs to another account than at the first run (L20).
     #[error(
         "list `{list}` was first run with another provider account: put back that account's API key, or end the list with `listwarden list retire {list}`"

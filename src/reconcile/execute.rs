@@ -1,6 +1,7 @@
 //! Carrying a plan out: intent first, then the request, then what became of it (L17).
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use futures::future::FutureExt;
 use futures::stream::{FuturesUnordered, StreamExt};
@@ -14,10 +15,12 @@ use crate::store::{OpState, OperationRow};
 
 /// Operations taken up at a time.
 const PAGE: u32 = 5_000;
-/// Wait between two looks at a provider's job.
-const JOB_POLL: std::time::Duration = std::time::Duration::from_secs(2);
-/// Looks at a job before it is left to the next run: an hour.
-const JOB_LOOKS: usize = 1_800;
+/// Wait before a provider's job is looked at again, doubled each time: a small one is done soon.
+const JOB_POLL: Duration = Duration::from_millis(100);
+/// The longest such wait.
+const JOB_POLL_MOST: Duration = Duration::from_secs(2);
+/// How long a job is followed before it is left to the next run.
+const JOB_PATIENCE: Duration = Duration::from_hours(1);
 
 impl Reconciler {
     /// Carries out every operation of the run that is free to go.
@@ -148,9 +151,7 @@ impl Reconciler {
             Err(error) if error.is_doubtful() => {
                 Answers { ids, failed: Some(error.into()), ..Answers::default() }
             }
-            Err(error) => {
-                Answers { unsent: ids, failed: Some(error.into()), ..Answers::default() }
-            }
+            Err(error) => Answers { unsent: ids, failed: Some(error.into()), ..Answers::default() },
         }
     }
 
@@ -190,14 +191,17 @@ impl Reconciler {
         list: &ManagedList,
         job: &Job,
     ) -> Result<Option<Vec<(Uuid, Outcome)>>, ReconcileError> {
-        for _ in 0..JOB_LOOKS {
+        let (mut waited, mut wait) = (Duration::ZERO, JOB_POLL);
+        while waited < JOB_PATIENCE {
             match list.port.job(job).await? {
                 JobState::Done(outcomes) => return Ok(Some(outcomes)),
                 JobState::Lost => return Ok(Some(Vec::new())),
                 JobState::Running if self.stop.is_asked() => return Ok(None),
                 JobState::Running => {
                     tenure.renew().await?;
-                    self.clock.sleep(JOB_POLL).await;
+                    self.clock.sleep(wait).await;
+                    waited += wait;
+                    wait = (wait * 2).min(JOB_POLL_MOST);
                 }
             }
         }

@@ -15,8 +15,11 @@ impl Reconciler {
         let Some(tenure) = Tenure::take_in_turn(self, &format!("source:{clinic}")).await? else {
             return Err(Refused::Busy.into());
         };
-        let stored =
-            self.store.patients_upsert(&tenure.lease, clinic, Origin::Import, records, None).await;
+        let (store, lease) = (&self.store, &tenure.lease);
+        let (digests, mut marks) = Default::default();
+        let stored = store
+            .patients_upsert(lease, clinic, Origin::Import, records, &digests, &mut marks)
+            .await;
         tenure.release().await?;
         stored?;
         Ok(())

@@ -24,9 +24,12 @@ mod plan_run;
 mod preview;
 mod progress;
 mod record;
+mod records;
 mod replies;
+mod restored;
 mod roster;
 mod scrub;
+mod seen;
 mod settings;
 mod sharing;
 mod suppressing;
@@ -35,6 +38,8 @@ mod told;
 mod worker;
 
 use std::sync::Arc;
+
+use futures::future::join;
 
 pub use attest::Attestation;
 pub use error::{ReconcileError, Refused};
@@ -56,7 +61,9 @@ use crate::domain::{ClinicId, Policy};
 use crate::patients::PatientSource;
 use crate::plan::ListFacts;
 use crate::providers::{ListReader, ListWriter};
+use crate::register::Register;
 use crate::store::{ListRow, Store, Which};
+use records::Records;
 use tenure::Tenure;
 
 /// How the loop runs; from `[run]` in `listwarden.toml`.
@@ -70,6 +77,8 @@ pub struct RunSettings {
     pub settings_every: chrono::TimeDelta,
     /// How long links are planned only where something changed or is due, before all are again.
     pub judge_every: chrono::TimeDelta,
+    /// What is kept outside the store, to recognise one that was put back to an older state.
+    pub register: Option<Register>,
 }
 
 impl Default for RunSettings {
@@ -79,6 +88,7 @@ impl Default for RunSettings {
             full_sweep_every: chrono::TimeDelta::hours(24),
             settings_every: chrono::TimeDelta::hours(24),
             judge_every: chrono::TimeDelta::days(7),
+            register: None,
         }
     }
 }
@@ -193,18 +203,38 @@ impl Reconciler {
         practice: &mut Practice,
         scope: &Scope,
     ) -> Result<ClinicOutcome, ReconcileError> {
-        let source = self.collect(practice, scope.full).await?;
-        let mut lists = Vec::new();
-        for list in practice.lists.iter_mut().filter(|list| asked_for(scope, list)) {
-            let outcome = self.turn(list, scope.full).await;
-            lists.push(outcome.unwrap_or_else(|error| ListOutcome::failed(&list.row, &error)));
-            if self.stop.is_asked() {
-                break;
-            }
-        }
+        self.recognise(practice).await?;
+        let mut managed = std::mem::take(&mut practice.lists);
+        let records = Records::under_way();
+        let collect = async {
+            let source = self.collect(practice, scope.full).await;
+            records.end(source.is_ok());
+            source
+        };
+        let turns = Box::pin(self.turns(&mut managed, scope, &records));
+        let (source, mut lists) = join(Box::pin(collect), turns).await;
+        practice.lists = managed;
+        let source = source?;
         self.spread(practice, scope, &mut lists).await?;
         self.close(practice).await?;
         Ok(ClinicOutcome { clinic: practice.slug.clone(), source, lists })
+    }
+
+    async fn turns(
+        &self,
+        lists: &mut [ManagedList],
+        scope: &Scope,
+        records: &Records,
+    ) -> Vec<ListOutcome> {
+        let mut outcomes = Vec::new();
+        for list in lists.iter_mut().filter(|list| asked_for(scope, list)) {
+            let outcome = self.turn(list, scope.full, records).await;
+            outcomes.push(outcome.unwrap_or_else(|error| ListOutcome::failed(&list.row, &error)));
+            if self.stop.is_asked() || records.have_failed() {
+                break;
+            }
+        }
+        outcomes
     }
 
     /// What a later list taught of somebody reaches the earlier ones within the same run (L15).
@@ -220,7 +250,7 @@ impl Reconciler {
                 return Ok(());
             }
             if outcome.state == ListState::InStep && self.has_more_to_plan(list).await? {
-                let further = self.turn(list, false).await;
+                let further = self.turn(list, false, &Records::read()).await;
                 let further =
                     further.unwrap_or_else(|error| ListOutcome::failed(&list.row, &error));
                 outcome.followed_by(further);
@@ -243,18 +273,19 @@ impl Reconciler {
         tenure.release().await
     }
 
-    /// One list's turn: observe, learn, plan, brake, execute, until nothing is left to do.
+    /// One list's turn: observe while the records are read, then learn, plan, brake, execute, until nothing is left to do.
     async fn turn(
         &self,
         list: &mut ManagedList,
         full: bool,
+        records: &Records,
     ) -> Result<ListOutcome, ReconcileError> {
         let name = format!("account:{}", list.account);
         let Some(tenure) = Tenure::take_in_turn(self, &name).await? else {
             return Ok(ListOutcome::busy(&list.row));
         };
-        let run = self.store.run_begin(&list.row, "reconcile").await?;
-        let outcome = self.turn_under(&tenure, run, list, full).await;
+        let run = self.run_begins(list, "reconcile").await?;
+        let outcome = self.turn_under(&tenure, run, list, full, records).await;
         let outcome = outcome.unwrap_or_else(|error| ListOutcome::failed(&list.row, &error));
         let outcome = ListOutcome { run: Some(run), ..outcome };
         self.store.run_end(run, outcome.state.word(), &outcome.summary()).await?;
@@ -266,9 +297,12 @@ impl Reconciler {
     /// or the sender, whose changes call no link of ours stale; else now and then, in case one was
     /// not called stale that should have been.
     fn is_time_to_judge(&self, list: &ManagedList, swept: bool) -> bool {
+        self.was_judged_long_ago(list) || (swept && !list.sharers.is_empty())
+    }
+
+    fn was_judged_long_ago<L: ?Sized>(&self, list: &ManagedList<L>) -> bool {
         let now = self.clock.now();
-        let long_ago = list.row.judged_at.is_none_or(|at| now - at >= self.settings.judge_every);
-        long_ago || (swept && !list.sharers.is_empty())
+        list.row.judged_at.is_none_or(|at| now - at >= self.settings.judge_every)
     }
 
     async fn turn_under(
@@ -277,14 +311,26 @@ impl Reconciler {
         run: crate::domain::RunId,
         list: &mut ManagedList,
         full: bool,
+        records: &Records,
     ) -> Result<ListOutcome, ReconcileError> {
+        // Whom both sides have is matched with less work where the clinic's are there first.
+        if list.row.swept_at.is_none() {
+            self.wait_for(records, tenure, list).await?;
+        }
         self.check_settings(tenure, list, full).await?;
         self.settle_open_operations(tenure, run, list).await?;
+        let swept_before = list.row.swept_at;
+        let observed = self.observe(tenure, list, full).await;
+        self.wait_for(records, tenure, list).await?;
+        // What was told counts by what the records say: a yes to a clinic that has let go is late.
         self.read_notices_for(tenure, list).await?;
         tenure.attend_at_once().await?;
-        let swept_before = list.row.swept_at;
-        if let Some(short) = self.observe(tenure, list, full).await? {
+        if let Some(short) = observed? {
             return Ok(ListOutcome::incomplete(list, short));
+        }
+        self.read_anew(tenure, list).await?;
+        if list.row.restored_at.is_some() {
+            return self.conclude(run, list).await;
         }
         self.policy_followed(tenure, list).await?;
         let swept = list.row.swept_at != swept_before;

@@ -3,19 +3,19 @@
 use std::collections::VecDeque;
 
 use chrono::{DateTime, Utc};
+use futures::future::try_join;
 use futures::stream::{FuturesUnordered, StreamExt};
 use tokio::sync::mpsc;
 
 use super::tenure::Tenure;
-use super::{ManagedList, ReconcileError, Reconciler};
+use super::{ManagedList, ReconcileError, Reconciler, seen};
 use crate::clock::Clock;
 use crate::domain::{ClinicId, Link, LinkId, MemberKey, MemberStatus, Observed};
+use crate::keys::Digests;
 use crate::plan::{brake, payload};
 use crate::providers::{ListReader, Member, MemberPage, PageCursor, Scope as Pages};
-use crate::store::{Acceptable, LinkRow, ObservedMember};
+use crate::store::{Acceptable, LinkRow, Marks, ObservedMember};
 
-/// Rows of the store worked at a time.
-const PAGE: u32 = 5_000;
 /// Pages that wait to be stored while further ones are on their way: more would only cost memory.
 const WAITING_PAGES: usize = 2;
 /// How often a sweep that does not add up is made again, because the list moved under it.
@@ -42,7 +42,9 @@ impl Reconciler {
         list: &mut ManagedList<L>,
         full: bool,
     ) -> Result<Option<Short>, ReconcileError> {
-        self.store.links_ensure(&tenure.lease, &list.row).await?;
+        if self.was_judged_long_ago(list) {
+            self.store.links_ensure(&tenure.lease, &list.row).await?;
+        }
         let now = self.clock.now();
         let due = list.row.swept_at.is_none_or(|at| now - at >= self.settings.full_sweep_every);
         let sweep = full || due;
@@ -53,9 +55,9 @@ impl Reconciler {
         } else {
             let since =
                 list.row.cursor.map(|cursor| cursor - list.port.capabilities().delta_overlap);
-            for archived in [false, true] {
-                self.read_pages(tenure, list, archived, since, &mut Marks::default()).await?;
-            }
+            let listed = &*list;
+            let read = |archived| Box::pin(self.read_pages(tenure, listed, archived, since));
+            try_join(read(false), read(true)).await?;
         }
         let swept_at = sweep.then_some(now);
         list.row = self.store.list_observed(&tenure.lease, &list.row, now, swept_at).await?;
@@ -68,12 +70,14 @@ impl Reconciler {
         tenure: &Tenure<'_>,
         list: &ManagedList<L>,
     ) -> Result<Option<Short>, ReconcileError> {
-        let mut marks = Marks::default();
-        for archived in [false, true] {
-            if let Some(short) = self.read_all(tenure, list, archived, &mut marks).await? {
-                return Ok(Some(short));
-            }
-        }
+        // Who moves from one to the other meanwhile may be in neither, and is read singly then.
+        let read = |archived| Box::pin(self.read_all(tenure, list, archived));
+        let both = try_join(read(false), read(true));
+        let (mut marks, archived) = match both.await? {
+            ((Some(short), _), _) | (_, (Some(short), _)) => return Ok(Some(short)),
+            ((None, listed), (None, archived)) => (listed, archived),
+        };
+        marks.merge(&archived);
         let unseen = self.unseen(list, &marks).await?;
         let total = marks.count() + unseen.len() as u64;
         let members = Acceptable::Members(list.row.id);
@@ -92,59 +96,83 @@ impl Reconciler {
     }
 
     /// Reads one scope until the pages add up to the total the provider states: rows that leave
-    /// the filter in mid-sweep shift later ones past us. Returns what is still short after that.
+    /// the filter in mid-sweep shift later ones past us. Returns what is still short after that, and
+    /// who was seen.
     async fn read_all<L: ListReader + ?Sized>(
         &self,
         tenure: &Tenure<'_>,
         list: &ManagedList<L>,
         archived: bool,
-        marks: &mut Marks,
-    ) -> Result<Option<Short>, ReconcileError> {
-        let mut short = None;
+    ) -> Result<(Option<Short>, Marks), ReconcileError> {
+        let (mut short, mut marks) = (None, Marks::default());
         for _ in 0..TRIES {
-            let mut pass = Marks::default();
-            let total = self.read_pages(tenure, list, archived, None, &mut pass).await?;
+            let (total, pass) = self.read_pages(tenure, list, archived, None).await?;
             let seen = pass.count();
             marks.merge(&pass);
             if seen >= total {
-                return Ok(None);
+                return Ok((None, marks));
             }
             short = Some(Short { missing: total - seen, total, consistent: false });
         }
-        Ok(short)
+        Ok((short, marks))
     }
 
     /// Reads the pages of one scope, storing each as it comes while further ones are on their way.
-    /// Returns the total the provider stated last.
+    /// Returns the total the provider stated last, and who was seen.
     async fn read_pages<L: ListReader + ?Sized>(
         &self,
         tenure: &Tenure<'_>,
         list: &ManagedList<L>,
         archived: bool,
         changed_since: Option<DateTime<Utc>>,
-        marks: &mut Marks,
-    ) -> Result<u64, ReconcileError> {
+    ) -> Result<(u64, Marks), ReconcileError> {
         let scope = Pages {
             archived,
             changed_since,
             fields: list.policy.fields.iter().map(|mapping| mapping.field.clone()).collect(),
             tags: !list.policy.tags.is_empty(),
         };
+        let digests = seen::of_members(&self.store, list);
         let (arriving, mut arrived) = mpsc::channel(WAITING_PAGES);
         let store = async {
-            let mut total = 0;
+            let (mut total, mut marks) = (0, Marks::default());
             while let Some((asked_at, page)) = arrived.recv().await {
                 let MemberPage { members, total: stated, .. } = page;
                 total = stated;
                 tenure.renew().await?;
-                marks.set(&self.store_members(tenure, list, members, asked_at).await?);
+                marks.extend(self.take_members(tenure, list, members, &digests, asked_at).await?);
                 self.store.upkeep().await;
                 self.progress.at(&list.row.slug, "members read", marks.count(), Some(total));
             }
-            Ok(total)
+            Ok((total, marks))
         };
         let fetch = fetch_pages(list.port.as_ref(), &scope, self.clock.as_ref(), arriving);
-        futures::future::try_join(fetch, store).await.map(|((), total)| total)
+        try_join(fetch, store).await.map(|((), read)| read)
+    }
+
+    /// Stores a page of members and returns their ordinals; those that are as they were are known by
+    /// their digests alone.
+    async fn take_members<L: ListReader + ?Sized>(
+        &self,
+        tenure: &Tenure<'_>,
+        list: &ManagedList<L>,
+        members: Vec<Member>,
+        digests: &Digests,
+        asked_at: DateTime<Utc>,
+    ) -> Result<Vec<i64>, ReconcileError> {
+        let read: Vec<i64> = members.iter().map(|m| seen::member_digest(digests, m)).collect();
+        let same = self.store.members_same(&list.row, &read).await?;
+        let mut ordinals: Vec<i64> =
+            read.iter().filter_map(|seen| same.get(seen).copied()).collect();
+        let others = members.into_iter().zip(read).filter(|(_, seen)| !same.contains_key(seen));
+        let others: Vec<ObservedMember> = others
+            .map(|(member, seen)| ObservedMember {
+                seen: Some(seen),
+                ..self.observed(list, member, asked_at)
+            })
+            .collect();
+        ordinals.extend(self.store.members_observe(&tenure.lease, &list.row, &others).await?);
+        Ok(ordinals)
     }
 
     async fn store_members<L: ListReader + ?Sized>(
@@ -183,7 +211,7 @@ impl Reconciler {
             digest,
             seen_at: asked_at,
         };
-        ObservedMember { observed, hashes, address: member.address }
+        ObservedMember { observed, hashes, address: member.address, seen: None }
     }
 
     /// Returns who was present, in a status that the provider shows, and is in no page of the sweep.
@@ -192,18 +220,10 @@ impl Reconciler {
         list: &ManagedList<L>,
         marks: &Marks,
     ) -> Result<Vec<(LinkId, MemberKey)>, ReconcileError> {
-        let mut unseen = Vec::new();
-        let mut after = -1;
-        loop {
-            let page = self.store.links_present(&list.row, after, PAGE).await?;
-            let Some((last, ..)) = page.last() else { return Ok(unseen) };
-            after = *last;
-            let shows = list.port.capabilities().shows;
-            let missing = page.into_iter().filter(|(ordinal, _, _, status)| {
-                shows.contains(status) && !marks.is_set(*ordinal)
-            });
-            unseen.extend(missing.map(|(_, link, key, _)| (link, key)));
-        }
+        let shows = list.port.capabilities().shows;
+        let unseen = self.store.links_unseen(&list.row, marks).await?;
+        let shown = unseen.into_iter().filter(|(_, _, _, status)| shows.contains(status));
+        Ok(shown.map(|(_, link, key, _)| (link, key)).collect())
     }
 
     /// Absent from a sweep is a hint: each is read by itself before it counts as gone.
@@ -326,45 +346,4 @@ async fn fetch_pages<L: ListReader + ?Sized>(
             return Ok(());
         }
     }
-}
-
-/// A set of per-list ordinals, one bit each: a million members take 125 kB.
-#[derive(Debug, Default)]
-struct Marks {
-    bits: Vec<u64>,
-}
-
-impl Marks {
-    fn set(&mut self, ordinals: &[i64]) {
-        for ordinal in ordinals {
-            let (word, bit) = place(*ordinal);
-            if self.bits.len() <= word {
-                self.bits.resize(word + 1, 0);
-            }
-            self.bits[word] |= bit;
-        }
-    }
-
-    fn is_set(&self, ordinal: i64) -> bool {
-        let (word, bit) = place(ordinal);
-        self.bits.get(word).is_some_and(|bits| bits & bit != 0)
-    }
-
-    fn merge(&mut self, other: &Self) {
-        if self.bits.len() < other.bits.len() {
-            self.bits.resize(other.bits.len(), 0);
-        }
-        for (mine, theirs) in self.bits.iter_mut().zip(&other.bits) {
-            *mine |= theirs;
-        }
-    }
-
-    fn count(&self) -> u64 {
-        self.bits.iter().map(|bits| u64::from(bits.count_ones())).sum()
-    }
-}
-
-fn place(ordinal: i64) -> (usize, u64) {
-    let ordinal = usize::try_from(ordinal).unwrap_or_default();
-    (ordinal / 64, 1 << (ordinal % 64))
 }

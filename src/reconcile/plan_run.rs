@@ -35,7 +35,9 @@ impl Reconciler {
         which: Which,
     ) -> Result<Planned, ReconcileError> {
         let now = self.clock.now();
-        self.plan_links(tenure, run, list, which, now).await?;
+        if self.plan_links(tenure, run, list, which, now).await? == FIRST_ORDINAL {
+            return Ok(Planned::default());
+        }
         self.store.operations_release(&tenure.lease, run, now).await?;
         self.brake(tenure, run, list, now).await?;
         self.store.links_withheld(&tenure.lease, run, &list.row).await?;
@@ -44,6 +46,7 @@ impl Reconciler {
         Ok(Planned { to_execute })
     }
 
+    /// Plans the links and returns the ordinal after that of the run's last operation.
     async fn plan_links<L: ListReader + ?Sized>(
         &self,
         tenure: &Tenure<'_>,
@@ -51,7 +54,7 @@ impl Reconciler {
         list: &ManagedList<L>,
         which: Which,
         now: DateTime<Utc>,
-    ) -> Result<(), ReconcileError> {
+    ) -> Result<i64, ReconcileError> {
         let facts = list.facts();
         let first = list.row.approved_at.is_none();
         let opens = list.policy.asking.as_ref().and_then(|asking| asking.hours.next(now));
@@ -61,7 +64,7 @@ impl Reconciler {
         let mut done = 0;
         loop {
             let page = self.store.links_page(&list.row, after, PAGE, which).await?;
-            let Some(last) = page.last() else { return Ok(()) };
+            let Some(last) = page.last() else { return Ok(ordinal) };
             after = last.ordinal;
             tenure.renew().await?;
             let mut links = Vec::with_capacity(page.len());
@@ -152,6 +155,9 @@ impl Reconciler {
             counted(&counts, |kind| kind.state == OpState::Braked && kind.counted == what)
         };
         let of_others = |what| store.operations_of_others(run, &list.row, what, now);
+        if braked(Counted::Removal) + braked(Counted::Invitation) == 0 {
+            return Ok(());
+        }
         let (removals, removals_held) = of_others(Counted::Removal).await?;
         let (invitations, invitations_held) = of_others(Counted::Invitation).await?;
         let gauge = Gauge {

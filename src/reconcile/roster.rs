@@ -1,5 +1,6 @@
 //! What a process keeps: practices with their lists, and the accounts that tell of them.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use secrecy::SecretString;
@@ -63,6 +64,13 @@ impl Roster {
             of_account(list)
                 && (everywhere || notice.is_about(&list.audience, list.sender.as_deref()))
         })
+    }
+
+    /// Returns the clinics that a provider account concerns.
+    pub(super) fn clinics_of(&self, account: &str) -> BTreeSet<ClinicId> {
+        let accounts = self.accounts.iter().filter(|a| a.account == account);
+        let lists = self.lists().filter(|(_, list)| list.account == account);
+        accounts.map(|a| a.clinic).chain(lists.map(|(practice, _)| practice.id)).collect()
     }
 
     /// Returns every list with its practice.

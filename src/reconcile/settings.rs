@@ -1,5 +1,7 @@
 //! Whether the list is still the one we began with (L20).
 
+use futures::future::join;
+
 use super::tenure::Tenure;
 use super::{ManagedList, ReconcileError, Reconciler, Refused};
 use crate::providers::ListReader;
@@ -22,11 +24,12 @@ impl Reconciler {
         if fresh && !full {
             return Ok(());
         }
-        let account = list.port.account().await?;
+        let (account, audience) = join(list.port.account(), list.port.audience()).await;
+        let account = account?;
         if list.row.account_pin.as_ref().is_some_and(|pin| *pin != account.id) {
             return Err(Refused::OtherAccount { list: slug.clone() }.into());
         }
-        let audience = list.port.audience().await?;
+        let audience = audience?;
         if audience.id != list.audience {
             return Err(Refused::OtherAudience { list: slug.clone() }.into());
         }

@@ -124,7 +124,8 @@ impl<'a> Tenure<'a> {
     }
 
     async fn attend_now(&self, account: &str) -> Result<(), ReconcileError> {
-        if self.reconciler.store.clinics_waiting().await?.is_empty() {
+        let clinics = self.reconciler.roster.clinics_of(account);
+        if clinics.is_empty() || !self.reconciler.store.is_any_waiting(&clinics).await? {
             return Ok(());
         }
         self.reconciler.attend_account(self, account).await

@@ -14,6 +14,10 @@ use crate::domain::{Channel, PatientRecord, PatientStatus};
 pub enum Act {
     /// Said yes with everything on record.
     Yes,
+    /// Said yes in person, which an admin took down.
+    TakenDown,
+    /// The same, and the admin accepts it against an earlier objection.
+    Accepted,
     /// The bare flag was set.
     Flag,
     /// Is an existing customer.
@@ -95,6 +99,15 @@ pub struct Run {
     pub observed: BTreeSet<(usize, usize)>,
 }
 
+/// What a backup of the store holds, as far as the books must know.
+#[derive(Debug, Clone)]
+pub struct Backup {
+    /// When it was made.
+    pub at: DateTime<Utc>,
+    /// The deliveries acknowledged until then.
+    pub acknowledged: BTreeSet<(String, String)>,
+}
+
 /// Everything that was written down.
 #[derive(Debug, Default)]
 pub struct Books {
@@ -102,7 +115,8 @@ pub struct Books {
     pub records: BTreeMap<(usize, usize), Option<PatientRecord>>,
     /// Everything that happened, in order.
     pub lines: Vec<Line>,
-    /// Every address and number there ever was, and every name: none may show anywhere.
+    /// Every address and number there ever was, and every name, in small letters: none may show
+    /// anywhere.
     pub personal: BTreeSet<String>,
     /// Every address that a patient ever had, and which patients.
     pub ever: BTreeMap<(usize, Channel, String), BTreeSet<usize>>,
@@ -112,10 +126,18 @@ pub struct Books {
     pub turns: BTreeMap<(usize, usize), u32>,
     /// Runs, in order.
     pub runs: Vec<Run>,
+    /// Whom the program erased at a provider: some take nobody twice.
+    pub erased: BTreeSet<(usize, Channel, String)>,
     /// Deliveries that were answered with 2xx, by endpoint and body.
     pub acknowledged: BTreeSet<(String, String)>,
     /// Lists as last looked at.
     pub lists: BTreeMap<(usize, usize), BTreeMap<String, Standing>>,
+    /// What was in the store when it was backed up last.
+    pub backup: Option<Backup>,
+    /// From when until when the program remembers nothing, as its store was put back.
+    pub forgotten: Vec<(DateTime<Utc>, DateTime<Utc>)>,
+    /// When an address was first a patient's.
+    pub since: BTreeMap<(usize, Channel, String), DateTime<Utc>>,
     /// When the program asked, by clinic, list (the first of its channel, for texts) and address.
     pub asked: BTreeMap<(usize, usize, String), Vec<DateTime<Utc>>>,
 }
@@ -126,17 +148,29 @@ impl Books {
         self.lines.push(line);
     }
 
+    /// Takes down what names somebody.
+    pub fn names(&mut self, one: &str) {
+        self.personal.insert(one.to_lowercase());
+    }
+
     /// Takes down how a record stands now.
-    pub fn record(&mut self, clinic: usize, patient: usize, record: Option<PatientRecord>) {
+    pub fn record(
+        &mut self,
+        clinic: usize,
+        patient: usize,
+        record: Option<PatientRecord>,
+        at: DateTime<Utc>,
+    ) {
         if let Some(record) = &record {
             for channel in Channel::ALL.iter().copied() {
                 let Some(address) = record.address(channel) else { continue };
                 let address = address.expose().to_owned();
-                self.personal.insert(address.clone());
+                self.names(&address);
+                self.since.entry((clinic, channel, address.clone())).or_insert(at);
                 self.ever.entry((clinic, channel, address)).or_default().insert(patient);
             }
             for name in [&record.given_name, &record.family_name] {
-                self.personal.insert(name.expose().to_owned());
+                self.names(name.expose());
             }
         }
         *self.turns.entry((clinic, patient)).or_default() += 1;
@@ -191,6 +225,17 @@ impl Books {
     #[must_use]
     pub fn was_known(&self, line: &Line, then: DateTime<Utc>) -> bool {
         line.told_at.is_some_and(|at| at < then) || self.was_read(line, then)
+    }
+
+    /// Tells whether something came over a no at a list before anybody could read it there.
+    #[must_use]
+    pub fn is_covered_up(&self, no: &Line) -> bool {
+        self.of(no.clinic, no.channel).any(|line| {
+            let covers =
+                matches!(line.act, Act::SignedUp | Act::Agreed | Act::Added | Act::Removed);
+            let here = line.list == no.list && line.address == no.address;
+            covers && here && line.at >= no.at && !self.was_known(no, line.at)
+        })
     }
 
     fn was_read(&self, line: &Line, then: DateTime<Utc>) -> bool {

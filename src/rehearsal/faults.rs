@@ -36,6 +36,8 @@ pub enum Kind {
     ShrunkPage,
     /// The key opens somebody else's account.
     ForeignAccount,
+    /// What became of a job is not to be had any more.
+    JobLost,
     /// A webhook never arrives.
     HookLost,
     /// A webhook arrives twice.
@@ -70,6 +72,8 @@ pub enum Kind {
     FlagsInBulk,
     /// The provider refuses one address for good, alone or amid a job.
     Refused,
+    /// The store is put back to an older state.
+    PutBack,
 }
 
 impl Kind {
@@ -87,6 +91,7 @@ impl Kind {
         Self::ShortPage,
         Self::ShrunkPage,
         Self::ForeignAccount,
+        Self::JobLost,
         Self::HookLost,
         Self::HookTwice,
         Self::HooksReversed,
@@ -104,34 +109,29 @@ impl Kind {
         Self::LeaseExpired,
         Self::FlagsInBulk,
         Self::Refused,
+        Self::PutBack,
     ];
 
-    /// Those that come over the air for a while, one act of the program in so many.
-    pub const WEATHER: &'static [Self] = &[
-        Self::Throttled,
-        Self::Forbidden,
-        Self::ServerError,
-        Self::BadGateway,
-        Self::Reset,
-        Self::LostReply,
-        Self::Unreachable,
-        Self::Slow,
-        Self::PageDrift,
-        Self::ShortPage,
-        Self::ShrunkPage,
-        Self::ForeignAccount,
-        Self::HookLost,
-        Self::HookTwice,
-        Self::HooksReversed,
-        Self::HookForged,
-        Self::StoreAway,
-        Self::StoreReadOnly,
-        Self::StoreFull,
-        Self::SourceAway,
-        Self::SourceShort,
-        Self::SourceEmpty,
-        Self::ClinicAhead,
-    ];
+    /// Tells whether it comes over the air for a while, and strikes one act of the program in so many.
+    #[must_use]
+    pub const fn is_weather(self) -> bool {
+        !matches!(
+            self,
+            Self::ClockJump
+                | Self::Killed
+                | Self::TwoWorkers
+                | Self::LeaseExpired
+                | Self::FlagsInBulk
+                | Self::Refused
+                | Self::PutBack
+        )
+    }
+
+    /// Those that come over the air for a while.
+    #[must_use]
+    pub fn weather() -> Vec<Self> {
+        Self::ALL.iter().copied().filter(|kind| kind.is_weather()).collect()
+    }
 
     /// Those that befall a request to a provider.
     pub const REQUESTS: &'static [Self] = &[
@@ -147,6 +147,7 @@ impl Kind {
         Self::ShortPage,
         Self::ShrunkPage,
         Self::ForeignAccount,
+        Self::JobLost,
     ];
 
     /// Returns the word for it.

@@ -2,8 +2,8 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use anyhow::Context;
 use secrecy::SecretString;
@@ -27,13 +27,20 @@ pub struct Ground {
 /// The master key of every world.
 pub const MASTER_KEY: &str = "5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a";
 
+/// Where a store is, and how often it was put back.
+#[derive(Debug, Default)]
+struct Stored {
+    url: String,
+    backed_up: bool,
+    put_back: usize,
+}
+
 /// One world's databases and files, gone when it is lifted.
 #[derive(Debug)]
 pub struct Plot {
     /// Its own folder.
     pub folder: PathBuf,
-    /// Where the store is.
-    pub store: String,
+    store: Mutex<Stored>,
     /// Where each clinic's records are.
     pub clinics: Vec<String>,
     server: Option<String>,
@@ -45,11 +52,29 @@ impl Ground {
     pub fn new(server: Option<String>) -> anyhow::Result<Self> {
         let memory = Path::new("/dev/shm");
         let base = if memory.is_dir() { memory.to_owned() } else { std::env::temp_dir() };
+        Self::under(&base, server)
+    }
+
+    /// Prepares SQLite files in a folder, or databases on the PostgreSQL server at `server`.
+    pub fn under(base: &Path, server: Option<String>) -> anyhow::Result<Self> {
         let folder = base.join(format!("listwarden-rehearsal-{}", SystemClock.id().simple()));
         fs::create_dir_all(&folder)
             .with_context(|| format!("`{}` cannot be made", folder.display()))?;
         let (laid, template) = (AtomicUsize::new(0), OnceCell::new());
         Ok(Self { folder, server, laid, template })
+    }
+
+    /// Reads where databases are to lie: `sqlite`, or the URL of a PostgreSQL server.
+    pub fn server_of(database: &str) -> anyhow::Result<Option<String>> {
+        match database {
+            "sqlite" => Ok(None),
+            url if url.starts_with("postgres://") || url.starts_with("postgresql://") => {
+                Ok(Some(url.to_owned()))
+            }
+            _ => anyhow::bail!(
+                "--database is neither `sqlite` nor the URL of a PostgreSQL server, such as postgres://USER@HOST/postgres"
+            ),
+        }
     }
 
     /// Names the engine.
@@ -72,14 +97,14 @@ impl Ground {
         fs::create_dir_all(folder.join("clinics"))?;
         let mut plot = Plot {
             folder,
-            store: String::new(),
+            store: Mutex::default(),
             clinics: Vec::new(),
             server: self.server.clone(),
             databases: Vec::new(),
         };
         for place in 0..=clinics {
             let url = self.copy(&mut plot, number, place).await?;
-            if place == 0 { plot.store = url } else { plot.clinics.push(url) }
+            if place == 0 { plot.stored().url = url } else { plot.clinics.push(url) }
         }
         Ok(plot)
     }
@@ -144,14 +169,57 @@ impl Ground {
 }
 
 impl Plot {
+    fn stored(&self) -> MutexGuard<'_, Stored> {
+        self.store.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Returns where the store is.
+    #[must_use]
+    pub fn store(&self) -> String {
+        self.stored().url.clone()
+    }
+
+    /// Tells whether there is a backup of the store.
+    #[must_use]
+    pub fn is_backed_up(&self) -> bool {
+        self.stored().backed_up
+    }
+
+    /// Backs the store up; false on PostgreSQL, which copies no database that somebody works on.
+    pub async fn back_up(&self) -> anyhow::Result<bool> {
+        if self.server.is_some() {
+            return Ok(false);
+        }
+        let backup = self.folder.join("backup.db");
+        if backup.exists() {
+            fs::remove_file(&backup)?;
+        }
+        let mut connection = SqliteConnection::connect(&self.store()).await?;
+        let sql = format!("VACUUM INTO '{}'", backup.display());
+        sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).execute(&mut connection).await?;
+        self.stored().backed_up = true;
+        Ok(true)
+    }
+
+    /// Puts the store back, as a file of another name: whoever still has the old one open does
+    /// nothing to the new one when it closes. Returns where it is.
+    pub fn put_back(&self) -> anyhow::Result<String> {
+        let mut stored = self.stored();
+        stored.put_back += 1;
+        let file = self.folder.join(format!("0-{}.db", stored.put_back));
+        fs::copy(self.folder.join("backup.db"), &file)?;
+        stored.url = format!("sqlite://{}", file.display());
+        Ok(stored.url.clone())
+    }
+
     /// Counts the rows of a table of the store.
     pub async fn rows_of(&self, table: &'static str) -> anyhow::Result<usize> {
         let sql = || sqlx::AssertSqlSafe(format!("SELECT COUNT(*) FROM {table}"));
         let count: i64 = if self.server.is_some() {
-            let mut connection = PgConnection::connect(&self.store).await?;
+            let mut connection = PgConnection::connect(&self.store()).await?;
             sqlx::query_scalar(sql()).fetch_one(&mut connection).await?
         } else {
-            let mut connection = SqliteConnection::connect(&self.store).await?;
+            let mut connection = SqliteConnection::connect(&self.store()).await?;
             sqlx::query_scalar(sql()).fetch_one(&mut connection).await?
         };
         Ok(usize::try_from(count)?)
@@ -160,10 +228,10 @@ impl Plot {
     /// Changes the store past the program.
     pub async fn spoil(&self, sql: &'static str) -> anyhow::Result<()> {
         if self.server.is_some() {
-            let mut connection = PgConnection::connect(&self.store).await?;
+            let mut connection = PgConnection::connect(&self.store()).await?;
             sqlx::raw_sql(sql).execute(&mut connection).await?;
         } else {
-            let mut connection = SqliteConnection::connect(&self.store).await?;
+            let mut connection = SqliteConnection::connect(&self.store()).await?;
             sqlx::raw_sql(sql).execute(&mut connection).await?;
         }
         Ok(())

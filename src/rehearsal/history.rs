@@ -1,6 +1,7 @@
 //! A history: what there is in a world, and what happens in it, all as data made up from one seed.
 
 mod life;
+mod what;
 
 use std::fmt;
 
@@ -9,9 +10,9 @@ use rand::{RngExt, SeedableRng};
 use serde::{Deserialize, Serialize};
 
 pub use super::doctored::Doctored;
-use super::faults::Kind;
-use super::stages::{Deed, Standing};
-use crate::domain::{Channel, PatientStatus};
+use super::stages::Standing;
+use crate::domain::PatientStatus;
+pub use what::{Admin, Change, Says, What};
 
 /// A world and what happens in it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -80,23 +81,6 @@ pub struct PatientSetting {
     pub member: Option<Standing>,
 }
 
-/// What a patient says to the clinic, as it takes it down.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Says {
-    /// Nothing yet.
-    NotAsked,
-    /// Yes, with everything on record.
-    Yes,
-    /// Yes, by a bare flag.
-    Flag,
-    /// An existing customer.
-    Customer,
-    /// No to the channel.
-    No,
-    /// No to all marketing.
-    Objects,
-}
-
 /// Something that happens.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Step {
@@ -106,152 +90,6 @@ pub struct Step {
     pub at: u64,
     /// What.
     pub what: What,
-}
-
-/// What happens. A step that makes no sense any more, as the one before it is missing, does nothing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum What {
-    /// Somebody becomes a patient.
-    Enters {
-        /// The clinic.
-        clinic: usize,
-        /// What they say.
-        says: Says,
-        /// Whose address they share.
-        shares: Option<usize>,
-        /// How old they are.
-        age: u32,
-    },
-    /// A patient says something to the clinic.
-    Says {
-        /// The clinic.
-        clinic: usize,
-        /// Who.
-        patient: usize,
-        /// About which channel.
-        channel: Channel,
-        /// What.
-        says: Says,
-    },
-    /// A patient's standing changes.
-    Becomes {
-        /// The clinic.
-        clinic: usize,
-        /// Who.
-        patient: usize,
-        /// What.
-        status: PatientStatus,
-    },
-    /// A patient's record changes otherwise.
-    Record {
-        /// The clinic.
-        clinic: usize,
-        /// Who.
-        patient: usize,
-        /// How.
-        change: Change,
-    },
-    /// Somebody does something at a provider, or staff do.
-    Does {
-        /// The clinic.
-        clinic: usize,
-        /// On which list.
-        list: usize,
-        /// Who.
-        patient: usize,
-        /// What.
-        deed: Deed,
-    },
-    /// A member takes another address at the provider.
-    MovesThere {
-        /// The clinic.
-        clinic: usize,
-        /// On which list.
-        list: usize,
-        /// Who.
-        patient: usize,
-    },
-    /// Somebody whom the clinic does not know does something at a provider.
-    Stranger {
-        /// The clinic.
-        clinic: usize,
-        /// On which list.
-        list: usize,
-        /// Who.
-        number: usize,
-        /// What.
-        deed: Deed,
-    },
-    /// A worker makes a run.
-    Runs {
-        /// Which worker.
-        worker: usize,
-        /// Whether it sweeps.
-        full: bool,
-        /// At which of its turns the process is killed.
-        dies_at: Option<u32>,
-    },
-    /// Providers deliver what they have to tell, and the serving process attends.
-    Delivers,
-    /// The serving process is started anew.
-    Restarts,
-    /// An admin acts.
-    Admin(Admin),
-    /// Something is in the air for a while.
-    Weather {
-        /// What.
-        kind: Kind,
-        /// For how many minutes.
-        minutes: u32,
-        /// How often it strikes.
-        one_in: u32,
-    },
-    /// Our own clock is off by so many seconds from now on.
-    ClockJumps {
-        /// How far.
-        seconds: i32,
-    },
-    /// Staff clear all flags of a clinic at once.
-    FlagsInBulk {
-        /// The clinic.
-        clinic: usize,
-    },
-}
-
-/// What changes in a record.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Change {
-    /// Another name.
-    Name,
-    /// Another e-mail address.
-    Email,
-    /// Another number.
-    Mobile,
-    /// The address of another patient.
-    Joins(usize),
-    /// Processing is restricted, or not any more.
-    Restricted(bool),
-    /// The answer to the privacy policy.
-    Policy(Option<bool>),
-    /// The tag that selectors ask for, or not.
-    Tag(bool),
-    /// The row itself is gone.
-    Vanishes,
-}
-
-/// What an admin does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Admin {
-    /// Approves every plan that waits.
-    Approves,
-    /// Refuses every plan that waits.
-    Refuses,
-    /// Accepts what was too much at once.
-    Accepts,
-    /// Makes and mends webhooks.
-    Registers,
-    /// Replaces webhooks and their secrets.
-    Rotates,
 }
 
 impl History {

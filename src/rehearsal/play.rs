@@ -10,7 +10,7 @@ use chrono::TimeDelta;
 use super::faults::Kind;
 use super::ground::Ground;
 use super::history::{History, What};
-use super::laws::{Breach, output, rest, standing};
+use super::laws::{Breach, rest, standing};
 use super::scheduler::{Restless, Scheduler};
 use super::world::World;
 
@@ -47,10 +47,8 @@ pub async fn play(history: &History, ground: &Ground) -> anyhow::Result<Played> 
     let turns = scheduler.turns();
     drop(scheduler);
     drop(listening);
-    let said = world.said.text();
-    output::judge(&world.lookout, &said);
+    world.said.hear("");
     let journal = world.journal.lock().unwrap_or_else(PoisonError::into_inner).text();
-    output::judge(&world.lookout, &journal);
     let (opt_outs, erasures) = world.books().counts();
     let played = Played {
         breaches: world.lookout.breaches(),
@@ -81,6 +79,9 @@ async fn live(world: &Arc<World>, scheduler: &mut Scheduler<'_>) -> Result<(), R
         let at = begin + TimeDelta::milliseconds(i64::try_from(step.at).unwrap_or(i64::MAX));
         scheduler.run_until(at).await?;
         world.turnstile.advance_to(at);
+        if step.what == What::PutBack && world.is_backed_up() {
+            scheduler.kill_all();
+        }
         let dies_at = match step.what {
             What::Runs { dies_at, .. } => dies_at,
             _ => None,

@@ -11,14 +11,14 @@ use axum::Router;
 use axum::body::Body;
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
-use http::{Request, Response};
+use http::{Method, Request, Response};
 use tower::ServiceExt;
 
 use super::RouterTransport;
 use super::faults::{Kind, Weather};
 use super::stages::Stage;
 use super::turnstile::{Busy, Turnstile};
-use crate::patients::{Cause, Note, PatientPage, PatientSource, SourceCursor, SourceError};
+use crate::patients::{Cause, Note, PatientSource, SourceCursor, SourceError, SourcePage};
 use crate::providers::Transport;
 use crate::providers::transport::TransportError;
 use crate::simulator::{Answer, Attempt, WebhookSender};
@@ -26,11 +26,9 @@ use crate::store::{Barrier, Pass};
 
 /// Looks at what the providers hold before and after the program changed something.
 pub trait Watch: Send + Sync {
-    /// Takes what there is as done by others.
-    fn before(&self);
-
-    /// Judges what the program has just done.
-    fn after(&self);
+    /// Judges what the program has just done at a provider, by its host; where pages drifted, staff
+    /// put somebody away meanwhile.
+    fn after(&self, host: &str, drifted: bool);
 
     /// Takes down that a delivery was acknowledged.
     fn acknowledged(&self, attempt: &Attempt);
@@ -70,20 +68,22 @@ impl Transport for Wire {
         let host = request.uri().host().unwrap_or_default().to_owned();
         let stage = self.stages.iter().find(|stage| stage.host() == host);
         let Some(stage) = stage else { return Err(TransportError::Unreachable(None)) };
+        let of_job = request.method() == Method::GET && request.uri().path().contains("/batches/");
         let fault = self.weather.draw(Kind::REQUESTS);
+        let fault = fault.filter(|kind| *kind != Kind::JobLost || of_job);
         let slow = fault.filter(|kind| *kind == Kind::Slow);
         self.takes(None).await;
         if let Some(kind @ Kind::Unreachable) = fault {
             self.weather.count(kind);
             return Err(TransportError::Unreachable(None));
         }
-        self.watch.before();
-        if let Some(kind) = fault.filter(|kind| *kind == Kind::Slow || stage.strikes(*kind)) {
+        let struck = fault.filter(|kind| *kind == Kind::Slow || stage.strikes(*kind));
+        if let Some(kind) = struck {
             self.weather.count(kind);
         }
         let answer = RouterTransport::new(stage.router()).send(request).await;
         stage.clears_up();
-        self.watch.after();
+        self.watch.after(&host, struck == Some(Kind::PageDrift));
         self.takes(slow).await;
         answer
     }
@@ -164,15 +164,33 @@ impl WebhookSender for Post {
 /// nothing.
 #[derive(Debug)]
 pub struct Gate {
-    /// Time and turns.
-    pub turnstile: Arc<Turnstile>,
-    /// What is in the air.
-    pub weather: Arc<Weather>,
+    turnstile: Arc<Turnstile>,
+    weather: Arc<Weather>,
+    /// How long the next to come stands still.
+    holds_up: Mutex<Option<Duration>>,
+}
+
+impl Gate {
+    /// Opens.
+    #[must_use]
+    pub fn new(turnstile: &Arc<Turnstile>, weather: &Arc<Weather>) -> Self {
+        let holds_up = Mutex::default();
+        Self { turnstile: turnstile.clone(), weather: weather.clone(), holds_up }
+    }
+
+    /// Has the next to come stand still before.
+    pub fn hold_up(&self, wait: Duration) {
+        *self.holds_up.lock().unwrap_or_else(PoisonError::into_inner) = Some(wait);
+    }
 }
 
 #[async_trait]
 impl Barrier for Gate {
     async fn enter(&self) -> Pass {
+        let wait = self.holds_up.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(wait) = wait {
+            self.turnstile.park(wait).await;
+        }
         Box::new(database(&self.turnstile).await)
     }
 
@@ -221,18 +239,18 @@ impl Records {
 
 #[async_trait]
 impl PatientSource for Records {
-    async fn page(
+    async fn rows(
         &self,
         since: Option<DateTime<Utc>>,
         after: Option<&SourceCursor>,
-    ) -> Result<PatientPage, SourceError> {
+    ) -> Result<SourcePage, SourceError> {
         self.is_there()?;
         let short = self.weather.strikes(&[Kind::SourceShort, Kind::SourceEmpty]);
         let _busy = database(&self.turnstile).await;
-        let mut page = self.inner.page(since, after).await?;
+        let mut page = self.inner.rows(since, after).await?;
         match short {
-            Some(Kind::SourceEmpty) => page = PatientPage::default(),
-            Some(_) => page.records.truncate(page.records.len() * 2 / 3),
+            Some(Kind::SourceEmpty) => page = SourcePage::default(),
+            Some(_) => page.rows.truncate(page.rows.len() * 2 / 3),
             None => {}
         }
         Ok(page)

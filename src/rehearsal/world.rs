@@ -3,12 +3,12 @@
 
 use std::fs;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use anyhow::Context;
 use axum::Router;
 use chrono::{DateTime, TimeDelta, Utc};
 use secrecy::SecretString;
-use tokio::sync::watch;
 
 use super::books::Books;
 use super::faults::Weather;
@@ -18,16 +18,13 @@ use super::history::{ClinicSetting, History, ListSetting};
 use super::journal::Journal;
 use super::laws::output::Said;
 use super::laws::{Breach, Lookout};
+use super::processes::{Server, Worker};
 use super::stages::{self, Setup, Stage};
 use super::turnstile::{Turnstile, WorldClock};
-use super::wire::{Gate, Post, Records, Watch, Wire};
+use super::wire::{Gate, Post, Watch, Wire};
 use crate::clock::SharedClock;
-use crate::commands::{Deployment, keyring};
-use crate::config::{Config, Environment};
 use crate::domain::Channel;
-use crate::patients::{PatientSource, Reference, SqlOptions};
-use crate::reconcile::{Practice, Roster};
-use crate::store::Store;
+use crate::patients::{Reference, SqlOptions};
 
 /// When every world begins: a Monday morning.
 pub const BEGIN: &str = "2026-03-02T09:00:00Z";
@@ -61,26 +58,11 @@ pub struct World {
     pub journal: Mutex<Journal>,
     /// The serving process.
     pub server: Mutex<Option<Arc<Server>>>,
-    routes: Arc<Mutex<Option<Router>>>,
-    workers: Mutex<Vec<Worker>>,
-    wire: Arc<Wire>,
-    gate: Arc<Gate>,
-    plot: Plot,
-}
-
-/// A process that makes runs.
-#[derive(Default, Clone)]
-struct Worker {
-    deployment: Option<Arc<Deployment>>,
-    at_work: bool,
-}
-
-/// A process that takes webhooks.
-pub struct Server {
-    /// Its deployment.
-    pub deployment: Arc<Deployment>,
-    /// Where it is told which accounts there are.
-    pub announce: watch::Sender<Arc<Roster>>,
+    pub(super) routes: Arc<Mutex<Option<Router>>>,
+    pub(super) workers: Mutex<Vec<Worker>>,
+    pub(super) wire: Arc<Wire>,
+    pub(super) gate: Arc<Gate>,
+    pub(super) plot: Plot,
 }
 
 impl World {
@@ -116,7 +98,7 @@ impl World {
         };
         let clinics = open_clinics(&plot, &theirs)?;
         let world = Self {
-            gate: Arc::new(Gate { turnstile: turnstile.clone(), weather: weather.clone() }),
+            gate: Arc::new(Gate::new(&turnstile, &weather)),
             history,
             turnstile,
             weather,
@@ -124,8 +106,8 @@ impl World {
             setups,
             clinics,
             books,
+            said: Said::new(&lookout),
             lookout,
-            said: Said::default(),
             journal: Mutex::default(),
             server: Mutex::default(),
             routes,
@@ -151,7 +133,9 @@ impl World {
     /// Writes a line into the journal.
     pub fn note(&self, line: impl Into<String>) {
         let now = self.now();
-        self.journal.lock().unwrap_or_else(PoisonError::into_inner).note(now, &line.into());
+        let line = line.into();
+        self.said.hear(&line);
+        self.journal.lock().unwrap_or_else(PoisonError::into_inner).note(now, &line);
     }
 
     /// Takes down that a law was broken.
@@ -166,92 +150,6 @@ impl World {
         (self.stages[setting.stage].as_ref(), setting, &self.setups[clinic][list])
     }
 
-    /// Starts another process: its own connections, its own clients.
-    pub async fn process(&self) -> anyhow::Result<Deployment> {
-        let config = self.config()?;
-        let clock: SharedClock = WorldClock::ours(&self.turnstile);
-        let keys = Arc::new(keyring(&config)?);
-        let store = Store::open(&self.plot.store, keys, clock.clone()).await?;
-        let gate: Arc<Gate> = self.gate.clone();
-        Deployment::over(config, store.behind(gate), clock, self.wire.clone())
-    }
-
-    fn config(&self) -> anyhow::Result<Config> {
-        Ok(Config::load(&self.plot.folder.join("listwarden.toml"), &Environment::default())?)
-    }
-
-    /// Takes a worker to work; none while it is at work already.
-    pub async fn hires(&self, worker: usize) -> anyhow::Result<Option<Arc<Deployment>>> {
-        let known = {
-            let mut workers = self.workers.lock().unwrap_or_else(PoisonError::into_inner);
-            if workers.len() <= worker {
-                workers.resize(worker + 1, Worker::default());
-            }
-            if std::mem::replace(&mut workers[worker].at_work, true) {
-                return Ok(None);
-            }
-            workers[worker].deployment.clone()
-        };
-        if let Some(deployment) = known {
-            return Ok(Some(deployment));
-        }
-        let deployment = Arc::new(self.process().await?);
-        self.with_worker(worker, |known| known.deployment = Some(deployment.clone()));
-        Ok(Some(deployment))
-    }
-
-    /// Lets a worker go; a killed one starts anew the next time.
-    pub fn lets_go(&self, worker: usize, killed: bool) {
-        self.with_worker(worker, |known| {
-            known.at_work = false;
-            if killed {
-                known.deployment = None;
-            }
-        });
-    }
-
-    fn with_worker(&self, worker: usize, work: impl FnOnce(&mut Worker)) {
-        let mut workers = self.workers.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(known) = workers.get_mut(worker) {
-            work(known);
-        }
-    }
-
-    /// Tells whether any other worker is at work.
-    #[must_use]
-    pub fn others_work(&self, worker: usize) -> bool {
-        let workers = self.workers.lock().unwrap_or_else(PoisonError::into_inner);
-        workers.iter().enumerate().any(|(place, other)| place != worker && other.at_work)
-    }
-
-    /// Has webhooks go to these routes, or nowhere.
-    pub fn serves(&self, routes: Option<Router>, server: Option<Arc<Server>>) {
-        *self.routes.lock().unwrap_or_else(PoisonError::into_inner) = routes;
-        *self.server.lock().unwrap_or_else(PoisonError::into_inner) = server;
-    }
-
-    /// Puts the weather between a practice and its records.
-    pub fn disturbed(&self, mut practice: Practice) -> Practice {
-        practice.source = self.records(practice.source);
-        practice
-    }
-
-    fn records(&self, inner: Arc<dyn PatientSource>) -> Arc<dyn PatientSource> {
-        let (turnstile, weather) = (self.turnstile.clone(), self.weather.clone());
-        Arc::new(Records { inner, turnstile, weather })
-    }
-
-    /// Takes every clinic of a process in hand, the weather in between.
-    pub async fn roster(&self, deployment: &Deployment) -> Arc<Roster> {
-        let mut roster = deployment.roster().await;
-        if let Some(roster) = Arc::get_mut(&mut roster) {
-            for practice in &mut roster.practices {
-                practice.source = self.records(practice.source.clone());
-            }
-        }
-        roster
-    }
-
     /// Counts the rows of a table of the store, past everything that the program may believe.
     pub async fn rows_of(&self, table: &'static str) -> anyhow::Result<usize> {
         self.plot.rows_of(table).await
@@ -260,6 +158,30 @@ impl World {
     /// Changes the store past the program.
     pub async fn spoil(&self, sql: &'static str) -> anyhow::Result<()> {
         self.plot.spoil(sql).await
+    }
+
+    /// Has whoever next asks the store stand still before.
+    pub fn hold_up(&self, wait: Duration) {
+        self.gate.hold_up(wait);
+    }
+
+    /// Tells whether there is a backup of the store.
+    #[must_use]
+    pub fn is_backed_up(&self) -> bool {
+        self.plot.is_backed_up()
+    }
+
+    /// Backs the store up; false where the engine cannot.
+    pub async fn backs_store_up(&self) -> anyhow::Result<bool> {
+        self.plot.back_up().await
+    }
+
+    /// Puts the store back; whoever works from now on starts anew on it.
+    pub fn puts_store_back(&self) -> anyhow::Result<()> {
+        let url = self.plot.put_back()?;
+        secret(&self.plot.folder.join("secrets/store"), &url)?;
+        self.workers.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        Ok(())
     }
 
     /// Gives everything back.
@@ -279,12 +201,12 @@ impl World {
     fn write_configuration(&self) -> anyhow::Result<()> {
         let folder = &self.plot.folder;
         let deployment = format!(
-            "[store]\nurl_secret = \"store\"\n[serve]\npublic_url = \"{PUBLIC}\"\n\
+            "[store]\nurl_secret = \"store\"\nregister = \"register\"\n[serve]\npublic_url = \"{PUBLIC}\"\n\
              [run]\nsettings_every = \"6h\"\n"
         );
         fs::write(folder.join("listwarden.toml"), deployment)?;
         secret(&folder.join("secrets/master_key"), MASTER_KEY)?;
-        secret(&folder.join("secrets/store"), &self.plot.store)?;
+        secret(&folder.join("secrets/store"), &self.plot.store())?;
         for (place, clinic) in self.history.clinics.iter().enumerate() {
             let setups = &self.setups[place];
             let text = clinic_file(place, clinic, setups);

@@ -27,6 +27,9 @@ const POSTGRES_CHUNK: usize = 10_000;
 const SQLITE_LOG: &str = "8000";
 /// Pages that the writer keeps in memory: negative for KiB.
 const SQLITE_CACHE: &str = "-8000";
+/// Statements that a connection to SQLite keeps prepared: more than the store has, so that a run which
+/// goes through most of them prepares none twice.
+const SQLITE_STATEMENTS: usize = 512;
 /// Connections that read on SQLite.
 const SQLITE_READERS: u32 = 4;
 /// How long a writer waits for the one connection that writes.
@@ -151,10 +154,14 @@ impl Db {
             .foreign_keys(true)
             // What a statement needs to undo itself would else go to a file, page by page.
             .pragma("temp_store", "MEMORY")
-            .pragma("wal_autocheckpoint", SQLITE_LOG);
+            .pragma("wal_autocheckpoint", SQLITE_LOG)
+            .statement_cache_capacity(SQLITE_STATEMENTS);
+        // A file does not go away as a server does: no connection is asked whether it still works
+        // before each statement.
+        let pool = || SqlitePoolOptions::new().test_before_acquire(false);
         // A writer waits for its turn as long as it takes, and what is in memory only goes with its
         // connection.
-        let one = SqlitePoolOptions::new()
+        let one = pool()
             .max_connections(1)
             .acquire_timeout(WRITERS_WAIT)
             .idle_timeout(None)
@@ -164,7 +171,7 @@ impl Db {
         if in_memory {
             return Ok(Self::Sqlite { pool: writer.clone(), writer, barrier: None });
         }
-        let readers = SqlitePoolOptions::new().max_connections(SQLITE_READERS);
+        let readers = pool().max_connections(SQLITE_READERS);
         let pool = readers.connect_with(options).await.map_err(open_failed)?;
         Ok(Self::Sqlite { pool, writer, barrier: None })
     }

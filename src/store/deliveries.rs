@@ -162,6 +162,13 @@ statements! {
             OR (SELECT 1 FROM feedback f
                 WHERE f.clinic_id = c.clinic_id AND f.done_at IS NULL LIMIT 1) = 1"
     }
+    // What CLINICS_WAITING asks of all, of a few.
+    WAITING_AMONG (given: id uuid) = {
+        "SELECT g.id FROM given g
+         WHERE (SELECT 1 FROM deliveries d
+                WHERE d.clinic_id = g.id AND d.attended_at IS NULL LIMIT 1) = 1
+            OR (SELECT 1 FROM links k WHERE k.clinic_id = g.id AND k.urgent LIMIT 1) = 1"
+    }
     LINKS_URGENT_AGAIN = {
         "UPDATE links SET urgent = TRUE, stale = TRUE, version = links.version + 1
          WHERE clinic_id = $1 AND id IN (SELECT o.link_id FROM operations o
@@ -362,6 +369,13 @@ impl Store {
     pub async fn clinics_waiting(&self) -> Result<Vec<ClinicId>> {
         let rows: Vec<(ClinicId,)> = self.db.rows(CLINICS_WAITING, args![]).await?;
         Ok(rows.into_iter().map(|(clinic,)| clinic).collect())
+    }
+
+    /// Tells whether somebody waits for the lists of one of these clinics.
+    pub async fn is_any_waiting(&self, clinics: &BTreeSet<ClinicId>) -> Result<bool> {
+        let rows = id_rows(clinics.iter().map(|clinic| clinic.0))?;
+        let waiting: Option<(ClinicId,)> = self.db.row(WAITING_AMONG, args![rows]).await?;
+        Ok(waiting.is_some())
     }
 
     /// Has the links of a list planned before all others; they were asked for at `seen_at`, whether

@@ -34,11 +34,10 @@ struct RecordPut {
 
 statements! {
     CONTACTS_TO_ERASE = {
-        "SELECT DISTINCT c.id FROM patients p
-         JOIN holders h ON h.clinic_id = p.clinic_id AND h.patient_id = p.id
-         JOIN contacts c ON c.clinic_id = h.clinic_id AND c.id = h.contact_id
+        "SELECT DISTINCT c.id FROM patients p CROSS JOIN holders h CROSS JOIN contacts c
          WHERE p.clinic_id = $1 AND p.status = 'deleted' AND p.erased_at IS NULL
-            AND c.address IS NOT NULL
+            AND h.clinic_id = p.clinic_id AND h.patient_id = p.id
+            AND c.clinic_id = h.clinic_id AND c.id = h.contact_id AND c.address IS NOT NULL
             AND NOT EXISTS (SELECT 1 FROM holders o
                 JOIN patients a ON a.clinic_id = o.clinic_id AND a.id = o.patient_id
                 WHERE o.clinic_id = c.clinic_id AND o.contact_id = c.id AND o.holds_now
@@ -72,7 +71,7 @@ statements! {
     }
     // Some providers' keys of a number are made from it alone.
     CONTACT_KEYS_WIPE = {
-        "UPDATE links SET member_key = NULL WHERE clinic_id = $1 AND contact_id = $2"
+        "UPDATE links SET member_key = NULL, seen = NULL WHERE clinic_id = $1 AND contact_id = $2"
     }
     CONTACT_NOTICES_DELETE = {
         "DELETE FROM notices WHERE clinic_id = $1 AND contact_id = $2"
@@ -102,13 +101,13 @@ statements! {
     }
     // The digest goes, so that a source which still has the patient is read anew.
     PATIENT_RECORDS_PUT (given: id uuid, record text) = {
-        "UPDATE patients SET record = g.record, digest = 0 FROM given g
+        "UPDATE patients SET record = g.record, digest = 0, seen = NULL FROM given g
          WHERE patients.clinic_id = $2 AND patients.id = g.id"
     }
     PATIENT_RECORD = { "SELECT record FROM patients WHERE clinic_id = $1 AND id = $2" }
     PATIENT_WIPE = {
         "UPDATE patients SET record = $3, consents = $4, applied = $4,
-            digest = 0, erased_at = $5
+            digest = 0, seen = NULL, erased_at = $5
          WHERE clinic_id = $1 AND id = $2"
     }
     PATIENT_DETAIL_DELETE = {
@@ -139,6 +138,16 @@ impl Store {
     pub async fn patients_to_erase(&self, clinic: ClinicId) -> Result<Vec<PatientId>> {
         let found: Vec<(PatientId,)> = self.db.rows(PATIENTS_TO_ERASE, args![clinic]).await?;
         Ok(found.into_iter().map(|(patient,)| patient).collect())
+    }
+
+    /// Returns every hash that a contact can be known by.
+    pub async fn contact_hashes(
+        &self,
+        clinic: ClinicId,
+        contact: ContactId,
+    ) -> Result<Vec<AddressHash>> {
+        let known: Option<Erasing> = self.db.row(CONTACT_ERASING, args![clinic, contact]).await?;
+        Ok(known.map(|known| self.hashes_of(clinic, &known)).unwrap_or_default())
     }
 
     /// Erases a contact: its address goes, from its holders' records too, and what the ledger says

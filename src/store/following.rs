@@ -9,7 +9,7 @@ use super::arguments::Write;
 use super::columns::{args, id_rows};
 use super::db::Tx;
 use super::error::Result;
-use super::links::Repointed;
+use super::links::{Repointed, lists_lock};
 use super::sql::statements;
 use crate::domain::{ClinicId, ContactId, LinkId, ListId};
 
@@ -84,6 +84,7 @@ impl Store {
         touched: &BTreeSet<Uuid>,
         hashes: String,
     ) -> Result<()> {
+        lists_lock(tx, clinic).await?;
         let strangers: Vec<(LinkId, ListId, ContactId)> =
             tx.rows(LINKS_OF_STRANGERS, args![hashes.clone(), clinic]).await?;
         let mut taken = BTreeSet::new();

@@ -115,6 +115,9 @@ struct AdoptedPut {
 }
 
 statements! {
+    LISTS_LOCK ["" | " FOR NO KEY UPDATE"] = {
+        "SELECT id FROM lists WHERE clinic_id = $1 ORDER BY id"
+    }
     LIST_LOCK ["" | " FOR NO KEY UPDATE"] = {
         "SELECT id FROM lists WHERE clinic_id = $1 AND id = $2"
     }
@@ -135,7 +138,8 @@ statements! {
     }
     LINKS_REPOINT (given: link uuid, contact uuid) = {
         "UPDATE links SET contact_id = g.contact, address_hash = NULL, suppressed = NULL,
-            moved_there = NULL, moved_hash = NULL, moved_told = NULL, stale = TRUE, version = links.version + 1
+            moved_there = NULL, moved_hash = NULL, moved_told = NULL, seen = NULL, stale = TRUE,
+            version = links.version + 1
          FROM given g WHERE links.clinic_id = $2 AND links.id = g.link"
     }
     LINK_DROP_BLANK = {
@@ -318,6 +322,23 @@ impl Store {
             None => tx.execute(LINK_DROP_BLANK, args![clinic, blank]).await.map(drop),
         }
     }
+}
+
+/// Keeps whoever takes members for strangers on the clinic's lists waiting: they shall see the contacts
+/// that this transaction adds, or it their strangers. Nothing needs to wait where one writes at a time.
+pub(super) async fn lists_lock(tx: &mut Tx, clinic: ClinicId) -> Result<()> {
+    if tx.locks_rows() {
+        tx.rows::<(ListId,)>(LISTS_LOCK, args![clinic]).await?;
+    }
+    Ok(())
+}
+
+/// The same for whoever may find strangers on one list.
+pub(super) async fn list_lock(tx: &mut Tx, clinic: ClinicId, list: ListId) -> Result<()> {
+    if tx.locks_rows() {
+        tx.row::<(ListId,)>(LIST_LOCK, args![clinic, list]).await?;
+    }
+    Ok(())
 }
 
 /// Locks the list against other writers of ordinals and returns the next one.

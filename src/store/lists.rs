@@ -55,13 +55,16 @@ pub struct ListRow {
     /// When every link was last judged anew, whatever had changed.
     #[sqlx(try_from = "MaybeAt")]
     pub judged_at: Option<DateTime<Utc>>,
+    /// Since when it waits to be read anew, where the store was put back to an older state.
+    #[sqlx(try_from = "MaybeAt")]
+    pub restored_at: Option<DateTime<Utc>>,
 }
 
 macro_rules! list_columns {
     () => {
         "SELECT id, clinic_id, slug, channel, account_pin, audience_pin, region,
             audience_double_opt_in, settings_read_at, approved_at, retiring_at, retired_at, swept_at,
-            delta_cursor, observed_at, policy_digest, judged_at
+            delta_cursor, observed_at, policy_digest, judged_at, restored_at
          FROM lists "
     };
 }
@@ -83,12 +86,12 @@ statements! {
     LIST_RESET = {
         "UPDATE lists SET account_pin = NULL, audience_pin = NULL, region = NULL,
             settings_read_at = NULL, approved_at = NULL, retiring_at = NULL, swept_at = NULL,
-            delta_cursor = NULL, observed_at = NULL, policy_digest = NULL
+            delta_cursor = NULL, observed_at = NULL, policy_digest = NULL, restored_at = NULL
          WHERE clinic_id = $1 AND id = $2"
     }
     // Base and invitation stay: who had confirmed comes back as one who returned (L13).
     LIST_RESET_LINKS = {
-        "UPDATE links SET status = NULL, member_key = NULL, seen_at = NULL, last_changed = NULL,
+        "UPDATE links SET status = NULL, member_key = NULL, seen_at = NULL, seen = NULL, last_changed = NULL,
             signed_up_at = NULL, opted_in_at = NULL, entry = NULL, digest = 0, intent_verb = NULL,
             intent_from = NULL, intent_at = NULL, moved_there = NULL, moved_hash = NULL,
             moved_told = NULL, stale = TRUE, version = links.version + 1
@@ -118,6 +121,15 @@ statements! {
     LIST_POLICY_STALES = {
         "UPDATE links SET stale = TRUE, version = links.version + 1
          WHERE clinic_id = $1 AND list_id = $2 AND ordinal > $3 AND ordinal <= $4"
+    }
+}
+
+impl ListRow {
+    /// Tells whether nothing may be written yet: no admin approved the list, or its store was put back
+    /// and it was not read anew since (L20).
+    #[must_use]
+    pub const fn is_first_run(&self) -> bool {
+        self.approved_at.is_none() || self.restored_at.is_some()
     }
 }
 

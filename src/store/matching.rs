@@ -32,6 +32,7 @@ pub(super) struct Known {
     moved_there: Option<i64>,
     moved_hash: Option<String>,
     has_base: bool,
+    seen: Option<i64>,
     in_doubt: bool,
 }
 
@@ -66,6 +67,14 @@ pub(super) struct Put {
     seen_at: Option<i64>,
     moved_there: Option<i64>,
     moved_hash: Option<String>,
+    seen: Option<i64>,
+}
+
+/// A link that is as it was, and the digest of what was read of it now.
+#[derive(Serialize)]
+pub(super) struct Seen {
+    id: Uuid,
+    seen: Option<i64>,
 }
 
 /// One link in the making.
@@ -142,6 +151,10 @@ impl Matching {
         if member.observed.status.is_present() {
             self.name(at, member);
         }
+        // Of anybody else more than the member itself decides what becomes of the link.
+        let link = &mut self.links[at].now;
+        let settled = link.is_of_contact_at(&member.hashes) && !link.in_doubt;
+        link.seen = member.seen.filter(|_| settled);
     }
 
     /// Tells whether the link shows what was asked for later than this. A time to come, left by a
@@ -245,6 +258,14 @@ impl Matching {
         self.links.iter().filter(|link| link.differs()).map(|link| put(&link.now))
     }
 
+    /// Returns the stored links that are as before, but for the digest of what was read of them.
+    pub(super) fn same(&self) -> impl Iterator<Item = Seen> {
+        let same = self.links.iter().filter(|link| !link.differs());
+        let read =
+            same.filter(|link| link.before.as_ref().is_some_and(|b| b.seen != link.now.seen));
+        read.map(|link| Seen { id: link.now.id.0, seen: link.now.seen })
+    }
+
     pub(super) fn has_new(&self) -> bool {
         self.links.iter().any(|link| link.before.is_none())
     }
@@ -288,7 +309,7 @@ impl Entryway {
     fn differs(&self) -> bool {
         self.before.as_ref().is_some_and(|before| {
             let seen_at = if before.in_doubt { before.seen_at } else { self.now.seen_at };
-            Known { seen_at, ..before.clone() } != self.now
+            Known { seen_at, seen: self.now.seen, ..before.clone() } != self.now
         })
     }
 }
@@ -317,6 +338,7 @@ fn stranger(member: &ObservedMember) -> Entryway {
         moved_there: None,
         moved_hash: None,
         has_base: false,
+        seen: None,
         in_doubt: false,
     };
     Entryway { before: None, now }
@@ -340,5 +362,6 @@ fn put(link: &Known) -> Put {
         seen_at: link.seen_at,
         moved_there: link.moved_there,
         moved_hash: link.moved_hash.clone(),
+        seen: link.seen,
     }
 }

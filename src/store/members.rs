@@ -11,9 +11,10 @@ use super::columns::{args, count, from_json, id_rows, json};
 use super::db::{Tx, again};
 use super::error::Result;
 use super::leases::Lease;
-use super::links::ordinals_reserve;
+use super::links::{list_lock, ordinals_reserve};
 use super::lists::ListRow;
-use super::matching::{Known, Matching, Put};
+use super::marks::Marks;
+use super::matching::{Known, Matching, Put, Seen};
 use super::sql::statements;
 use crate::domain::{
     Address, ContactId, LinkId, MemberKey, MemberStatus, Observed, OptOutKind, Standing,
@@ -30,6 +31,8 @@ pub struct ObservedMember {
     pub hashes: Vec<AddressHash>,
     /// The address; not stored of members whom the clinic never knew.
     pub address: Option<Address>,
+    /// Digest of all that was read, by which the same is known again.
+    pub seen: Option<i64>,
 }
 
 /// How many links of a list stand where.
@@ -54,7 +57,7 @@ statements! {
         "SELECT k.id, k.ordinal, k.contact_id, c.hash AS contact_hash, k.address_hash,
             k.suppressed, k.status, k.member_key, k.last_changed, k.signed_up_at, k.opted_in_at,
             k.entry, k.complained, k.digest, k.seen_at, k.moved_there, k.moved_hash,
-            k.base_status IS NOT NULL AS has_base,
+            k.base_status IS NOT NULL AS has_base, k.seen,
             k.intent_verb IS NOT NULL AS in_doubt
          FROM (SELECT m.id FROM given g CROSS JOIN links m
                 WHERE m.clinic_id = $2 AND m.list_id = $3 AND m.member_key = g.key
@@ -79,34 +82,40 @@ statements! {
     }
     MEMBERS_ADD (given: id uuid, ordinal bigint, contact_id uuid, address_hash text,
         suppressed text, status text, member_key text, last_changed bigint, signed_up_at bigint,
-        opted_in_at bigint, entry text, complained boolean, digest bigint, seen_at bigint) = {
+        opted_in_at bigint, entry text, complained boolean, digest bigint, seen_at bigint,
+        seen bigint) = {
         "INSERT INTO links (clinic_id, id, list_id, ordinal, contact_id, address_hash, suppressed,
             status, member_key, last_changed, signed_up_at, opted_in_at, entry, complained, digest,
-            seen_at)
+            seen_at, seen)
          SELECT $2, id, $3, ordinal, contact_id, address_hash, suppressed, status, member_key,
-            last_changed, signed_up_at, opted_in_at, entry, complained, digest, seen_at
+            last_changed, signed_up_at, opted_in_at, entry, complained, digest, seen_at, seen
          FROM given"
     }
     MEMBERS_CHANGE (given: id uuid, contact_id uuid, address_hash text, suppressed text,
         status text, member_key text, last_changed bigint, signed_up_at bigint,
         opted_in_at bigint, entry text, complained boolean, digest bigint, seen_at bigint,
-        moved_there bigint, moved_hash text) = {
+        moved_there bigint, moved_hash text, seen bigint) = {
         "UPDATE links SET contact_id = g.contact_id, address_hash = g.address_hash,
             suppressed = g.suppressed, status = g.status, member_key = g.member_key,
             last_changed = g.last_changed, signed_up_at = g.signed_up_at,
             opted_in_at = g.opted_in_at, entry = g.entry, complained = g.complained,
             digest = g.digest, seen_at = g.seen_at, moved_there = g.moved_there,
-            moved_hash = g.moved_hash, stale = TRUE, version = links.version + 1
+            moved_hash = g.moved_hash, seen = g.seen, stale = TRUE, version = links.version + 1
          FROM given g WHERE links.clinic_id = $2 AND links.id = g.id"
     }
-    LINKS_PRESENT = {
-        "SELECT ordinal, id, member_key, status FROM links
-         WHERE clinic_id = $1 AND list_id = $2 AND ordinal > $3 AND member_key IS NOT NULL
-            AND status IS NOT NULL AND status NOT IN ('absent', 'forgotten')
-         ORDER BY ordinal LIMIT $4"
+    MEMBERS_SEEN (given: id uuid, seen bigint) = {
+        "UPDATE links SET seen = g.seen
+         FROM given g WHERE links.clinic_id = $2 AND links.id = g.id"
+    }
+    LINKS_UNSEEN (given: low bigint, high bigint) = {
+        "SELECT k.ordinal, k.id, k.member_key, k.status FROM given g CROSS JOIN links k
+         WHERE k.clinic_id = $2 AND k.list_id = $3 AND k.ordinal >= g.low AND k.ordinal <= g.high
+            AND k.member_key IS NOT NULL AND k.status IS NOT NULL
+            AND k.status NOT IN ('absent', 'forgotten')
+         ORDER BY k.ordinal"
     }
     LINKS_TAKEN_AS (given: id uuid) = {
-        "UPDATE links SET status = $6, seen_at = $4, stale = TRUE,
+        "UPDATE links SET status = $6, seen_at = $4, seen = NULL, stale = TRUE,
             version = links.version + 1
          FROM given g
          WHERE links.clinic_id = $2 AND links.list_id = $3 AND links.id = g.id
@@ -162,6 +171,10 @@ impl Store {
         if !changed.is_empty() {
             tx.execute(MEMBERS_CHANGE, args![json(&changed)?, list.clinic]).await?;
         }
+        let same: Vec<Seen> = matching.same().collect();
+        if !same.is_empty() {
+            tx.execute(MEMBERS_SEEN, args![json(&same)?, list.clinic]).await?;
+        }
         if matching.has_new() {
             let first = ordinals_reserve(tx, list.clinic, list.id).await?;
             let added = matching.number_new(first, || LinkId(self.clock.id()));
@@ -170,15 +183,21 @@ impl Store {
         Ok(matching.ordinals())
     }
 
-    /// Returns members present on the list (archived ones too), by ordinal.
-    pub async fn links_present(
+    /// Returns members present on the list (archived ones too) whom `seen` has not marked, by ordinal.
+    pub async fn links_unseen(
         &self,
         list: &ListRow,
-        after_ordinal: i64,
-        limit: u32,
+        seen: &Marks,
     ) -> Result<Vec<(i64, LinkId, MemberKey, MemberStatus)>> {
-        let args = args![list.clinic, list.id, after_ordinal, limit];
-        self.db.rows(LINKS_PRESENT, args).await
+        let gaps: Vec<_> = seen.gaps(self.ordinals_end(list).await?).collect();
+        let mut unseen = Vec::new();
+        for gaps in gaps.chunks(self.db.chunk()) {
+            let args = args![json(gaps)?, list.clinic, list.id];
+            unseen.extend(
+                self.db.rows::<(i64, LinkId, MemberKey, MemberStatus)>(LINKS_UNSEEN, args).await?,
+            );
+        }
+        Ok(unseen)
     }
 
     /// Records what the members are taken as that the list did not show when it was asked: absent,
@@ -232,6 +251,7 @@ async fn matching_load(
     if hashes.is_empty() {
         return Ok(Matching::new(now, known, BTreeMap::new(), BTreeMap::new()));
     }
+    list_lock(tx, list.clinic, list.id).await?;
     known.extend(known_load(tx, list, &hashes).await?);
     let rows = json(&hashes)?;
     let args = args![rows.clone(), list.clinic, list.channel];

@@ -28,6 +28,7 @@ pub mod leases;
 pub mod ledger;
 pub mod links;
 pub mod lists;
+pub mod marks;
 mod matching;
 pub mod members;
 pub mod notices;
@@ -36,10 +37,12 @@ pub mod outcomes;
 pub mod parked;
 pub mod patients;
 pub mod report;
+mod restored;
 pub mod resyncs;
 pub mod reviews;
 pub mod runs;
 mod schema;
+mod seen;
 mod sql;
 mod standings;
 mod submissions;
@@ -65,6 +68,7 @@ pub use leases::Lease;
 pub use ledger::Appended;
 pub use links::{Adopted, PlannedLink};
 pub use lists::ListRow;
+pub use marks::Marks;
 pub use members::{ListCounts, ObservedMember};
 pub use notices::NoticeRow;
 pub use operations::{OperationRow, PlannedOperation};
@@ -116,9 +120,11 @@ static STATEMENTS: &[&[&Sql]] = &[
     patients::STATEMENTS,
     report::STATEMENTS,
     resyncs::STATEMENTS,
+    restored::STATEMENTS,
     reviews::STATEMENTS,
     runs::STATEMENTS,
     schema::STATEMENTS,
+    seen::STATEMENTS,
     standings::STATEMENTS,
     submissions::STATEMENTS,
     suppressions::STATEMENTS,

@@ -85,7 +85,7 @@ statements! {
     }
     // A key that the provider now gives to one link is no other's any more.
     MEMBERS_TAKEN_OVER (given: link uuid, member_key text) = {
-        "UPDATE links SET member_key = NULL, status = 'absent', stale = TRUE,
+        "UPDATE links SET member_key = NULL, status = 'absent', seen = NULL, stale = TRUE,
             version = links.version + 1
          WHERE clinic_id = $2 AND id IN (SELECT o.id FROM given g
             JOIN links k ON k.clinic_id = $2 AND k.id = g.link
@@ -102,7 +102,7 @@ statements! {
             base_by = COALESCE(g.base_by, links.base_by),
             base_at = COALESCE(g.base_at, links.base_at),
             status = COALESCE(g.status, links.status),
-            member_key = COALESCE(g.member_key, links.member_key),
+            member_key = COALESCE(g.member_key, links.member_key), seen = NULL,
             entry = CASE WHEN g.status IS NULL THEN links.entry
                 ELSE COALESCE(links.entry, 'api') END,
             seen_at = CASE WHEN links.seen_at > links.intent_at THEN links.intent_at - 1

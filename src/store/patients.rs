@@ -1,6 +1,6 @@
 //! Patients: the clinic's records as last read, and what of them was turned into events.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use serde::Serialize;
 use sha2::{Digest, Sha256};
@@ -12,6 +12,7 @@ use super::db::{Tx, again};
 use super::error::Result;
 use super::holders::Holding;
 use super::leases::Lease;
+use super::marks::Marks;
 use super::sql::statements;
 use super::words::Origin;
 use crate::domain::{
@@ -63,6 +64,9 @@ struct Known {
     status: PatientStatus,
     digest: i64,
     erased: bool,
+    ordinal: i64,
+    seen: Option<i64>,
+    missing: bool,
 }
 
 /// A patient's columns from which the patient is read.
@@ -92,11 +96,20 @@ struct UnappliedColumns {
 #[derive(Serialize)]
 struct PatientPut<'a> {
     id: Uuid,
+    ordinal: i64,
     source_id: &'a str,
     status: &'static str,
     record: String,
     digest: i64,
     consents: String,
+    seen: Option<i64>,
+}
+
+/// A patient who is there, by the same row as the digest, if any.
+#[derive(Serialize)]
+struct Present {
+    id: Uuid,
+    seen: Option<i64>,
 }
 
 #[derive(Serialize)]
@@ -108,24 +121,31 @@ struct AppliedPut {
 statements! {
     PATIENTS_KNOWN (given: text text) = {
         "SELECT p.id, p.source_id, p.origin, p.status, p.digest,
-            p.erased_at IS NOT NULL AS erased
+            p.erased_at IS NOT NULL AS erased, p.ordinal, p.seen,
+            p.missing_sweeps <> 0 AS missing
          FROM given g JOIN patients p ON p.clinic_id = $2 AND p.source_id = g.text"
     }
-    PATIENTS_PUT (given: id uuid, source_id text, status text, record text, digest bigint,
-        consents text) = {
-        "INSERT INTO patients (clinic_id, id, source_id, origin, status, record, digest, consents)
-         SELECT $2, id, source_id, $3, status, record, digest, consents FROM given WHERE TRUE
+    CLINIC_LOCK ["" | " FOR NO KEY UPDATE"] = {
+        "SELECT clinic_id FROM clinics WHERE clinic_id = $1"
+    }
+    PATIENTS_END = {
+        "SELECT COALESCE(MAX(ordinal), 0) + 1 FROM patients WHERE clinic_id = $1"
+    }
+    PATIENTS_PUT (given: id uuid, ordinal bigint, source_id text, status text, record text,
+        digest bigint, consents text, seen bigint) = {
+        "INSERT INTO patients (clinic_id, id, ordinal, source_id, origin, status, record, digest,
+            consents, seen)
+         SELECT $2, id, ordinal, source_id, $3, status, record, digest, consents, seen
+         FROM given WHERE TRUE
          ON CONFLICT (clinic_id, source_id) DO UPDATE SET
             origin = CASE patients.origin WHEN 'source' THEN 'source' ELSE excluded.origin END,
             status = excluded.status, record = excluded.record, digest = excluded.digest,
-            consents = excluded.consents,
+            consents = excluded.consents, seen = excluded.seen, missing_sweeps = 0,
             erased_at = NULL"
     }
-    PATIENTS_SEEN (given: id uuid) = {
-        "UPDATE patients SET seen_sweep = COALESCE($3, seen_sweep), missing_sweeps = 0
-         FROM given g
-         WHERE patients.clinic_id = $2 AND patients.id = g.id
-            AND (missing_sweeps <> 0 OR seen_sweep <> COALESCE($3, seen_sweep))"
+    PATIENTS_PRESENT (given: id uuid, seen bigint) = {
+        "UPDATE patients SET seen = g.seen, missing_sweeps = 0
+         FROM given g WHERE patients.clinic_id = $2 AND patients.id = g.id"
     }
     PATIENTS_UNAPPLIED = {
         "SELECT id, status, record, applied FROM patients
@@ -149,27 +169,31 @@ statements! {
 }
 
 impl Store {
-    /// Stores records as the clinic gives them now, with their contacts, holders and links. Fenced.
+    /// Stores records as the clinic gives them now, with their contacts, holders and links, and marks
+    /// whom the source has. Fenced.
     ///
-    /// Writes only what differs; `sweep` marks the patients as present in that sweep. Records of
-    /// former patients never overwrite what the clinic's own system says.
+    /// Writes only what differs. `digests` are those of the rows that the records were read from, by
+    /// the clinic's own ids. Records of former patients never overwrite what the clinic's own system
+    /// says.
     pub async fn patients_upsert(
         &self,
         lease: &Lease,
         clinic: ClinicId,
         origin: Origin,
         records: &[PatientRecord],
-        sweep: Option<i64>,
+        digests: &HashMap<String, i64>,
+        marks: &mut Marks,
     ) -> Result<Upserted> {
         let mut total = Upserted::default();
         // A patient brings up to two contacts with their holders and links.
         for records in records.chunks(self.db.chunk() / 8) {
-            let done = again!(self, {
+            let (done, ordinals) = again!(self, {
                 let mut tx = self.begin_under(lease).await?;
-                let done = self.upsert_chunk(&mut tx, clinic, origin, records, sweep).await?;
+                let done = self.upsert_chunk(&mut tx, clinic, origin, records, digests).await?;
                 tx.commit().await?;
                 Ok(done)
             })?;
+            marks.extend(ordinals);
             total.new += done.new;
             total.changed += done.changed;
             total.unchanged += done.unchanged;
@@ -183,36 +207,45 @@ impl Store {
         clinic: ClinicId,
         origin: Origin,
         records: &[PatientRecord],
-        sweep: Option<i64>,
-    ) -> Result<Upserted> {
+        digests: &HashMap<String, i64>,
+    ) -> Result<(Upserted, Vec<i64>)> {
         // Of two records with one id the later counts.
         let records: BTreeMap<&str, &PatientRecord> =
             records.iter().map(|record| (record.source_id.as_str(), record)).collect();
         let known = patients_known(tx, clinic, records.keys().copied()).await?;
+        let all_known = known.len() == records.len();
+        let mut free = if all_known { 0.. } else { ordinals_reserve(tx, clinic).await?.. };
         let mut done = Upserted::default();
-        let (mut seen, mut puts, mut holdings) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut present, mut puts, mut holdings) = (Vec::new(), Vec::new(), Vec::new());
+        let mut ordinals = Vec::with_capacity(records.len());
         for (source_id, record) in records {
             let known = known.get(source_id);
-            let id = known.map_or_else(|| PatientId(self.clock.id()), |known| known.id);
-            seen.push(id.0);
-            let put = patient_put(id, record)?;
+            let mut put = patient_put(known, record, digests.get(source_id).copied())?;
+            if known.is_none() {
+                put.id = self.clock.id();
+                put.ordinal = free.next().unwrap_or_default();
+            }
+            ordinals.push(put.ordinal);
             match known {
                 None => done.new += 1,
                 Some(known) if is_settled(known, origin, record, put.digest) => {
                     done.unchanged += 1;
+                    present.extend(present_now(known, origin, &put));
                     continue;
                 }
                 Some(_) => done.changed += 1,
             }
-            holdings.push(Holding { patient: id, addresses: addresses(record) });
+            holdings.push(Holding { patient: PatientId(put.id), addresses: addresses(record) });
             puts.push(put);
         }
         if !puts.is_empty() {
             tx.execute(PATIENTS_PUT, args![json(&puts)?, clinic, origin]).await?;
             self.contacts_hold(tx, clinic, &holdings).await?;
         }
-        tx.execute(PATIENTS_SEEN, args![id_rows(seen)?, clinic, sweep]).await?;
-        Ok(done)
+        if !present.is_empty() {
+            tx.execute(PATIENTS_PRESENT, args![json(&present)?, clinic]).await?;
+        }
+        Ok((done, ordinals))
     }
 
     /// Returns patients whose consent or restriction is not yet turned into events, by id.
@@ -265,20 +298,22 @@ impl Store {
     }
 
     /// Marks patients as present in a sweep whose rows could not be read. Fenced.
-    pub async fn patients_seen(
+    pub async fn patients_present(
         &self,
         lease: &Lease,
         clinic: ClinicId,
         source_ids: &[&str],
-        sweep: i64,
+        marks: &mut Marks,
     ) -> Result<()> {
         if source_ids.is_empty() {
             return Ok(());
         }
         let mut tx = self.begin_under(lease).await?;
         let known = patients_known(&mut tx, clinic, source_ids.iter().copied()).await?;
-        let rows = id_rows(known.values().map(|known| known.id.0))?;
-        tx.execute(PATIENTS_SEEN, args![rows, clinic, Some(sweep)]).await?;
+        marks.extend(known.values().map(|known| known.ordinal));
+        let missed = known.values().filter(|known| known.missing);
+        let missed: Vec<_> = missed.map(|known| Present { id: known.id.0, seen: None }).collect();
+        tx.execute(PATIENTS_PRESENT, args![json(&missed)?, clinic]).await?;
         tx.commit().await
     }
 
@@ -315,24 +350,52 @@ async fn patients_known<'a>(
     Ok(known.into_iter().map(|known| (known.source_id.clone(), known)).collect())
 }
 
-fn patient_put(id: PatientId, record: &PatientRecord) -> Result<PatientPut<'_>> {
+/// Locks the clinic against other writers of ordinals and returns the next one.
+async fn ordinals_reserve(tx: &mut Tx, clinic: ClinicId) -> Result<i64> {
+    tx.row::<(ClinicId,)>(CLINIC_LOCK, args![clinic]).await?;
+    ordinals_end(tx, clinic).await
+}
+
+/// Returns the ordinal after that of the clinic's last patient; the first is 1.
+pub(super) async fn ordinals_end(tx: &mut Tx, clinic: ClinicId) -> Result<i64> {
+    let end: Option<(i64,)> = tx.row(PATIENTS_END, args![clinic]).await?;
+    Ok(end.map_or(1, |(end,)| end))
+}
+
+/// Writes a record as the columns of a patient; one who is not known has no id and no number yet.
+fn patient_put<'a>(
+    known: Option<&Known>,
+    record: &'a PatientRecord,
+    seen: Option<i64>,
+) -> Result<PatientPut<'a>> {
     let text = json(record)?;
     Ok(PatientPut {
-        id: id.0,
+        id: known.map_or(Uuid::nil(), |known| known.id.0),
+        ordinal: known.map_or(0, |known| known.ordinal),
         source_id: &record.source_id,
         status: record.status.word(),
         digest: digest(&text),
         record: text,
         consents: json(&Said::by(record))?,
+        seen,
     })
 }
 
 /// Tells whether nothing is to be written: the record is as known; the clinic still lists somebody
 /// who was erased as deleted; or a file of former patients names one whom the clinic has.
 fn is_settled(known: &Known, origin: Origin, record: &PatientRecord, digest: i64) -> bool {
-    (known.digest == digest && known.status == record.status)
+    let same = known.digest == digest && known.status == record.status;
+    (same && known.origin == origin)
         || (known.erased && record.status == PatientStatus::Deleted)
         || (origin == Origin::Import && known.origin == Origin::Source)
+}
+
+/// Returns what is to be written of a patient all the same who is settled: that the source has him
+/// again, and by which row. No row stands for a record that was erased.
+fn present_now(known: &Known, origin: Origin, put: &PatientPut<'_>) -> Option<Present> {
+    let seen = put.seen.filter(|_| known.digest == put.digest);
+    let differs = known.missing || known.seen != seen;
+    (origin == Origin::Source && differs).then_some(Present { id: put.id, seen })
 }
 
 fn addresses(record: &PatientRecord) -> Vec<crate::domain::Address> {

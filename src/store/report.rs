@@ -31,8 +31,7 @@ pub struct ListReport {
 
 statements! {
     REPORT_CLASSES = {
-        "SELECT list_id, COALESCE(class, 'due'), COUNT(*) FROM links WHERE clinic_id = $1
-         GROUP BY list_id, COALESCE(class, 'due')"
+        "SELECT list_id, class, COUNT(*) FROM links WHERE clinic_id = $1 GROUP BY list_id, class"
     }
     REPORT_PARKED = {
         "SELECT list_id, COUNT(*) FROM parked
@@ -58,7 +57,7 @@ statements! {
 impl Store {
     /// Counts the clinic's links by list and class.
     pub async fn report(&self, clinic: ClinicId) -> Result<Vec<ListReport>> {
-        let classes: Vec<(ListId, Class, i64)> =
+        let classes: Vec<(ListId, Option<Class>, i64)> =
             self.db.rows(REPORT_CLASSES, args![clinic]).await?;
         let parked: Vec<(ListId, i64)> = self.db.rows(REPORT_PARKED, args![clinic]).await?;
         let held: Vec<(ListId, i64, i64)> = self.db.rows(REPORT_HELD, args![clinic]).await?;
@@ -66,11 +65,11 @@ impl Store {
         Ok(lists
             .into_iter()
             .map(|list| {
-                let classes: BTreeMap<Class, u64> = classes
-                    .iter()
-                    .filter(|(id, ..)| *id == list.id)
-                    .map(|(_, class, links)| (*class, count(*links)))
-                    .collect();
+                let of_list = classes.iter().filter(|(id, ..)| *id == list.id);
+                let mut classes: BTreeMap<Class, u64> = BTreeMap::new();
+                for (_, class, links) in of_list {
+                    *classes.entry(class.unwrap_or(Class::Due)).or_default() += count(*links);
+                }
                 let parked = parked.iter().find(|(id, _)| *id == list.id);
                 let held = held.iter().find(|(id, ..)| *id == list.id);
                 ListReport {

@@ -129,8 +129,15 @@ mod tests {
     }
 
     /// Statements that read every row of a table, or of a partial index, on purpose; they are short.
-    const READ_ALL: &[&str] =
-        &["CLINICS", "CLINICS_WAITING", "KEYS_USED", "OLDEST_BINARY", "RESYNC_NEXT", "TOKENS"];
+    const READ_ALL: &[&str] = &[
+        "CLINICS",
+        "CLINICS_WAITING",
+        "KEYS_USED",
+        "OLDEST_BINARY",
+        "RESYNC_NEXT",
+        "TOKENS",
+        "WAITING_AMONG",
+    ];
 
     /// Slices given as parameters, and what a statement derives for itself.
     const DERIVED: &[&str] = &["given", "g", "j ", "f", "due", "stale", "CONSTANT ROW", "n"];
@@ -205,6 +212,33 @@ mod tests {
         assert_ne!(before, sql);
         let steps = plan(&store, &before).await;
         assert!(!turned_round(&steps).is_empty(), "{steps:#?}");
+    }
+
+    /// Whoever changes one of the columns changes what a digest of the row, or the member, stands for.
+    const DIGESTED: &[(&str, &[&str])] = &[
+        ("links", &["status", "member_key", "contact_id", "suppressed", "intent_invitation"]),
+        ("patients", &["status", "record", "digest", "missing_sweeps", "erased_at"]),
+    ];
+
+    #[test]
+    fn whoever_changes_what_was_read_changes_its_digest_too() {
+        let mut wrong = Vec::new();
+        for statement in STATEMENTS.iter().copied().flatten() {
+            for (table, columns) in DIGESTED {
+                let update = format!("UPDATE {table} SET ");
+                let Some((_, rest)) = statement.sqlite.split_once(&update) else { continue };
+                let end =
+                    rest.find(" FROM ").or_else(|| rest.find(" WHERE ")).unwrap_or(rest.len());
+                let set: BTreeSet<&str> = rest[..end]
+                    .split(',')
+                    .filter_map(|part| Some(part.split_once(" = ")?.0.trim()))
+                    .collect();
+                if columns.iter().any(|column| set.contains(column)) && !set.contains("seen") {
+                    wrong.push(statement.name);
+                }
+            }
+        }
+        assert!(wrong.is_empty(), "{wrong:?}");
     }
 
     #[tokio::test]

@@ -61,7 +61,7 @@ statements! {
     // An open invitation is void before the provider is called (L12).
     LINKS_INTENT (given: id uuid) = {
         "UPDATE links SET intent_verb = o.verb, intent_from = o.from_status, intent_at = $3,
-            intent_invitation = o.invitation,
+            intent_invitation = o.invitation, seen = NULL,
             invitation_voided = links.invitation_voided
                 OR o.verb IN ('unsubscribe', 'archive', 'erase')
          FROM operations o

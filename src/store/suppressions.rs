@@ -52,7 +52,7 @@ statements! {
          JOIN contacts c ON c.clinic_id = $2 AND c.channel = n.channel AND c.hash = g.text"
     }
     SUPPRESSED_STRANGERS (given: text text) = {
-        "UPDATE links SET suppressed = $3, stale = TRUE, version = links.version + 1
+        "UPDATE links SET suppressed = $3, seen = NULL, stale = TRUE, version = links.version + 1
          WHERE links.clinic_id = $2 AND links.contact_id IS NULL AND links.id IN (
             SELECT k.id FROM given g CROSS JOIN lists l CROSS JOIN links k
             WHERE l.clinic_id = $2 AND k.clinic_id = $2 AND k.list_id = l.id

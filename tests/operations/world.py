@@ -1,5 +1,6 @@
 """A small clinic, a simulated Mailchimp, and the real program between them."""
 
+import collections
 import json
 import os
 import pathlib
@@ -15,17 +16,28 @@ PROGRAM = os.environ["LISTWARDEN"]
 COLUMNS = "id,given_name,email,status,updated_at,email_consent,email_consent_at,email_consent_method,email_consent_wording,email_consent_by"
 
 
+def address(name):
+    """Somebody's address; a name may be one itself."""
+    return name if "@" in name else f"{name}@mail.example"
+
+
+def name_of(address):
+    return address.removesuffix("@mail.example")
+
+
 class World:
     """One clinic, with its store on SQLite, or on PostgreSQL at a server's URL."""
 
-    def __init__(self, postgres=None):
+    def __init__(self, postgres=None, latency_ms=0, serve=""):
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="listwarden-operations-"))
-        self.simulator = subprocess.Popen([PROGRAM, "simulator", "--port", "0"], stdout=subprocess.PIPE, text=True)
+        simulator = [PROGRAM, "simulator", "--port", "0", "--latency-ms", str(latency_ms)]
+        self.simulator = subprocess.Popen(simulator, stdout=subprocess.PIPE, text=True)
         # Eight lines say where it is, which audience it has and by which key.
         lines = [self.simulator.stdout.readline() for _ in range(8)]
         self.mailchimp, self.audience, key = re.search(
             r"(http://\S+).*audience = \"(\w+)\".*?(\S+-us\d+)", "".join(lines), re.DOTALL).groups()
         self.store = Postgres(postgres) if postgres else Sqlite(self.folder)
+        self.processes, self.serve_section = [], serve
         self.patients, self.rows = self.folder / "patients.csv", {}
         for folder in ("clinics", "secrets/riverside"):
             (self.folder / folder).mkdir(parents=True)
@@ -50,12 +62,20 @@ class World:
 
     def configure(self, keys=""):
         """Writes listwarden.toml; `keys` is its section [keys]."""
-        (self.folder / "listwarden.toml").write_text(f'[store]\nurl = "{self.store.url}"\n{keys}\n')
+        (self.folder / "listwarden.toml").write_text(
+            f'[store]\nurl = "{self.store.url}"\n[run]\nlease_ttl = "10s"\n{self.serve_section}\n{keys}\n')
 
     def secret(self, name, text):
         file = self.folder / "secrets" / name
         file.write_text(text)
         file.chmod(0o600)
+
+    def start(self, *arguments):
+        """Starts the program and leaves it running; what it says goes to a file."""
+        with open(self.folder / f"output-{len(self.processes)}", "w") as output:
+            process = subprocess.Popen([PROGRAM, *arguments], cwd=self.folder, stdout=output, stderr=output)
+        self.processes.append(process)
+        return process
 
     def run(self, *arguments, expect=0):
         """Runs the program to its end, which must be as expected; returns what it said."""
@@ -66,17 +86,27 @@ class World:
 
     def patient(self, name, status="active", consent="granted"):
         """Writes a patient into the clinic's records."""
+        self.row(name, status, consent)
+        self.import_rows()
+
+    def row(self, name, status="active", consent="granted"):
         number = len(self.rows) + 1 if name not in self.rows else self.rows[name].split(",")[0]
         asked = ",2026-01-12T09:00:00Z,paper form,v2,front desk" if consent else ",,,,"
-        self.rows[name] = f"{number},{name.title()},{name}@mail.example,{status},,{consent}{asked}"
+        self.rows[name] = f"{number},,{address(name)},{status},,{consent}{asked}"
+
+    def import_rows(self):
         self.patients.write_text("\n".join([COLUMNS, *self.rows.values()]) + "\n")
         self.run("patients", "import", str(self.patients))
 
-    def approve(self, expect=0):
-        """Runs, approves what the run proposes, and runs again."""
+    def propose(self):
+        """Runs, and approves what the run proposes."""
         outcome = json.loads(self.run("reconcile", "--json", expect=3).split("\n{")[0])
         self.run("approve", outcome[0]["lists"][0]["run"])
-        self.run("reconcile", expect=expect)
+
+    def approve(self):
+        """The same, and runs again."""
+        self.propose()
+        self.run("reconcile")
 
     def post(self, path, **body):
         request = urllib.request.Request(f"{self.mailchimp}/_control/{path}", json.dumps(body).encode(),
@@ -85,20 +115,23 @@ class World:
 
     def contact(self, name, act):
         """Somebody does something at Mailchimp."""
-        self.post(f"lists/{self.audience}/contact", email=f"{name}@mail.example", act=act)
+        self.post(f"lists/{self.audience}/contact", email=address(name), act=act)
 
     def statuses(self):
         """Who is there how, by name."""
         url = f"{self.mailchimp}/_control/lists/{self.audience}/members"
         members = json.load(urllib.request.urlopen(url, timeout=10))
-        return {member["email"].split("@")[0]: member["status"] for member in members}
+        return {name_of(member["email"]): member["status"] for member in members}
 
-    def invitations(self, name):
-        """How often somebody was asked to confirm."""
+    def invitations(self):
+        """How often each was asked to confirm, by name."""
         outbox = json.load(urllib.request.urlopen(f"{self.mailchimp}/_control/outbox", timeout=10))
-        return [mail["email"] for mail in outbox].count(f"{name}@mail.example")
+        return collections.Counter(name_of(mail["email"]) for mail in outbox)
 
     def end(self):
+        for process in self.processes:
+            process.kill()
+            process.wait(10)
         self.simulator.terminate()
         self.simulator.wait(10)
         self.simulator.stdout.close()
@@ -117,6 +150,25 @@ class Sqlite:
         with sqlite3.connect(self.file) as store:
             store.execute("VACUUM INTO ?", [str(self.copy)])
         store.close()
+
+    def take_back_last_migration(self):
+        """Brings everything into tables as they were before the last migration."""
+        migrations = sorted((pathlib.Path(__file__).parents[2] / "migrations").glob("*.sql"))[:-1]
+        older = self.file.with_name("older.db")
+        with sqlite3.connect(older, isolation_level=None) as old:
+            old.execute("ATTACH ? AS new", [str(self.file)])
+            made = old.execute("SELECT sql FROM new.sqlite_master WHERE name = '_sqlx_migrations'").fetchone()[0]
+            old.executescript(made)
+            for migration in migrations:
+                old.executescript(migration.read_text())
+            old.execute("DELETE FROM schema_fits")
+            for (table,) in old.execute("SELECT name FROM main.sqlite_master WHERE type = 'table'").fetchall():
+                columns = ", ".join(row[1] for row in old.execute(f"PRAGMA main.table_info({table})"))
+                old.execute(f"INSERT INTO main.{table} ({columns}) SELECT {columns} FROM new.{table}")
+            old.execute("DELETE FROM _sqlx_migrations WHERE version = (SELECT max(version) FROM _sqlx_migrations)")
+        old.close()
+        self.lose()
+        older.rename(self.file)
 
     def lose(self):
         for file in self.file.parent.glob("store.db*"):
@@ -138,6 +190,11 @@ class Postgres:
         self.url = f"{server.rsplit('/', 1)[0]}/{self.name}"
         self.copy = pathlib.Path(tempfile.gettempdir()) / f"{self.name}.dump"
         self.sql(f"CREATE DATABASE {self.name}")
+
+    def count(self, query):
+        """What a question for one number answers."""
+        asked = ["psql", "--quiet", "--tuples-only", "--no-align", "--command", query, self.url]
+        return int(subprocess.run(asked, check=True, capture_output=True, text=True).stdout)
 
     def sql(self, statement):
         subprocess.run(["psql", "--quiet", "--command", statement, self.server], check=True)

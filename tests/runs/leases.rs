@@ -21,8 +21,10 @@ on_both_engines! {
         for nth in 1..=4 {
             let transport = Arc::new(Stopping::at(nth, Side::Before));
             let slow = world.process_over(transport.clone()).await;
+            let sweep = world.patient_sweeps().await;
             let paused = tokio::spawn(async move { run_on(&slow, true).await });
             transport.reached().await;
+            world.patients_are_read_after(sweep).await;
             world.pass(TimeDelta::minutes(5));
             world.runs().await;
             let (writes, classes) = (world.writes(), world.classes().await);
@@ -45,8 +47,10 @@ on_both_engines! {
         world.listed(&["ann"]).await;
         let transport = Arc::new(Stopping::at(1, Side::Before));
         let slow = world.process_over(transport.clone()).await;
+        let sweep = world.patient_sweeps().await;
         let first = tokio::spawn(async move { run_on(&slow, true).await });
         transport.reached().await;
+        world.patients_are_read_after(sweep).await;
         let second = world.try_run(true).await;
         assert_eq!(state(&second), ListState::Busy);
         assert_eq!(Exit::after(&second), Exit::Busy, "exit code 5: it is not in step");

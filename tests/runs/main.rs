@@ -16,6 +16,7 @@ mod leaving;
 mod life;
 mod lists;
 mod privacy;
+mod restored;
 mod returning;
 mod seen_there;
 mod shared;

@@ -1,7 +1,11 @@
 //! Bad weather at the provider: a run ends or goes on, and nothing is done twice.
 
-use chrono::TimeDelta;
-use listwarden::reconcile::ListState;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use chrono::{DateTime, TimeDelta, Utc};
+use listwarden::patients::{Note, PatientSource, SourceCursor, SourceError, SourcePage};
+use listwarden::reconcile::{ListState, ReconcileError, Scope};
 use listwarden::simulator::mailchimp::{Fault, Risk, Rule, Status};
 
 use crate::on_both_engines;
@@ -94,6 +98,52 @@ on_both_engines! {
                 assert_eq!(world.invitations(&format!("n{seed}x{number}")), 1);
             }
         }
+        world.end().await;
+    }
+}
+
+/// A clinic's database that went away.
+#[derive(Debug)]
+struct Away;
+
+#[async_trait]
+impl PatientSource for Away {
+    async fn rows(
+        &self,
+        _: Option<DateTime<Utc>>,
+        _: Option<&SourceCursor>,
+    ) -> Result<SourcePage, SourceError> {
+        Err(SourceError::Cursor)
+    }
+
+    async fn count(&self) -> Result<u64, SourceError> {
+        Err(SourceError::Cursor)
+    }
+
+    async fn write_back(&self, _: &[Note]) -> Result<(), SourceError> {
+        Err(SourceError::Cursor)
+    }
+
+    async fn now(&self) -> Result<Option<DateTime<Utc>>, SourceError> {
+        Ok(None)
+    }
+}
+
+on_both_engines! {
+    async fn nobody_is_judged_by_records_that_could_not_be_read(world: World) {
+        world.listed(&["ann", "ben"]).await;
+        world.unsubscribes("ann");
+        let config = world.deployment.clinics().next().unwrap();
+        let mut practice = world.deployment.practice(config).await.unwrap();
+        practice.source = Arc::new(Away);
+        let scope = Scope { list: None, full: true };
+        let failed = world.deployment.reconciler().reconcile(&mut practice, &scope).await;
+        assert!(matches!(failed, Err(ReconcileError::Source(_))), "{failed:?}");
+        let run = &world.deployment.store.runs(practice.id, 1).await.unwrap()[0];
+        assert_eq!(run.outcome.as_deref(), Some(ListState::Failed.word()));
+        assert!(!world.told("ann").await.contains(&"withdrawn".to_owned()));
+        world.runs().await;
+        assert!(world.told("ann").await.contains(&"withdrawn".to_owned()));
         world.end().await;
     }
 }

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use listwarden::clock::{Clock, ManualClock};
@@ -334,6 +335,29 @@ impl World {
         );
         self.reconfigures("[lists.newsletter]", &list).await;
         audience
+    }
+
+    /// Returns the number of the last sweep of the patients.
+    pub async fn patient_sweeps(&self) -> i64 {
+        self.deployment.store.clinics().await.unwrap()[0].sweep_no
+    }
+
+    /// Waits until another process is through with the sweep after that one: it reads the patients
+    /// while it asks the provider.
+    pub async fn patients_are_read_after(&self, sweep: i64) {
+        let store = &self.deployment.store;
+        let name = format!("source:{}", store.clinics().await.unwrap()[0].id);
+        loop {
+            let minute = Duration::from_mins(1);
+            let free = store.lease_acquire(&name, self.clock.id(), minute).await.unwrap();
+            if let Some(lease) = free {
+                store.lease_release(&lease).await.unwrap();
+                if self.patient_sweeps().await > sweep {
+                    return;
+                }
+            }
+            tokio::task::yield_now().await;
+        }
     }
 
     pub async fn try_run(&self, full: bool) -> ClinicOutcome {

@@ -1,8 +1,9 @@
+use std::collections::HashMap;
 use std::time::Duration;
 
 use listwarden::clock::Clock;
 use listwarden::domain::MemberStatus;
-use listwarden::store::StoreError;
+use listwarden::store::{Marks, StoreError};
 
 use crate::world::{at, id, record};
 
@@ -37,14 +38,15 @@ stories! {
             store.list_pin(old, list, "a", "b", None, true, at(1)).await.map(drop),
             store.links_ensure(old, list).await,
             store.clinic_source_recorded(old, world.clinic, Some(at(1)), None).await,
-            store.sweep_finish(old, world.clinic, 1).await.map(drop),
+            store.sweep_finish(old, world.clinic, 1, &Marks::default()).await.map(drop),
             store
                 .patients_upsert(
                     old,
                     world.clinic,
                     listwarden::store::Origin::Source,
                     &[record("1", "ann@mail.test")],
-                    None,
+                    &HashMap::new(),
+                    &mut Marks::default(),
                 )
                 .await
                 .map(drop),

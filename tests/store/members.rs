@@ -1,5 +1,7 @@
+use std::collections::BTreeMap;
+
 use listwarden::domain::{MemberStatus, OptOutKind, TimeSource};
-use listwarden::store::ListCounts;
+use listwarden::store::{ListCounts, Marks, ObservedMember};
 
 use crate::world::{address_of, at, record};
 
@@ -32,6 +34,30 @@ stories! {
         later.observed.status = MemberStatus::Unsubscribed;
         world.observes(&[later]).await;
         assert_eq!(world.stale().await.len(), 1);
+    }
+
+    async fn a_member_of_ours_is_known_again_by_its_digest(world: World) {
+        world.reads(&[record("1", "ann@mail.test")]).await;
+        let member = |key, email, status, seen| ObservedMember {
+            seen: Some(seen),
+            ..world.member(key, email, status)
+        };
+        let ann = |seen| member("k1", "ann@mail.test", MemberStatus::Subscribed, seen);
+        let link = world.observes(&[ann(7)]).await[0];
+        let same = |digests: [i64; 2]| async move {
+            let same = world.store.members_same(&world.list, &digests).await.unwrap();
+            same.into_iter().collect::<BTreeMap<i64, i64>>()
+        };
+        assert_eq!(same([7, 8]).await, BTreeMap::from([(7, link)]));
+        world.settles().await;
+        world.observes(&[ann(8)]).await;
+        assert_eq!(same([7, 8]).await, BTreeMap::from([(8, link)]));
+        assert!(world.stale().await.is_empty(), "a digest alone is no change");
+        world.observes(&[member("k9", "stranger@mail.test", MemberStatus::Subscribed, 9)]).await;
+        assert!(same([9, 0]).await.is_empty(), "what becomes of a stranger is not his to decide");
+        let gone = [world.link_of("ann@mail.test").await.link.id];
+        world.store.links_taken_as(&world.lease, &world.list, &gone, MemberStatus::Absent, at(9)).await.unwrap();
+        assert!(same([7, 8]).await.is_empty(), "it is there again");
     }
 
     async fn an_answer_long_on_its_way_replaces_nothing_that_was_asked_for_later(world: World) {
@@ -130,15 +156,17 @@ stories! {
         ]).await;
         let counts = world.store.list_counts(&world.list).await.unwrap();
         assert_eq!(counts, ListCounts { present: 2, archived: 1, listed: 1 });
-        let present = world.store.links_present(&world.list, 0, 10).await.unwrap();
+        let present = world.store.links_unseen(&world.list, &Marks::default()).await.unwrap();
         assert_eq!(present.iter().map(|(ordinal, ..)| *ordinal).collect::<Vec<_>>(), [1, 2, 3]);
         assert_eq!(world.store.ordinals_end(&world.list).await.unwrap(), 4);
         let gone = [present[0].1];
         world.store.links_taken_as(&world.lease, &world.list, &gone, MemberStatus::Absent, at(9)).await.unwrap();
         let observed = world.links().await[0].link.observed.clone().unwrap();
         assert_eq!((observed.status, observed.member), (MemberStatus::Absent, None));
-        let present = world.store.links_present(&world.list, 1, 10).await.unwrap();
-        assert_eq!(present.len(), 2);
+        let mut seen = Marks::default();
+        seen.set(2);
+        let unseen = world.store.links_unseen(&world.list, &seen).await.unwrap();
+        assert_eq!(unseen.iter().map(|(ordinal, ..)| *ordinal).collect::<Vec<_>>(), [3]);
     }
 
     async fn a_page_that_names_a_member_twice_ends_with_the_later(world: World) {

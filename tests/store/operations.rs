@@ -5,7 +5,9 @@ use listwarden::domain::operation::{Counted, Payload};
 use listwarden::domain::{
     Base, By, Class, Invitation, MemberKey, MemberStatus, Operation, Personal, Reason, RunId, Verb,
 };
-use listwarden::store::{LinkRow, OpState, Park, PlannedLink, PlannedOperation, Recorded, Which};
+use listwarden::store::{
+    LinkRow, Marks, OpState, Park, PlannedLink, PlannedOperation, Recorded, Which,
+};
 
 use crate::world::{World, at, record};
 
@@ -126,7 +128,7 @@ stories! {
         let (store, lease) = (&world.store, &world.lease);
         let page = store.operations_page(run, &world.list, 0, 1, OpState::Planned).await.unwrap();
         store.operations_recorded(lease, world.clinic, &[acknowledged(&page[0])]).await.unwrap();
-        let present = store.links_present(&world.list, 0, 10).await.unwrap();
+        let present = store.links_unseen(&world.list, &Marks::default()).await.unwrap();
         assert_eq!(present.len(), 1);
         assert_eq!(present[0].1, page[0].op.link);
     }

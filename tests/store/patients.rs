@@ -1,7 +1,9 @@
+use std::collections::HashMap;
+
 use listwarden::domain::{
     Answer, EventKind, MemberStatus, OptOutKind, PatientStatus, Said, TimeSource,
 };
-use listwarden::store::{Origin, Upserted};
+use listwarden::store::{Marks, Origin, Upserted};
 
 use crate::world::{at, keyring, record, saying};
 
@@ -43,17 +45,55 @@ stories! {
         world.reads(&[ann.clone(), bob.clone()]).await;
         for vanished in [0, 1] {
             let sweep = store.sweep_begin(clinic).await.unwrap();
-            let seen = std::slice::from_ref(&ann);
-            store.patients_upsert(lease, clinic, Origin::Source, seen, Some(sweep)).await.unwrap();
-            assert_eq!(store.sweep_missing(clinic, sweep).await.unwrap(), (1, 2));
-            assert_eq!(store.sweep_finish(lease, clinic, sweep).await.unwrap(), vanished);
-            assert_eq!(store.sweep_finish(lease, clinic, sweep).await.unwrap(), 0, "counted once");
+            let (_, marks) = world.sweeps(std::slice::from_ref(&ann), &HashMap::new()).await;
+            assert_eq!(store.sweep_missing(clinic, &marks).await.unwrap(), (1, 2));
+            let finish = || store.sweep_finish(lease, clinic, sweep, &marks);
+            assert_eq!(finish().await.unwrap(), vanished);
+            assert_eq!(finish().await.unwrap(), 0, "counted once");
         }
         let status = |row: listwarden::store::LinkRow| row.facts.holders[0].patient.record.status;
         assert_eq!(status(world.link_of("bob@mail.test").await), PatientStatus::Vanished);
         assert_eq!(status(world.link_of("ann@mail.test").await), PatientStatus::Active);
         assert_eq!(world.reads(&[bob]).await.changed, 1);
         assert_eq!(status(world.link_of("bob@mail.test").await), PatientStatus::Active);
+    }
+
+    async fn l9_who_was_missing_once_and_is_back_begins_anew(world: World) {
+        let (store, lease, clinic) = (&world.store, &world.lease, world.clinic);
+        let ann = [record("1", "ann@mail.test")];
+        let digests = HashMap::from([("1".to_owned(), 7)]);
+        world.sweeps(&ann, &digests).await;
+        for _ in 0..2 {
+            let sweep = store.sweep_begin(clinic).await.unwrap();
+            assert_eq!(store.sweep_finish(lease, clinic, sweep, &Marks::default()).await.unwrap(), 0);
+            assert!(store.patients_same(clinic, &[7]).await.unwrap().is_empty());
+            assert_eq!(world.sweeps(&ann, &digests).await.0.unchanged, 1);
+        }
+    }
+
+    async fn a_patient_is_known_again_by_the_digest_of_the_row(world: World) {
+        let (store, clinic) = (&world.store, world.clinic);
+        let row = |digest| HashMap::from([("1".to_owned(), digest)]);
+        let (_, marks) = world.sweeps(&[record("1", "ann@mail.test")], &row(7)).await;
+        let same = store.patients_same(clinic, &[7, 8]).await.unwrap();
+        let mut again = Marks::default();
+        again.extend(same.values().copied());
+        assert_eq!((same.len(), again.count()), (1, 1));
+        assert_eq!(store.sweep_missing(clinic, &again).await.unwrap(), (0, 1));
+        assert_eq!(store.sweep_missing(clinic, &marks).await.unwrap(), (0, 1));
+        world.sweeps(&[record("1", "ann@new.test")], &row(8)).await;
+        assert!(store.patients_same(clinic, &[7]).await.unwrap().is_empty());
+        assert_eq!(store.patients_same(clinic, &[8]).await.unwrap().len(), 1);
+        world.reads(&[record("1", "ann@new.test")]).await;
+        assert!(store.patients_same(clinic, &[8]).await.unwrap().is_empty(), "no row stands for it");
+    }
+
+    async fn a_patient_whose_row_cannot_be_read_is_there_all_the_same(world: World) {
+        let (store, lease, clinic) = (&world.store, &world.lease, world.clinic);
+        world.reads(&[record("1", "ann@mail.test"), record("2", "bob@mail.test")]).await;
+        let mut marks = Marks::default();
+        store.patients_present(lease, clinic, &["1", "9"], &mut marks).await.unwrap();
+        assert_eq!(store.sweep_missing(clinic, &marks).await.unwrap(), (1, 2));
     }
 
     async fn what_was_turned_into_events_is_not_turned_again(world: World) {
@@ -96,12 +136,19 @@ stories! {
         let former = [archive(record("1", "ann@mail.test")), archive(record("9", "old@mail.test"))];
         let (store, lease) = (&world.store, &world.lease);
         let done = store
-            .patients_upsert(lease, world.clinic, Origin::Import, &former, None)
+            .patients_upsert(
+                lease,
+                world.clinic,
+                Origin::Import,
+                &former,
+                &HashMap::new(),
+                &mut Marks::default(),
+            )
             .await
             .unwrap();
         assert_eq!(done, Upserted { new: 1, changed: 0, unchanged: 1 });
-        let sweep = store.sweep_begin(world.clinic).await.unwrap();
-        assert_eq!(store.sweep_missing(world.clinic, sweep).await.unwrap(), (1, 1));
+        let missing = store.sweep_missing(world.clinic, &Marks::default()).await.unwrap();
+        assert_eq!(missing, (1, 1), "an import names nobody whom the source must have");
     }
 
     async fn l28_a_new_contact_inherits_what_was_suppressed_under_a_retired_key(world: World) {
@@ -118,7 +165,8 @@ stories! {
                 world.clinic,
                 Origin::Source,
                 &[record("1", "ann@mail.test")],
-                None,
+                &HashMap::new(),
+                &mut Marks::default(),
             )
             .await
             .unwrap();

@@ -1,6 +1,6 @@
 //! A store with one clinic and one list, on either engine.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -13,7 +13,9 @@ use listwarden::domain::{
     Personal, TimeSource,
 };
 use listwarden::keys::{AddressHash, Keyring, Secret};
-use listwarden::store::{Lease, LinkRow, ListRow, ObservedMember, Origin, Store, Upserted, Which};
+use listwarden::store::{
+    Lease, LinkRow, ListRow, Marks, ObservedMember, Origin, Store, Upserted, Which,
+};
 use sqlx::{AssertSqlSafe, Connection, PgConnection, SqliteConnection};
 use uuid::Uuid;
 
@@ -123,8 +125,19 @@ impl World {
     }
 
     pub async fn reads(&self, records: &[PatientRecord]) -> Upserted {
-        let (lease, clinic) = (&self.lease, self.clinic);
-        self.store.patients_upsert(lease, clinic, Origin::Source, records, None).await.unwrap()
+        self.sweeps(records, &HashMap::new()).await.0
+    }
+
+    /// Reads records, some of them from rows with digests, and marks whom the source has.
+    pub async fn sweeps(
+        &self,
+        records: &[PatientRecord],
+        digests: &HashMap<String, i64>,
+    ) -> (Upserted, Marks) {
+        let (lease, clinic, origin) = (&self.lease, self.clinic, Origin::Source);
+        let mut marks = Marks::default();
+        let read = self.store.patients_upsert(lease, clinic, origin, records, digests, &mut marks);
+        (read.await.unwrap(), marks)
     }
 
     pub async fn patient(&self, source_id: &str) -> PatientId {
@@ -153,7 +166,7 @@ impl World {
             seen_at: self.clock.now(),
         };
         let address = Address::email(email).ok();
-        ObservedMember { observed, hashes: self.hashes(email), address }
+        ObservedMember { observed, hashes: self.hashes(email), address, seen: None }
     }
 
     pub async fn observes(&self, members: &[ObservedMember]) -> Vec<i64> {

@@ -163,14 +163,14 @@ async fn outermost(State(admin): State<Arc<Admin>>, mut request: Request, next: 
 }
 
 async fn nothing() -> Problem {
-    Problem::new(
-        StatusCode::NOT_FOUND,
-        "there is nothing here: docs/api.md says what there is",
-    )
+    Problem::new(StatusCode::NOT_FOUND, "there is nothing here: docs/api.md says what there is")
 }
 
 async fn not_so() -> Problem {
-    Problem::new(StatusCode::METHOD_NOT_ALLOWED, "not with this method: docs/api.md says with which")
+    Problem::new(
+        StatusCode::METHOD_NOT_ALLOWED,
+        "not with this method: docs/api.md says with which",
+    )
 }
 
 /// A body in JSON.

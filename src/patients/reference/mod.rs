@@ -13,7 +13,7 @@ use sqlx::migrate::Migrator;
 
 use super::sql::Pool;
 use super::{
-    Cause, Note, PatientPage, PatientSource, SourceCursor, SourceError, SqlOptions, SqlSource,
+    Cause, Note, PatientSource, SourceCursor, SourceError, SourcePage, SqlOptions, SqlSource,
 };
 use crate::clock::SharedClock;
 use crate::domain::PatientRecord;
@@ -138,12 +138,12 @@ pub struct Feedback {
 
 #[async_trait]
 impl PatientSource for Reference {
-    async fn page(
+    async fn rows(
         &self,
         since: Option<DateTime<Utc>>,
         after: Option<&SourceCursor>,
-    ) -> Result<PatientPage, SourceError> {
-        self.source.page(since, after).await
+    ) -> Result<SourcePage, SourceError> {
+        self.source.rows(since, after).await
     }
 
     async fn count(&self) -> Result<u64, SourceError> {

@@ -17,8 +17,8 @@ use chrono::{DateTime, Utc};
 use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::RwLock;
 
-use super::reading::{self, Context};
-use super::{Note, PatientPage, PatientSource, RowProblem, SourceCursor, SourceError};
+use super::reading::Context;
+use super::{Note, PatientSource, RowProblem, SourceCursor, SourceError, SourcePage};
 use crate::clock::SharedClock;
 use crate::domain::PatientRecord;
 use layout::Layout;
@@ -74,7 +74,7 @@ impl SqlSource {
         let row = statement::one(&self.pool, &layout, id).await?;
         let now = DateTime::from_timestamp_millis(LATEST).unwrap_or_default();
         let context = Context { country: None, now };
-        Ok(row.and_then(|row| row.read(context).record))
+        Ok(row.and_then(|row| row.row.read(context).record))
     }
 
     async fn layout(&self) -> Result<Arc<Layout>, SourceError> {
@@ -104,28 +104,22 @@ impl SqlSource {
     }
 
     /// Makes a page of fetched rows, of which the last may belong to the next page.
-    fn paged(&self, rows: &[Fetched], since: Option<DateTime<Utc>>) -> PatientPage {
-        let context = Context { country: self.options.country.as_deref(), now: self.clock.now() };
-        let mut page = PatientPage::default();
-        let mut ahead = None;
-        for (i, row) in rows.iter().take(self.limit()).enumerate() {
-            if twice(rows, i) {
-                page.problems.extend(duplicate(rows, i));
-                continue;
-            }
-            let read = row.read(context);
-            page.problems.extend(read.problems);
-            if read.ahead && ahead.is_none() {
-                ahead = Some(clock_ahead(&row.id));
-            }
-            let wanted = |changed| since.is_none_or(|since| changed >= since);
-            page.records.extend(read.record.filter(|record| wanted(record.updated_at)));
+    fn paged(&self, mut rows: Vec<Fetched>, since: Option<DateTime<Utc>>) -> SourcePage {
+        let limit = self.limit();
+        let next = (rows.len() > limit).then(|| rows[limit - 1].cursor());
+        let problems: Vec<_> =
+            (0..rows.len().min(limit)).filter_map(|i| duplicate(&rows, i)).collect();
+        let twice: Vec<bool> = (0..rows.len()).map(|i| twice(&rows, i)).collect();
+        rows.truncate(limit);
+        let single = rows.into_iter().zip(twice).filter(|(_, twice)| !twice);
+        SourcePage {
+            rows: single.map(|(row, _)| row.row).collect(),
+            problems,
+            next,
+            country: self.options.country.clone(),
+            now: self.clock.now(),
+            since,
         }
-        page.problems.extend(ahead);
-        if rows.len() > self.limit() {
-            page.next = rows.get(self.limit() - 1).map(Fetched::cursor);
-        }
-        page
     }
 }
 
@@ -134,28 +128,19 @@ const LATEST: i64 = 253_402_300_799_000;
 
 /// Tells whether the row shares its id with a neighbour: the view gives several rows a patient.
 fn twice(rows: &[Fetched], i: usize) -> bool {
-    let same = |j: usize| rows.get(j).is_some_and(|other| other.id == rows[i].id);
+    let same = |j: usize| rows.get(j).is_some_and(|other| other.row.id == rows[i].row.id);
     same(i + 1) || i.checked_sub(1).is_some_and(same)
 }
 
 /// One problem for all rows of the same id.
 fn duplicate(rows: &[Fetched], i: usize) -> Option<RowProblem> {
-    let first = i.checked_sub(1).is_none_or(|before| rows[before].id != rows[i].id);
-    first.then(|| RowProblem {
-        source_id: Some(rows[i].id.clone()),
+    let first = i.checked_sub(1).is_none_or(|before| rows[before].row.id != rows[i].row.id);
+    (first && twice(rows, i)).then(|| RowProblem {
+        source_id: Some(rows[i].row.id.clone()),
         column: "id",
         problem: "the view gives several rows for this id, and they may contradict each other: make it one row a patient".to_owned(),
         unreadable: true,
     })
-}
-
-fn clock_ahead(id: &str) -> RowProblem {
-    RowProblem {
-        source_id: Some(id.to_owned()),
-        column: "updated_at",
-        problem: "clock ahead: this row (and perhaps more) was changed over 5 minutes from now, so the times of its consents prove nothing and are left out; correct the clock of the clinic's database, or the time zone in the view".to_owned(),
-        unreadable: false,
-    }
 }
 
 #[async_trait]
@@ -167,14 +152,14 @@ impl PatientSource for SqlSource {
         feedback::columns(&self.pool).await.map(drop)
     }
 
-    async fn page(
+    async fn rows(
         &self,
         since: Option<DateTime<Utc>>,
         after: Option<&SourceCursor>,
-    ) -> Result<PatientPage, SourceError> {
+    ) -> Result<SourcePage, SourceError> {
         let after = after.map(After::read).transpose()?;
         let rows = self.fetch(since, after.as_ref()).await?;
-        let mut page = self.paged(&rows, since);
+        let mut page = self.paged(rows, since);
         if page.next.is_none() && since.is_none() {
             page.problems.extend(statement::without_id(&self.pool).await?);
         }
@@ -193,9 +178,4 @@ impl PatientSource for SqlSource {
     async fn now(&self) -> Result<Option<DateTime<Utc>>, SourceError> {
         statement::now(&self.pool).await
     }
-}
-
-/// Reads a row's JSON text.
-fn parsed(text: Option<&str>) -> Option<reading::Row> {
-    serde_json::from_str(text?).ok()
 }

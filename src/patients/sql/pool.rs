@@ -45,7 +45,7 @@ impl Pool {
     fn sqlite(url: &str, ours: bool) -> Result<Self, SourceError> {
         let options = SqliteConnectOptions::from_str(url).map_err(|_| SourceError::Url)?;
         let options = options.busy_timeout(PATIENCE).create_if_missing(ours);
-        let pool = || SqlitePoolOptions::new().acquire_timeout(PATIENCE);
+        let pool = || SqlitePoolOptions::new().acquire_timeout(PATIENCE).test_before_acquire(false);
         if url.contains(":memory:") || url.contains("mode=memory") {
             // Such a database lives and dies with its connection, so there is exactly one.
             let one = pool().max_connections(1).idle_timeout(None).max_lifetime(None);

@@ -4,41 +4,28 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 use sqlx::{AssertSqlSafe, Row as _};
 
+use super::Pool;
 use super::layout::{Layout, Since};
-use super::{Pool, parsed};
 use crate::patients::columns::VIEW;
-use crate::patients::reading::{self, Context, Reading};
-use crate::patients::{RowProblem, SourceCursor, SourceError};
+use crate::patients::{RowProblem, SourceCursor, SourceError, SourceRow};
 
 /// One row as it came.
 #[derive(Debug)]
 pub(super) struct Fetched {
-    /// The id as text.
-    pub(super) id: String,
+    /// The row.
+    pub(super) row: SourceRow,
     /// The type of the id's value, which `SQLite` compares by.
     kind: String,
-    /// The row as JSON; none where it is not valid text.
-    row: Option<String>,
 }
 
 impl Fetched {
-    /// Reads the record.
-    pub(super) fn read(&self, context: Context<'_>) -> Reading {
-        if let Some(row) = parsed(self.row.as_deref()) {
-            return reading::read(&row, context);
-        }
-        let problem = RowProblem {
-            source_id: Some(self.id.clone()),
-            column: "id",
-            problem: "a text in this row is not valid UTF-8: re-enter or convert it".to_owned(),
-            unreadable: true,
-        };
-        Reading { problems: vec![problem], ..Reading::default() }
+    fn new(id: String, kind: String, text: Option<String>) -> Self {
+        Self { row: SourceRow { id, text }, kind }
     }
 
     /// The place behind this row.
     pub(super) fn cursor(&self) -> SourceCursor {
-        let after = After { id: self.id.clone(), kind: self.kind.clone() };
+        let after = After { id: self.row.id.clone(), kind: self.kind.clone() };
         SourceCursor(serde_json::json!(after).to_string())
     }
 }
@@ -82,13 +69,15 @@ async fn sqlite(
 ) -> Result<Vec<Fetched>, sqlx::Error> {
     let mut sql = sqlite_select(layout);
     if after.is_some() {
-        sql.push_str(" AND id > $1");
+        sql.push_str(if since.is_some() { " AND +id > $1" } else { " AND id > $1" });
     }
     if since.is_some() {
         // Numbers sort before every text, so each half sees only values of its own type.
         sql.push_str(" AND ((updated_at >= $2 AND updated_at < '') OR updated_at >= $3)");
     }
-    sql.push_str(" ORDER BY id LIMIT $4");
+    // The few that changed are found by when they did, where that is indexed, and put in order then:
+    // `+` keeps SQLite from walking all rows in the order of their ids.
+    sql.push_str(if since.is_some() { " ORDER BY +id LIMIT $4" } else { " ORDER BY id LIMIT $4" });
     let query = sqlx::query(AssertSqlSafe(sql));
     let query = match after {
         None => query.bind(None::<String>),
@@ -109,7 +98,7 @@ async fn sqlite(
         .map(|row| {
             // Text that is not UTF-8 fails to decode: that row alone is unreadable.
             let record = row.try_get::<String, _>("record").ok();
-            Ok(Fetched { id: row.try_get("source_id")?, kind: row.try_get("kind")?, row: record })
+            Ok(Fetched::new(row.try_get("source_id")?, row.try_get("kind")?, record))
         })
         .collect()
 }
@@ -155,7 +144,7 @@ async fn postgres(
     rows.iter()
         .map(|row| {
             let (id, record) = (row.try_get("source_id")?, row.try_get("record")?);
-            Ok(Fetched { id, kind: "text".to_owned(), row: Some(record) })
+            Ok(Fetched::new(id, "text".to_owned(), Some(record)))
         })
         .collect()
 }
@@ -203,7 +192,7 @@ pub(super) async fn one(
         }
     };
     let row: Option<String> = row.map_err(|error| pool.failed(READING, &error))?;
-    Ok(row.map(|row| Fetched { id: id.to_owned(), kind: "text".to_owned(), row: Some(row) }))
+    Ok(row.map(|row| Fetched::new(id.to_owned(), "text".to_owned(), Some(row))))
 }
 
 /// The day before `since`, which every way of writing a time that late sorts behind, whatever its

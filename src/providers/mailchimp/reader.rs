@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use chrono::{DateTime, Utc};
-use futures::future::try_join_all;
+use futures::future::{join, try_join_all};
 
 use super::api::{Call, parse};
 use super::batches::{Answer, Report};
@@ -49,12 +49,15 @@ impl Mailchimp {
 
     pub(super) async fn read_audience(&self) -> Result<Audience, ProviderError> {
         let list = Call::get(&["lists", &self.list]).with("fields", "id,name,double_optin");
-        let list: wire::List = self.connection.read(&list).await.map_err(Failure::of_list)?;
         let fields = Call::get(&["lists", &self.list, "merge-fields"])
             .with("count", PAGE.to_string())
             .with("fields", "merge_fields.tag,merge_fields.required");
-        let fields: wire::MergeFields =
-            self.connection.read(&fields).await.map_err(Failure::of_list)?;
+        let (list, fields) = join(
+            self.connection.read::<wire::List>(&list),
+            self.connection.read::<wire::MergeFields>(&fields),
+        )
+        .await;
+        let (list, fields) = (list.map_err(Failure::of_list)?, fields.map_err(Failure::of_list)?);
         let field = |f: wire::MergeField| RequiredField { field: f.tag, required: f.required };
         Ok(Audience {
             id: list.id,

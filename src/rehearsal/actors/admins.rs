@@ -2,11 +2,16 @@
 //! looks after.
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use anyhow::Context;
 use chrono::TimeDelta;
 
+use super::records::id;
+use crate::commands::consent::{self, Record};
 use crate::commands::{Deployment, webhook};
-use crate::domain::RunId;
+use crate::domain::{Channel, PatientStatus, RunId};
+use crate::rehearsal::books::{Act, Line};
 use crate::rehearsal::faults::Kind;
 use crate::rehearsal::history::Admin;
 use crate::rehearsal::world::World;
@@ -22,6 +27,7 @@ impl World {
             Admin::Accepts => accepts(&deployment).await,
             Admin::Registers => self.registers(&deployment, false).await,
             Admin::Rotates => self.registers(&deployment, true).await,
+            Admin::Reviews => reviews(&deployment).await,
         };
         deployment.store.close().await;
         done
@@ -41,6 +47,44 @@ impl World {
             }
         }
         Ok(format!("an admin approves {approved} plans"))
+    }
+
+    /// Takes down what a patient said in person, with evidence.
+    pub(super) async fn takes_down_in_person(
+        &self,
+        clinic: usize,
+        patient: usize,
+        channel: Channel,
+        lifts: bool,
+    ) -> anyhow::Result<String> {
+        let record = self.books().records.get(&(clinic, patient)).cloned().flatten();
+        let record = record.filter(|record| record.status == PatientStatus::Active);
+        let Some(record) = record else { return Ok("nothing".to_owned()) };
+        let deployment = self.process().await?;
+        let given = Record {
+            patient: id(patient),
+            channel,
+            by: "reception".to_owned(),
+            method: "in person".to_owned(),
+            wording: "v3".to_owned(),
+            at: None,
+            lifts_objection: lifts.then(|| "the patient asked for it".to_owned()),
+        };
+        let config = deployment.clinics().nth(clinic).context("the clinic is configured")?;
+        let address = record.address(channel).map(|address| address.expose().to_owned());
+        let act = if lifts { Act::Accepted } else { Act::TakenDown };
+        let mut line = Line::new(clinic, channel, act, self.now());
+        line.patient = Some(patient);
+        line.address = address;
+        let done = consent::record(&deployment, config, &given).await;
+        deployment.store.close().await;
+        if done?.is_none() {
+            return Ok("nothing".to_owned());
+        }
+        self.books().write(line);
+        Ok(format!(
+            "an admin takes down the consent of patient {patient} of c{clinic} to {channel}"
+        ))
     }
 
     /// Makes the webhooks, or makes them anew; enters by hand what has no API.
@@ -76,6 +120,11 @@ impl World {
         format!("{} for {minutes} minutes, one in {one_in}", kind.word())
     }
 
+    pub(super) fn stalls(&self, seconds: u32) -> String {
+        self.hold_up(Duration::from_secs(seconds.into()));
+        format!("whoever next asks the store stands still for {seconds} s")
+    }
+
     pub(super) fn clock_jumps(&self, seconds: i32) -> String {
         self.weather.count(Kind::ClockJump);
         self.turnstile.skew(TimeDelta::seconds(seconds.into()));
@@ -91,6 +140,19 @@ async fn plan_waiting(deployment: &Deployment, list: &ListRow) -> anyhow::Result
     }
     let runs = deployment.store.runs(list.clinic, 20).await?;
     Ok(runs.into_iter().find(|run| run.list == Some(list.id)).map(|run| run.id))
+}
+
+/// Looks at everything that waits for a look.
+async fn reviews(deployment: &Deployment) -> anyhow::Result<String> {
+    let mut closed = 0;
+    for clinic in deployment.clinics() {
+        let (id, _) = deployment.known_lists(clinic).await?;
+        for review in deployment.store.reviews_open(id).await? {
+            deployment.store.review_close(id, review.id, "looked at").await?;
+            closed += 1;
+        }
+    }
+    Ok(format!("an admin looks at {closed} messages"))
 }
 
 async fn refuses(deployment: &Deployment) -> anyhow::Result<String> {

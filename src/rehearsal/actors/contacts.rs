@@ -39,7 +39,7 @@ impl World {
             Channel::Email => format!("stranger{clinic}x{number}@elsewhere.test"),
             Channel::Sms => format!("+4479112{:05}", clinic * 1000 + number),
         };
-        self.books().personal.insert(address.clone());
+        self.books().names(&address);
         let done = self.does_at(clinic, list, &address, None, deed);
         told(&format!("stranger {number} of c{clinic}"), list, deed, done)
     }
@@ -64,7 +64,7 @@ impl World {
         line.address = Some(to.clone());
         line.list = Some(list);
         let mut books = self.books();
-        books.personal.insert(to);
+        books.names(&to);
         books.write(line.clone());
         // It left the address it had: nothing can be said of that one any more.
         line.address = Some(from);

@@ -2,15 +2,17 @@
 //! itself.
 
 mod admins;
+mod backups;
 mod contacts;
 mod patients;
 mod program;
+mod records;
 
 use std::sync::Arc;
 
 pub use admins::accepts;
-pub use patients::id;
 pub use program::Ran;
+pub use records::id;
 
 use super::history::{Step, What};
 use super::world::World;
@@ -45,10 +47,16 @@ impl World {
             What::Delivers => self.delivers().await,
             What::Restarts => self.restarts().await,
             What::Admin(admin) => self.admin(admin).await,
+            What::TakesDown { clinic, patient, channel, lifts } => {
+                self.takes_down_in_person(clinic, patient, channel, lifts).await
+            }
             What::Weather { kind, minutes, one_in } => {
                 Ok(self.weather_comes(kind, minutes, one_in))
             }
             What::ClockJumps { seconds } => Ok(self.clock_jumps(seconds)),
+            What::Stalls { seconds } => Ok(self.stalls(seconds)),
+            What::BackedUp => self.backs_up().await,
+            What::PutBack => self.puts_back().await,
         };
         let said = said.unwrap_or_else(|error| {
             let error = format!("{error:#}");

@@ -1,9 +1,9 @@
 //! Patients as the clinic's staff take them down.
 
-use chrono::{DateTime, Datelike, NaiveDate, TimeDelta, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 
-use crate::domain::patient::SoftOptIn;
-use crate::domain::{Address, Answer, Channel, Consent, PatientRecord, PatientStatus, Personal};
+use super::records::{consent, consent_mut};
+use crate::domain::{Address, Channel, PatientRecord, PatientStatus, Personal};
 use crate::rehearsal::books::{Act, Line};
 use crate::rehearsal::faults::Kind;
 use crate::rehearsal::history::{Change, Says};
@@ -72,26 +72,6 @@ impl World {
         self.books().write(line);
     }
 
-    fn somebody(&self, clinic: usize, patient: usize, age: u32) -> PatientRecord {
-        let now = self.now();
-        let year = now.year() - i32::try_from(age).unwrap_or(40);
-        PatientRecord {
-            source_id: id(patient),
-            given_name: Personal::new(&format!("Ottoline{clinic}x{patient}")),
-            family_name: Personal::new(&format!("Quillfeather{clinic}x{patient}")),
-            email: Address::email(&address(clinic, patient, Channel::Email)).ok(),
-            mobile: Address::mobile(&address(clinic, patient, Channel::Sms), None).ok(),
-            birth_date: NaiveDate::from_ymd_opt(year, 1, 1),
-            status: PatientStatus::Active,
-            restricted: false,
-            tags: if patient.is_multiple_of(2) { ["dental".to_owned()].into() } else { [].into() },
-            privacy_policy: None,
-            email_consent: Consent::default(),
-            sms_consent: Consent::default(),
-            updated_at: now,
-        }
-    }
-
     fn shares(&self, record: &mut PatientRecord, clinic: usize, other: usize) {
         let books = self.books();
         if let Some(Some(other)) = books.records.get(&(clinic, other)) {
@@ -109,7 +89,7 @@ impl World {
         self.clinics[clinic].upsert(std::slice::from_ref(&record)).await?;
         let now = self.now();
         let mut books = self.books();
-        books.record(clinic, patient, Some(record));
+        books.record(clinic, patient, Some(record), now);
         books.changed.insert((clinic, patient), now);
         Ok(())
     }
@@ -161,7 +141,8 @@ impl World {
             let yes = matches!(line.act, Act::Yes | Act::Flag | Act::Customer);
             (own && yes) || ((own || here) && line.act.is_no())
         });
-        let last = last.last();
+        // Of two at one moment the no counts (L2).
+        let last = last.max_by_key(|line| (line.at, line.act.is_no()));
         last.is_some_and(|line| !line.act.is_no() && books.was_known(line, self.now()))
     }
 
@@ -206,6 +187,9 @@ impl World {
         says: Says,
     ) -> anyhow::Result<String> {
         let Some(mut record) = self.known(clinic, patient) else { return Ok(NOTHING.to_owned()) };
+        if record.status == PatientStatus::Deleted {
+            return Ok(NOTHING.to_owned());
+        }
         let at = self.clinic_time();
         let said = consent(says, at);
         if says == Says::Objects {
@@ -267,7 +251,7 @@ impl World {
                 self.clinics[clinic].vanish(&record.source_id).await?;
                 let now = self.now();
                 let mut books = self.books();
-                books.record(clinic, patient, None);
+                books.record(clinic, patient, None, now);
                 books.changed.insert((clinic, patient), now);
                 drop(books);
                 return Ok(format!("the row of patient {patient} of c{clinic} vanishes"));
@@ -301,42 +285,3 @@ impl World {
 
 /// What a step says that makes no sense any more.
 const NOTHING: &str = "nothing";
-
-/// The clinic's id of a patient.
-#[must_use]
-pub fn id(patient: usize) -> String {
-    format!("P{patient:03}")
-}
-
-fn consent(says: Says, at: DateTime<Utc>) -> Consent {
-    let answer = match says {
-        Says::NotAsked => Answer::NotAsked,
-        Says::Yes | Says::Flag => Answer::Granted,
-        Says::Customer => Answer::SoftOptIn,
-        Says::No => Answer::Withdrawn,
-        Says::Objects => Answer::Objected,
-    };
-    let on_record = !matches!(says, Says::Flag | Says::NotAsked);
-    let explicit = says == Says::Yes;
-    let facts = says == Says::Customer;
-    Consent {
-        answer,
-        at: on_record.then_some(at),
-        method: on_record.then(|| "at the desk".to_owned()),
-        wording: explicit.then(|| "v3".to_owned()),
-        actor: explicit.then(|| "reception".to_owned()),
-        purpose: None,
-        soft_opt_in: SoftOptIn {
-            in_course_of_sale: facts,
-            own_similar_services: facts,
-            chance_to_refuse: facts,
-        },
-    }
-}
-
-const fn consent_mut(record: &mut PatientRecord, channel: Channel) -> &mut Consent {
-    match channel {
-        Channel::Email => &mut record.email_consent,
-        Channel::Sms => &mut record.sms_consent,
-    }
-}

@@ -10,7 +10,8 @@ use crate::http;
 use crate::reconcile::{ClinicOutcome, ListState, Scope, SourceState};
 use crate::rehearsal::books::Run;
 use crate::rehearsal::faults::Kind;
-use crate::rehearsal::world::{PUBLIC, Server, World};
+use crate::rehearsal::processes::Server;
+use crate::rehearsal::world::{PUBLIC, World};
 
 /// What one run over all clinics came to.
 #[derive(Debug, Default)]
@@ -93,7 +94,7 @@ impl World {
             self.said.hear(&format!("{outcome:?}"));
             if let Err(error) = &outcome {
                 let error = format!("{error:#}");
-                self.said.hear(&error);
+                self.counts_take_over(&error);
                 self.note(format!("c{place}: {error}"));
             }
             let outcome = outcome.ok();
@@ -118,9 +119,7 @@ impl World {
         let Some(outcome) = outcome else { return };
         for problem in outcome.lists.iter().filter_map(|list| list.problem.as_ref()) {
             self.note(format!("c{place}: {problem}"));
-            if problem.contains("another process took over") {
-                self.weather.count(Kind::LeaseExpired);
-            }
+            self.counts_take_over(problem);
         }
         let mut books = self.books();
         let run = &mut books.runs[number];
@@ -131,6 +130,12 @@ impl World {
         for list in outcome.lists.iter().filter(|list| full && list.state == ListState::InStep) {
             let place_of = lists.iter().position(|setting| setting.slug == list.list);
             run.observed.extend(place_of.map(|list| (place, list)));
+        }
+    }
+
+    fn counts_take_over(&self, problem: &str) {
+        if problem.contains("another process took over") {
+            self.weather.count(Kind::LeaseExpired);
         }
     }
 

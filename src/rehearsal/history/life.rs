@@ -25,7 +25,7 @@ pub(super) fn clinic(chance: &mut StdRng) -> ClinicSetting {
     ClinicSetting {
         lists,
         in_flight: chance.random_range(1..6),
-        job_from: if chance.random_bool(0.2) { 3 } else { 200 },
+        job_from: if chance.random_bool(0.35) { 3 } else { 200 },
         no_brake: chance.random_bool(0.6),
         patients: (0..count).map(|number| patient(chance, number)).collect(),
     }
@@ -120,6 +120,9 @@ pub(super) fn steps(chance: &mut StdRng, clinics: &[ClinicSetting], count: usize
         (20 * MINUTE, What::Admin(Admin::Registers)),
     ];
     let mut steps: Vec<(u64, What)> = by_the_book.to_vec();
+    if chance.random_bool(0.3) {
+        steps.push((25 * MINUTE, What::BackedUp));
+    }
     let mut at = 30 * MINUTE;
     while steps.len() < count {
         at += match chance.random_range(0..10) {
@@ -132,7 +135,14 @@ pub(super) fn steps(chance: &mut StdRng, clinics: &[ClinicSetting], count: usize
         if matches!(what, What::Runs { .. }) && chance.random_bool(0.25) {
             let again =
                 What::Runs { worker: 1, full: chance.random_bool(0.5), dies_at: dies(chance) };
-            steps.push((at + chance.random_range(0..2_000), again));
+            if chance.random_bool(0.4) {
+                // The first stands still for longer than its lease.
+                let seconds = chance.random_range(120..240);
+                steps.push((at + chance.random_range(200..2_500), What::Stalls { seconds }));
+                steps.push((at + chance.random_range(65_000..100_000), again));
+            } else {
+                steps.push((at + chance.random_range(0..2_000), again));
+            }
         }
     }
     steps.sort_by_key(|(at, _)| *at);
@@ -149,7 +159,7 @@ fn step(chance: &mut StdRng, clinics: &[ClinicSetting]) -> What {
     let of = &clinics[clinic];
     let patient = chance.random_range(0..of.patients.len() + 3);
     let list = chance.random_range(0..of.lists.len());
-    match chance.random_range(0..100) {
+    match chance.random_range(0..105) {
         0..22 => What::Does { clinic, list, patient, deed: deed(chance) },
         22..26 => {
             let number = chance.random_range(0..3);
@@ -182,20 +192,29 @@ fn step(chance: &mut StdRng, clinics: &[ClinicSetting]) -> What {
                 Admin::Accepts,
                 Admin::Registers,
                 Admin::Rotates,
+                Admin::Reviews,
             ],
         )),
         86..96 => weather(chance),
         96 => What::ClockJumps { seconds: chance.random_range(-400..400) },
         97 => What::FlagsInBulk { clinic },
-        _ => What::Restarts,
+        98..100 => What::Restarts,
+        100 => What::BackedUp,
+        101 | 102 => {
+            let channel = pick(chance, Channel::ALL);
+            What::TakesDown { clinic, patient, channel, lifts: chance.random_bool(0.5) }
+        }
+        _ => What::PutBack,
     }
 }
 
-/// Webhooks come seldom, so what befalls them stays longer.
+/// Webhooks and jobs come seldom, so what befalls them stays longer.
 fn weather(chance: &mut StdRng) -> What {
-    let kind = pick(chance, Kind::WEATHER);
-    let seldom =
-        matches!(kind, Kind::HookLost | Kind::HookTwice | Kind::HooksReversed | Kind::HookForged);
+    let kind = pick(chance, &Kind::weather());
+    let seldom = matches!(
+        kind,
+        Kind::HookLost | Kind::HookTwice | Kind::HooksReversed | Kind::HookForged | Kind::JobLost
+    );
     let minutes = chance.random_range(1..180) * if seldom { 20 } else { 1 };
     What::Weather { kind, minutes, one_in: chance.random_range(1..if seldom { 3 } else { 8 }) }
 }

@@ -59,7 +59,15 @@ fn known_no<'a>(
     let yes_after = |no: &Line| {
         lines().any(|line| {
             let of_address = line.address.as_deref() == Some(address);
-            let is_yes = matches!(line.act, Act::Yes | Act::SignedUp | Act::Customer | Act::Flag);
+            let is_yes = matches!(
+                line.act,
+                Act::Yes
+                    | Act::TakenDown
+                    | Act::Accepted
+                    | Act::SignedUp
+                    | Act::Customer
+                    | Act::Flag
+            );
             is_yes
                 && line.claimed.max(line.at) > no.at
                 && (of_address || holds(books, list, line, address))
@@ -113,7 +121,8 @@ pub fn judge_question(look: &Lookout, stage: usize, where_to: Option<&str>, addr
     let acts = books
         .of(clinic, channel)
         .filter(|line| line.address.as_deref() == Some(address) && line.act != Act::Agreed);
-    let upon = turns + u32::try_from(acts.count()).unwrap_or(u32::MAX);
+    let happened = acts.count() + books.lost(clinic, channel, address);
+    let upon = turns + u32::try_from(happened).unwrap_or(u32::MAX);
     books.asked.entry(key.clone()).or_default().push(look.turnstile.now());
     drop(books);
     let mut known = look.asked_upon.lock().unwrap_or_else(std::sync::PoisonError::into_inner);

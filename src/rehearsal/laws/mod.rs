@@ -2,6 +2,7 @@
 
 pub mod door;
 pub mod output;
+mod parked;
 pub mod rest;
 pub mod standing;
 mod truth;
@@ -10,7 +11,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::books::Books;
+use super::books::{Act, Books, Line};
 use super::history::{History, ListSetting};
 use super::stages::{Setup, Stage, Standing};
 use super::turnstile::Turnstile;
@@ -154,7 +155,12 @@ impl Lookout {
 
     /// Looks at every list; what changed was done by us, or by others.
     pub fn look(&self, ours: bool) {
-        for list in &self.lists {
+        self.look_at(ours, |_| true);
+    }
+
+    /// Looks at the lists and questions of some providers.
+    fn look_at(&self, ours: bool, which: impl Fn(&dyn Stage) -> bool) {
+        for list in self.lists.iter().filter(|list| which(list.stage.as_ref())) {
             let now = list.stage.holds(&list.setup.audience);
             let mut books = self.books();
             let before = books.lists.insert((list.clinic, list.list), now.clone());
@@ -164,13 +170,34 @@ impl Lookout {
             let before = before.unwrap_or_default();
             for change in changes(&before, &now) {
                 door::judge(self, &books, list, &change);
+                if change.now.is_none() {
+                    books.erased.insert((list.clinic, list.channel(), change.address));
+                }
             }
         }
-        self.look_at_questions(ours);
+        self.look_at_questions(ours, which);
     }
 
-    fn look_at_questions(&self, ours: bool) {
-        for (place, stage) in self.stages.iter().enumerate() {
+    /// Takes down whom staff put away between two pages.
+    fn look_for_drift(&self, host: &str) {
+        for list in self.lists.iter().filter(|list| list.stage.host() == host) {
+            let now = list.stage.holds(&list.setup.audience);
+            let mut books = self.books();
+            let place = (list.clinic, list.list);
+            let before = books.lists.get(&place).cloned().unwrap_or_default();
+            for change in changes(&before, &now) {
+                let at = self.turnstile.now();
+                let mut line = Line::new(list.clinic, list.channel(), Act::Removed, at);
+                line.address = Some(change.address);
+                line.list = Some(list.list);
+                books.write(line);
+            }
+        }
+    }
+
+    fn look_at_questions(&self, ours: bool, which: impl Fn(&dyn Stage) -> bool) {
+        let stages = self.stages.iter().enumerate();
+        for (place, stage) in stages.filter(|(_, stage)| which(stage.as_ref())) {
             let mut asked: BTreeMap<Question, usize> = BTreeMap::new();
             for question in stage.asked() {
                 *asked.entry(question).or_default() += 1;
@@ -211,10 +238,11 @@ fn changes(before: &BTreeMap<String, Standing>, now: &BTreeMap<String, Standing>
 }
 
 impl Watch for Lookout {
-    fn before(&self) {}
-
-    fn after(&self) {
-        self.look(true);
+    fn after(&self, host: &str, drifted: bool) {
+        if drifted {
+            self.look_for_drift(host);
+        }
+        self.look_at(true, |stage| stage.host() == host);
     }
 
     fn acknowledged(&self, attempt: &Attempt) {

@@ -1,7 +1,7 @@
-//! Judged all the time: nothing that the program says names anybody.
+//! Judged at every line: nothing that the program says names anybody.
 
 use std::io;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, TryLockError};
 
 use tracing::Dispatch;
 use tracing_subscriber::fmt::MakeWriter;
@@ -10,12 +10,22 @@ use tracing_subscriber::{EnvFilter, Registry};
 
 use super::Lookout;
 
-/// Everything the program said.
-#[derive(Debug, Clone, Default)]
-pub struct Said(Arc<Mutex<Vec<u8>>>);
+/// Hears everything that the program says.
+#[derive(Clone)]
+pub struct Said {
+    look: Arc<Lookout>,
+    /// What was said while the books were being written.
+    unheard: Arc<Mutex<String>>,
+}
 
 impl Said {
-    /// Returns a subscriber that keeps everything said by this program.
+    /// Starts to listen.
+    #[must_use]
+    pub fn new(look: &Arc<Lookout>) -> Self {
+        Self { look: look.clone(), unheard: Arc::default() }
+    }
+
+    /// Returns a subscriber that hears everything said by this program.
     #[must_use]
     pub fn listening(&self) -> Dispatch {
         let lines = tracing_subscriber::fmt::layer()
@@ -26,24 +36,20 @@ impl Said {
         Dispatch::new(Registry::default().with(ours).with(lines))
     }
 
-    /// Takes down something else that was said: an error, an outcome.
+    /// Hears something said: a line of a log or of the journal, an error, an outcome.
     pub fn hear(&self, said: &str) {
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        all.extend_from_slice(said.as_bytes());
-        all.push(b'\n');
-    }
-
-    /// Returns all of it.
-    #[must_use]
-    pub fn text(&self) -> String {
-        let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        String::from_utf8_lossy(&all).into_owned()
+        let mut unheard = self.unheard.lock().unwrap_or_else(PoisonError::into_inner);
+        unheard.push_str(said);
+        unheard.push('\n');
+        if judge(&self.look, &unheard) {
+            unheard.clear();
+        }
     }
 }
 
 impl io::Write for Said {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(bytes);
+        self.hear(&String::from_utf8_lossy(bytes));
         Ok(bytes.len())
     }
 
@@ -60,16 +66,20 @@ impl<'a> MakeWriter<'a> for Said {
     }
 }
 
-/// Looks for every address and every name there ever was.
-pub fn judge(look: &Lookout, said: &str) {
+/// Looks for every address and every name there ever was; false where the books are in use.
+fn judge(look: &Lookout, said: &str) -> bool {
+    let books = match look.books.try_lock() {
+        Ok(books) => books,
+        Err(TryLockError::Poisoned(books)) => books.into_inner(),
+        Err(TryLockError::WouldBlock) => return false,
+    };
     let said = said.to_lowercase();
-    let books = look.books();
-    let lines = || said.lines();
-    let told = books.personal.iter().find(|one| said.contains(&one.to_lowercase()));
+    let told = books.personal.iter().find(|one| said.contains(one.as_str()));
     let line = told.and_then(|one| {
-        let one = one.to_lowercase();
-        lines().find(|line| line.contains(&one)).map(|line| line.replace(&one, "[somebody]"))
+        let line = said.lines().find(|line| line.contains(one.as_str()));
+        line.map(|line| line.replace(one.as_str(), "[somebody]"))
     });
     drop(books);
     look.check("L25 nothing said names anybody", line);
+    true
 }

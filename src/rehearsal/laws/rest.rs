@@ -33,6 +33,7 @@ async fn comes_to_rest(world: &Arc<World>) -> anyhow::Result<()> {
     let deployment = world.process().await?;
     let clock = deployment.reconciler().clock.clone();
     let mut ran = Ran::default();
+    let mut further = None;
     while world.now().hour() != MORNING {
         clock.sleep(Duration::from_mins(15)).await;
     }
@@ -43,7 +44,11 @@ async fn comes_to_rest(world: &Arc<World>) -> anyhow::Result<()> {
         accepts(&deployment).await?;
         ran = world.run_on(&deployment, true).await;
         world.note(format!("calm: {}", ran.told()));
-        if ran.is_in_step() && rests(world, &deployment).await? {
+        if !ran.is_in_step() {
+            continue;
+        }
+        further = changes_more(world, &deployment).await;
+        if further.is_none() {
             break;
         }
     }
@@ -53,11 +58,12 @@ async fn comes_to_rest(world: &Arc<World>) -> anyhow::Result<()> {
         (!in_step).then(|| format!("after {RUNS} runs: {}", ran.told())),
     );
     if in_step {
-        a_further_run_changes_nothing(world, &deployment).await;
+        world.lookout.check("L24 a further run changes nothing", further);
     }
     world.is_doctored_at_rest().await?;
     the_ledger_holds(world, &deployment).await?;
     reports_add_up(world, &deployment, in_step).await?;
+    super::parked::judge(world, &deployment).await?;
     every_delivery_is_kept(world).await?;
     the_clinic_hears_every_no(world).await?;
     queues_are_empty(world, &deployment).await?;
@@ -85,27 +91,17 @@ async fn tells_runs(world: &World, deployment: &Deployment) -> anyhow::Result<()
     Ok(())
 }
 
-/// Tells whether one more run of a moment later wrote nothing.
-async fn rests(world: &Arc<World>, deployment: &Deployment) -> anyhow::Result<bool> {
-    let before = writes(world);
-    let ran = world.run_on(deployment, true).await;
-    Ok(ran.is_in_step() && writes(world) == before)
-}
-
 fn writes(world: &World) -> usize {
     world.stages.iter().map(|stage| stage.writes()).sum()
 }
 
-/// L24.
-async fn a_further_run_changes_nothing(world: &Arc<World>, deployment: &Deployment) {
+/// L24: makes one run more, and says what it changed; none where nothing.
+async fn changes_more(world: &Arc<World>, deployment: &Deployment) -> Option<String> {
     let before = writes(world);
     let ran = world.run_on(deployment, true).await;
     let after = writes(world);
-    world.lookout.check(
-        "L24 a further run changes nothing",
-        (after != before || !ran.is_in_step())
-            .then(|| format!("{} writes: {}", after - before, ran.told())),
-    );
+    (after != before || !ran.is_in_step())
+        .then(|| format!("{} writes: {}", after - before, ran.told()))
 }
 
 /// L1.
@@ -143,6 +139,14 @@ async fn reports_add_up(
             world.lookout.check(
                 "L26 classes add up to the total",
                 (sum != attested.total).then(|| format!("{place}: {sum} of {}", attested.total)),
+            );
+            let held_up: u64 = [Class::Waiting, Class::Braked]
+                .iter()
+                .filter_map(|class| attested.count(*class))
+                .sum();
+            world.lookout.check(
+                "L23 nothing waits once an admin decided",
+                (in_step && held_up > 0).then(|| format!("{place}: {held_up}")),
             );
             let dropped = attested.count(Class::HeldButDropped).unwrap_or_default();
             world.lookout.check(
@@ -198,9 +202,13 @@ async fn the_clinic_hears_every_no(world: &World) -> anyhow::Result<()> {
                     other.patient == line.patient
                         && other.list.is_none()
                         && other.at >= line.at - chrono::TimeDelta::days(60)
-                        && other.act != Act::Yes
+                        && !matches!(other.act, Act::Yes | Act::TakenDown | Act::Accepted)
                 });
-                active && same && !said_to_clinic && !told.contains(&id(patient))
+                active
+                    && same
+                    && !said_to_clinic
+                    && !books.is_covered_up(line)
+                    && !told.contains(&id(patient))
             });
             unheard.next().map(|line| (line.patient, line.act))
         };

@@ -189,5 +189,9 @@ fn unclouded(books: &Books, list: &WatchedList, patient: usize, address: &str) -
     alone
         && said_yes
         && books.turns.get(&(clinic, patient)).copied().unwrap_or_default() <= 1
-        && lines.all(|line| matches!(line.act, Act::Yes | Act::Agreed))
+        && lines.all(|line| match line.act {
+            Act::Yes => true,
+            Act::Agreed => !books.forgot(line.at),
+            _ => false,
+        })
 }

@@ -32,11 +32,24 @@ pub fn barred(
     Some(best)
 }
 
-/// An objection or a complaint yields only to what an admin accepts, and no admin here does.
-fn never_again(books: &Books, (clinic, channel): (usize, Channel), address: &str) -> bool {
-    books.of(clinic, channel).any(|line| {
+/// An objection or a complaint yields only to what an admin accepts.
+fn never_again(books: &Books, place: (usize, Channel), address: &str) -> bool {
+    books.of(place.0, place.1).any(|line| {
         matches!(line.act, Act::Objects | Act::Complained)
             && line.address.as_deref() == Some(address)
+            && !accepted_since(books, place, line, address)
+    })
+}
+
+/// Tells whether an admin accepted, after that, that somebody at the address wants it all the same.
+fn accepted_since(
+    books: &Books,
+    (clinic, channel): (usize, Channel),
+    no: &Line,
+    address: &str,
+) -> bool {
+    books.of(clinic, channel).any(|line| {
+        line.act == Act::Accepted && line.address.as_deref() == Some(address) && line.at > no.at
     })
 }
 
@@ -67,7 +80,12 @@ fn holder_barred(
         |line: &&Line| line.address.as_deref() == Some(address) || line.patient == Some(patient);
     let noes: Vec<&Line> =
         books.of(clinic, channel).filter(|line| line.act.is_no()).filter(binds).collect();
-    if noes.iter().any(|no| no.act == Act::Objects && no.patient == Some(patient)) {
+    let objected = |no: &&Line| {
+        no.act == Act::Objects
+            && no.patient == Some(patient)
+            && !accepted_since(books, (clinic, channel), no, address)
+    };
+    if noes.iter().any(objected) {
         return Some("the patient objected");
     }
     let mut lines = books.of(clinic, channel);
@@ -75,15 +93,28 @@ fn holder_barred(
         let theirs = line.patient == Some(patient);
         let newer = noes.iter().all(|no| no.at < line.claimed.max(line.at));
         match line.act {
-            Act::Yes => theirs && newer,
+            Act::Yes | Act::TakenDown | Act::Accepted => theirs && newer,
             Act::Flag => theirs && noes.is_empty(),
             Act::Customer => theirs && noes.is_empty() && list.soft != "refuse",
             Act::SignedUp => line.address.as_deref() == Some(address) && newer,
+            // Whoever filled in the form clicks the link: that is a yes of its own (L18).
+            Act::Agreed => newer && signed_up_before(books, line, address),
             Act::Added => list.unproven == "hold" && line.address.as_deref() == Some(address),
             _ => false,
         }
     });
     if said_yes { None } else { Some("no yes is newer than the last no") }
+}
+
+/// Tells whether the address answered what it had signed up for itself.
+fn signed_up_before(books: &Books, agreed: &Line, address: &str) -> bool {
+    agreed.address.as_deref() == Some(address)
+        && books.of(agreed.clinic, agreed.channel).any(|line| {
+            line.act == Act::SignedUp
+                && line.list == agreed.list
+                && line.address == agreed.address
+                && line.at < agreed.at
+        })
 }
 
 /// Tells whether somebody proved that the address is theirs and that they want the list.

@@ -98,7 +98,8 @@ impl Stage for Bird {
 
     fn asked(&self) -> Vec<(Option<String>, String)> {
         let texts = self.simulator.outbox().into_iter();
-        let asking = texts.filter(|text| text.body != HELP);
+        // One that is rejected goes nowhere.
+        let asking = texts.filter(|text| text.body != HELP && text.status != "rejected");
         asking.map(|text| (Some(text.from), text.to)).collect()
     }
 

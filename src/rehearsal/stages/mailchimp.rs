@@ -64,6 +64,7 @@ impl Stage for Mailchimp {
             Kind::ShortPage => Fault::ShortPage { drop: 1 },
             Kind::ShrunkPage => Fault::ShrunkPage { drop: 3 },
             Kind::ForeignAccount => Fault::WrongAccount,
+            Kind::JobLost => Fault::Named { error: "ResourceNotFound".to_owned() },
             _ => return false,
         };
         self.simulator.script(Rule::next(fault));

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, Datelike, Timelike, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::merge::MergeValue;
@@ -33,21 +33,42 @@ impl Stamp {
     /// Writes `2026-01-31T09:30:00+00:00`, or nothing for never.
     #[must_use]
     pub fn text(self) -> String {
-        self.format("%Y-%m-%dT%H:%M:%S+00:00")
+        self.written(b'T', b"+00:00")
     }
 
     /// Writes the instant in a webhook's format, without a zone.
     #[must_use]
     pub fn fired_at(self) -> String {
-        self.format("%Y-%m-%d %H:%M:%S")
+        self.written(b' ', b"")
     }
 
-    fn format(self, format: &str) -> String {
-        match DateTime::<Utc>::from_timestamp(i64::from(self.0), 0) {
-            Some(instant) if self.is_set() => instant.format(format).to_string(),
-            _ => String::new(),
+    /// Digit by digit: a page of a thousand members has thousands of these.
+    fn written(self, between: u8, zone: &[u8]) -> String {
+        let instant = DateTime::<Utc>::from_timestamp(i64::from(self.0), 0);
+        let Some(at) = instant.filter(|_| self.is_set()) else { return String::new() };
+        let mut text = Vec::with_capacity(25);
+        let year = at.year().unsigned_abs();
+        text.extend(digits(year / 100));
+        for (number, after) in [
+            (year % 100, b'-'),
+            (at.month(), b'-'),
+            (at.day(), between),
+            (at.hour(), b':'),
+            (at.minute(), b':'),
+        ] {
+            text.extend(digits(number));
+            text.push(after);
         }
+        text.extend(digits(at.second()));
+        text.extend(zone);
+        String::from_utf8(text).unwrap_or_default()
     }
+}
+
+/// The last two digits of a number.
+fn digits(number: u32) -> [u8; 2] {
+    let digit = |n: u32| b'0' + u8::try_from(n % 10).unwrap_or_default();
+    [digit(number / 10), digit(number)]
 }
 
 /// What Mailchimp calls the state of a member.

@@ -3,11 +3,12 @@
 use std::net::IpAddr;
 
 use serde::ser::{Serialize, SerializeMap, Serializer};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use crate::simulator::mailchimp::api::fields::Selection;
+use crate::simulator::mailchimp::audience::email::Hash;
 use crate::simulator::mailchimp::audience::member::{Member, Slot};
-use crate::simulator::mailchimp::audience::merge::MergeValue;
+use crate::simulator::mailchimp::audience::merge::{MergeField, MergeValue};
 use crate::simulator::mailchimp::audience::roster::Roster;
 use crate::simulator::mailchimp::audience::{Audience, PERMISSIONS};
 
@@ -23,42 +24,53 @@ pub struct MemberView<'a> {
     selection: &'a Selection<'a>,
 }
 
-/// How one field is shown; null leaves it out.
-type Field = fn(&MemberView) -> Value;
+/// How one field is shown.
+type Field = for<'a> fn(&'a MemberView<'a>) -> Shown<'a>;
+
+/// What a field holds. The plain ones are written without being built first.
+enum Shown<'a> {
+    Text(&'a str),
+    Written(String),
+    Key(Hash),
+    Flag(bool),
+    Merges,
+    /// Everything else; null leaves the field out.
+    Tree(Value),
+}
 
 /// The fields of a member, in Mailchimp's order.
 const FIELDS: &[(&str, Field)] = &[
-    ("id", |v| json!(hex::encode(Roster::id(v.member)))),
-    ("email_address", |v| json!(v.member.detail.email)),
-    ("unique_email_id", |v| json!(v.audience.unique_email_id(&v.member.detail.email))),
-    ("contact_id", |v| json!(hex::encode(v.audience.roster.contact_id(v.slot)))),
-    ("full_name", |v| json!(v.full_name())),
-    ("web_id", |v| json!(v.audience.member_web_id(v.slot))),
-    ("email_type", |v| json!(if v.member.detail.html { "html" } else { "text" })),
-    ("status", |v| json!(v.member.status.name())),
+    ("id", |v| Shown::Key(Roster::id(v.member))),
+    ("email_address", |v| Shown::Text(&v.member.detail.email)),
+    ("unique_email_id", |v| Shown::Written(v.audience.unique_email_id(&v.member.detail.email))),
+    ("contact_id", |v| Shown::Key(v.audience.roster.contact_id(v.slot))),
+    ("full_name", |v| Shown::Written(v.full_name())),
+    ("web_id", |v| Shown::Tree(json!(v.audience.member_web_id(v.slot)))),
+    ("email_type", |v| Shown::Text(if v.member.detail.html { "html" } else { "text" })),
+    ("status", |v| Shown::Text(v.member.status.name())),
     ("unsubscribe_reason", |v| absent_if_empty(&v.member.detail.unsubscribe_reason)),
-    ("consents_to_one_to_one_messaging", |_| json!(true)),
-    ("sms_phone_number", |_| json!("")),
-    ("sms_subscription_status", |_| json!("")),
-    ("sms_subscription_last_updated", |_| json!("")),
-    ("merge_fields", |v| v.merge_fields()),
-    ("stats", |_| json!({"avg_open_rate": 0, "avg_click_rate": 0})),
+    ("consents_to_one_to_one_messaging", |_| Shown::Flag(true)),
+    ("sms_phone_number", |_| Shown::Text("")),
+    ("sms_subscription_status", |_| Shown::Text("")),
+    ("sms_subscription_last_updated", |_| Shown::Text("")),
+    ("merge_fields", |_| Shown::Merges),
+    ("stats", |_| Shown::Tree(json!({"avg_open_rate": 0, "avg_click_rate": 0}))),
     ("ip_signup", |v| ip(v.member.detail.ip_signup)),
-    ("timestamp_signup", |v| json!(v.member.timestamp_signup.text())),
+    ("timestamp_signup", |v| Shown::Written(v.member.timestamp_signup.text())),
     ("ip_opt", |v| ip(v.member.detail.ip_opt)),
-    ("timestamp_opt", |v| json!(v.member.timestamp_opt.text())),
-    ("member_rating", |_| json!(2)),
-    ("last_changed", |v| json!(v.member.last_changed.text())),
-    ("language", |v| json!(v.member.detail.language)),
-    ("vip", |v| json!(v.member.detail.vip)),
-    ("email_client", |_| json!("")),
-    ("location", |_| location()),
-    ("marketing_permissions", |v| v.marketing_permissions()),
-    ("source", |v| json!(v.member.detail.source.name())),
-    ("tags_count", |v| json!(v.member.detail.tags.len())),
-    ("tags", |v| v.tags()),
-    ("list_id", |v| json!(v.audience.id)),
-    ("_links", |v| v.links()),
+    ("timestamp_opt", |v| Shown::Written(v.member.timestamp_opt.text())),
+    ("member_rating", |_| Shown::Tree(json!(2))),
+    ("last_changed", |v| Shown::Written(v.member.last_changed.text())),
+    ("language", |v| Shown::Text(&v.member.detail.language)),
+    ("vip", |v| Shown::Flag(v.member.detail.vip)),
+    ("email_client", |_| Shown::Text("")),
+    ("location", |_| Shown::Tree(location())),
+    ("marketing_permissions", |v| Shown::Tree(v.marketing_permissions())),
+    ("source", |v| Shown::Text(v.member.detail.source.name())),
+    ("tags_count", |v| Shown::Tree(json!(v.member.detail.tags.len()))),
+    ("tags", |v| Shown::Tree(v.tags())),
+    ("list_id", |v| Shown::Text(&v.audience.id)),
+    ("_links", |v| Shown::Tree(v.links())),
 ];
 
 /// Fields a member has only sometimes, which may be asked for all the same.
@@ -84,12 +96,6 @@ impl<'a> MemberView<'a> {
         };
         let parts: Vec<_> = [part("FNAME"), part("LNAME")].into_iter().flatten().collect();
         parts.join(" ")
-    }
-
-    fn merge_fields(&self) -> Value {
-        let value = |id| self.member.merge(id).map_or_else(|| json!(""), MergeValue::json);
-        let fields = &self.audience.merge_fields;
-        fields.iter().map(|f| (f.tag.clone(), value(f.merge_id))).collect::<Map<_, _>>().into()
     }
 
     fn marketing_permissions(&self) -> Value {
@@ -122,21 +128,54 @@ impl Serialize for MemberView<'_> {
         let mut map = serializer.serialize_map(None)?;
         for (name, field) in FIELDS {
             let Some(selection) = self.selection.below(name) else { continue };
-            let value = field(self);
-            if !value.is_null() {
-                map.serialize_entry(name, &selection.cut(value))?;
+            match field(self) {
+                Shown::Tree(Value::Null) => {}
+                Shown::Tree(value) => map.serialize_entry(name, &selection.cut(value))?,
+                Shown::Text(text) => map.serialize_entry(name, text)?,
+                Shown::Written(text) => map.serialize_entry(name, &text)?,
+                Shown::Key(key) => map.serialize_entry(name, hex_of(&key, &mut [0; 32]))?,
+                Shown::Flag(flag) => map.serialize_entry(name, &flag)?,
+                Shown::Merges => map.serialize_entry(name, &Merges { view: self, selection })?,
             }
         }
         map.end()
     }
 }
 
-fn ip(ip: Option<IpAddr>) -> Value {
-    json!(ip.map(|ip| ip.to_string()).unwrap_or_default())
+/// The merge fields of a member, those that were asked for, by name.
+struct Merges<'a> {
+    view: &'a MemberView<'a>,
+    selection: Selection<'a>,
 }
 
-fn absent_if_empty(text: &str) -> Value {
-    if text.is_empty() { Value::Null } else { json!(text) }
+impl Serialize for Merges<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        let mut fields: Vec<&MergeField> = self.view.audience.merge_fields.iter().collect();
+        fields.sort_unstable_by_key(|field| &field.tag);
+        for field in fields {
+            let Some(selection) = self.selection.below(&field.tag) else { continue };
+            match self.view.member.merge(field.merge_id) {
+                None => map.serialize_entry(&field.tag, "")?,
+                Some(MergeValue::Text(text)) => map.serialize_entry(&field.tag, text)?,
+                Some(value) => map.serialize_entry(&field.tag, &selection.cut(value.json()))?,
+            }
+        }
+        map.end()
+    }
+}
+
+fn hex_of<'a>(key: &Hash, text: &'a mut [u8; 32]) -> &'a str {
+    hex::encode_to_slice(key, text).ok();
+    str::from_utf8(text).unwrap_or_default()
+}
+
+fn ip(ip: Option<IpAddr>) -> Shown<'static> {
+    Shown::Written(ip.map(|ip| ip.to_string()).unwrap_or_default())
+}
+
+fn absent_if_empty(text: &str) -> Shown<'_> {
+    if text.is_empty() { Shown::Tree(Value::Null) } else { Shown::Text(text) }
 }
 
 fn location() -> Value {

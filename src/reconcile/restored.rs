@@ -1,0 +1,124 @@
+//! A store that was put back to an older state, from a backup say: recognised by the register beside
+//! it. Every list's next run is a first run then (L20), and whoever was erased since is erased again.
+
+use super::tenure::Tenure;
+use super::{ManagedList, Practice, ReconcileError, Reconciler};
+use crate::domain::{ClinicId, ContactId, OptOutKind, PatientId, RunId, TimeSource};
+use crate::keys::AddressHash;
+use crate::register::Erasure;
+
+impl Reconciler {
+    /// Begins a list's run, and has the register remember that the store did.
+    pub(super) async fn run_begins(
+        &self,
+        list: &ManagedList,
+        woken_by: &str,
+    ) -> Result<RunId, ReconcileError> {
+        let run = self.store.run_begin(&list.row, woken_by).await?;
+        if let Some(register) = &self.settings.register {
+            register.run_began(&list.clinic, run)?;
+        }
+        Ok(run)
+    }
+
+    /// Recognises a store that was put back, before anything is believed of the practice in hand.
+    pub(super) async fn recognise(&self, practice: &mut Practice) -> Result<(), ReconcileError> {
+        if self.recognise_store(practice.id, &practice.slug).await? {
+            for list in &mut practice.lists {
+                list.row = self.store.list(practice.id, list.row.id).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Tells whether the store was put back: it does not hold the run that the clinic's began last.
+    pub(super) async fn recognise_store(
+        &self,
+        clinic: ClinicId,
+        slug: &str,
+    ) -> Result<bool, ReconcileError> {
+        let Some(register) = &self.settings.register else { return Ok(false) };
+        let Some(run) = register.last_run(slug)? else { return Ok(false) };
+        if self.store.run_is_known(clinic, run).await? {
+            return Ok(false);
+        }
+        tracing::warn!(
+            clinic = slug,
+            "the store is older than what was done: it was put back. Every list's next run is a first run, and waits for an admin"
+        );
+        self.restored(clinic, slug).await?;
+        Ok(true)
+    }
+
+    /// Takes the clinic's store as put back to an older state; returns how many erasures were
+    /// replayed. Done twice it does no more than once.
+    pub async fn restored(&self, clinic: ClinicId, slug: &str) -> Result<usize, ReconcileError> {
+        self.store.clinic_restored(clinic).await?;
+        let Some(register) = &self.settings.register else { return Ok(0) };
+        let erasures = register.erasures(slug)?;
+        for erasure in &erasures {
+            self.erase_again(clinic, erasure).await?;
+        }
+        register.runs_anew(slug)?;
+        Ok(erasures.len())
+    }
+
+    async fn erase_again(&self, clinic: ClinicId, erasure: &Erasure) -> Result<(), ReconcileError> {
+        let store = &self.store;
+        match erasure {
+            Erasure::Patient(patient) => store.patient_deleted_again(clinic, *patient).await?,
+            Erasure::Address { hashes, at } => {
+                let hashes = hashes.iter().cloned();
+                let hashes: Vec<_> =
+                    hashes.map(|(key_id, hash)| AddressHash { key_id, hash }).collect();
+                let (kind, clock) = (OptOutKind::Erased, TimeSource::Listwarden);
+                store.suppress(clinic, &hashes, kind, *at, clock).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes what a list shows for what happened after our last word, once it was read whole, and the
+    /// clinic's patients too: else nobody knows whom it shows.
+    pub(super) async fn read_anew(
+        &self,
+        tenure: &Tenure<'_>,
+        list: &mut ManagedList,
+    ) -> Result<(), ReconcileError> {
+        let Some(since) = list.row.restored_at else { return Ok(()) };
+        let patients = self.store.clinic(list.row.clinic).await?.source_swept_at;
+        if [list.row.swept_at, patients].iter().all(|swept| swept.is_some_and(|at| at >= since)) {
+            self.store.list_read_anew(&tenure.lease, &list.row).await?;
+            list.row.restored_at = None;
+            list.row.approved_at = None;
+        }
+        Ok(())
+    }
+
+    /// Has the register remember addresses that are about to be erased.
+    pub(super) async fn register_addresses(
+        &self,
+        practice: &Practice,
+        contacts: &[ContactId],
+    ) -> Result<(), ReconcileError> {
+        let Some(register) = &self.settings.register else { return Ok(()) };
+        let now = self.clock.now();
+        let mut erasures = Vec::with_capacity(contacts.len());
+        for contact in contacts {
+            let hashes = self.store.contact_hashes(practice.id, *contact).await?;
+            erasures.push(Erasure::of_address(hashes, now));
+        }
+        Ok(register.erased(&practice.slug, &erasures)?)
+    }
+
+    /// Has the register remember patients who are about to be erased.
+    pub(super) fn register_patients(
+        &self,
+        practice: &Practice,
+        patients: &[PatientId],
+    ) -> Result<(), ReconcileError> {
+        let Some(register) = &self.settings.register else { return Ok(()) };
+        let erasures: Vec<_> = patients.iter().copied().map(Erasure::Patient).collect();
+        Ok(register.erased(&practice.slug, &erasures)?)
+    }
+}

@@ -1,0 +1,179 @@
+//! The register: what must outlive the store, in a folder that the store's backups do not hold. By it
+//! a store that was put back to an older state is recognised, and whoever was erased since is erased
+//! again.
+//!
+//! It names nobody: people stand in it by keyed hashes and by ids of ours.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use crate::domain::{PatientId, RunId};
+use crate::keys::AddressHash;
+
+/// Why the register could not be read or written.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "the register `{}` cannot be {doing}: make its folder, by [store] register, one that this process may write",
+    path.display()
+)]
+pub struct RegisterError {
+    path: PathBuf,
+    doing: &'static str,
+    source: io::Error,
+}
+
+/// Somebody's erasure.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Erasure {
+    /// An address, by its keyed hashes.
+    Address {
+        /// Key ids and hashes.
+        hashes: Vec<(String, String)>,
+        /// When.
+        at: DateTime<Utc>,
+    },
+    /// A patient, by our id.
+    Patient(PatientId),
+}
+
+impl Erasure {
+    /// The erasure of an address.
+    #[must_use]
+    pub fn of_address(hashes: Vec<AddressHash>, at: DateTime<Utc>) -> Self {
+        let hashes = hashes.into_iter().map(|hash| (hash.key_id, hash.hash)).collect();
+        Self::Address { hashes, at }
+    }
+}
+
+/// A folder with two files a clinic: its last run, and its erasures.
+#[derive(Debug, Clone)]
+pub struct Register {
+    folder: PathBuf,
+}
+
+impl Register {
+    /// Keeps the register in `folder`, which is made when it is first written.
+    #[must_use]
+    pub const fn at(folder: PathBuf) -> Self {
+        Self { folder }
+    }
+
+    fn last_run_file(&self, clinic: &str) -> PathBuf {
+        self.folder.join(format!("{clinic}.run"))
+    }
+
+    fn erasures_file(&self, clinic: &str) -> PathBuf {
+        self.folder.join(format!("{clinic}.erased"))
+    }
+
+    /// Returns the run that the clinic's store began last, as far as it was written.
+    pub fn last_run(&self, clinic: &str) -> Result<Option<RunId>, RegisterError> {
+        let text = read(&self.last_run_file(clinic))?;
+        Ok(text.trim().parse().ok().map(RunId))
+    }
+
+    /// Writes which run the clinic's store began last.
+    pub fn run_began(&self, clinic: &str, run: RunId) -> Result<(), RegisterError> {
+        let path = self.last_run_file(clinic);
+        let new = self.folder.join(format!("{clinic}.run.{run}"));
+        let write = || {
+            fs::create_dir_all(&self.folder)?;
+            fs::write(&new, format!("{run}\n"))?;
+            fs::rename(&new, &path)
+        };
+        write().map_err(failed(&path, "written"))
+    }
+
+    /// Forgets the last run: the store was taken as it is.
+    pub fn runs_anew(&self, clinic: &str) -> Result<(), RegisterError> {
+        let path = self.last_run_file(clinic);
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                Err(failed(&path, "written")(error))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Adds erasures; they are on the disk when this returns.
+    pub fn erased(&self, clinic: &str, erasures: &[Erasure]) -> Result<(), RegisterError> {
+        if erasures.is_empty() {
+            return Ok(());
+        }
+        let path = self.erasures_file(clinic);
+        let write = || {
+            fs::create_dir_all(&self.folder)?;
+            // Ends a line that a process was killed in.
+            let mut text = String::from("\n");
+            for erasure in erasures {
+                text += &serde_json::to_string(erasure)?;
+                text.push('\n');
+            }
+            let mut file = OpenOptions::new().create(true).append(true).open(&path)?;
+            file.write_all(text.as_bytes())?;
+            file.sync_all()?;
+            File::open(&self.folder)?.sync_all()
+        };
+        write().map_err(failed(&path, "written"))
+    }
+
+    /// Returns every erasure of the clinic. A line that a process was killed in is none: what it
+    /// announced was not done yet.
+    pub fn erasures(&self, clinic: &str) -> Result<Vec<Erasure>, RegisterError> {
+        let text = read(&self.erasures_file(clinic))?;
+        Ok(text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect())
+    }
+}
+
+/// Reads a file; nothing where there is none.
+fn read(path: &Path) -> Result<String, RegisterError> {
+    match fs::read_to_string(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(String::new()),
+        read => read.map_err(failed(path, "read")),
+    }
+}
+
+fn failed(path: &Path, doing: &'static str) -> impl FnOnce(io::Error) -> RegisterError {
+    let path = path.to_owned();
+    move |source| RegisterError { path, doing, source }
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+
+    #[test]
+    fn a_line_cut_short_loses_nothing_that_comes_after() {
+        let folder = tempfile::tempdir().unwrap();
+        let register = Register::at(folder.path().join("register"));
+        let (one, other) =
+            (Erasure::Patient(PatientId(Uuid::nil())), Erasure::Patient(PatientId(Uuid::max())));
+        register.erased("clinic", std::slice::from_ref(&one)).unwrap();
+        let path = folder.path().join("register/clinic.erased");
+        let cut = fs::read_to_string(&path).unwrap() + "{\"patient\":\"1234";
+        fs::write(&path, cut).unwrap();
+        register.erased("clinic", std::slice::from_ref(&other)).unwrap();
+        assert_eq!(register.erasures("clinic").unwrap(), [one, other]);
+        assert!(register.erasures("another").unwrap().is_empty());
+    }
+
+    #[test]
+    fn the_last_run_is_the_one_written_last() {
+        let folder = tempfile::tempdir().unwrap();
+        let register = Register::at(folder.path().to_owned());
+        assert_eq!(register.last_run("clinic").unwrap(), None);
+        register.run_began("clinic", RunId(Uuid::nil())).unwrap();
+        register.run_began("clinic", RunId(Uuid::max())).unwrap();
+        assert_eq!(register.last_run("clinic").unwrap(), Some(RunId(Uuid::max())));
+        register.runs_anew("clinic").unwrap();
+        assert_eq!(register.last_run("clinic").unwrap(), None);
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0, "and leaves nothing behind");
+    }
+}

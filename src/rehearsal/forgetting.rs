@@ -1,0 +1,90 @@
+//! What nobody can know any more once the store was put back: the books forget it too, and nothing else.
+
+use std::collections::BTreeSet;
+
+use chrono::{DateTime, Utc};
+
+use super::books::{Act, Backup, Books, Line};
+use crate::domain::{Answer, Channel};
+
+impl Books {
+    /// Takes down that the store is backed up.
+    pub fn is_backed_up(&mut self, now: DateTime<Utc>) {
+        self.backup = Some(Backup { at: now, acknowledged: self.acknowledged.clone() });
+    }
+
+    /// Forgets what only the store knew since its backup; `shown` is whose no the providers show.
+    pub fn forget_since_backup(
+        &mut self,
+        now: DateTime<Utc>,
+        shown: &BTreeSet<(usize, Channel, String)>,
+    ) {
+        let Some(backup) = self.backup.clone() else { return };
+        self.forget_who_came_and_went(backup.at);
+        self.acknowledged = backup.acknowledged;
+        self.forgotten.push((backup.at, now));
+        for run in &mut self.runs {
+            if run.ended.is_none_or(|ended| ended > backup.at) {
+                run.read.clear();
+                run.observed.clear();
+            }
+        }
+        let lines = std::mem::take(&mut self.lines);
+        let kept = lines.into_iter().filter(|line| line.at <= backup.at || self.lasts(line, shown));
+        self.lines = kept.collect();
+        for line in &mut self.lines {
+            line.told_at = line.told_at.filter(|at| *at <= backup.at);
+        }
+    }
+
+    /// Tells whether a line can be found out again: a no at the desk unless the record says yes now,
+    /// a no at a list of members unless no list shows it any more. Texts stay in the provider's log.
+    fn lasts(&self, line: &Line, shown: &BTreeSet<(usize, Channel, String)>) -> bool {
+        if !line.act.is_no() {
+            return true;
+        }
+        if line.list.is_none() {
+            let record = line.patient.and_then(|patient| self.records.get(&(line.clinic, patient)));
+            let Some(Some(record)) = record else { return true };
+            let answer = record.consent(line.channel).answer;
+            return !matches!(answer, Answer::Granted | Answer::SoftOptIn);
+        }
+        let address = line.address.clone().unwrap_or_default();
+        line.channel == Channel::Sms || shown.contains(&(line.clinic, line.channel, address))
+    }
+
+    /// Forgets addresses that no run had read before the backup and no record has now.
+    fn forget_who_came_and_went(&mut self, backup: DateTime<Utc>) {
+        let known: BTreeSet<_> = self.ever.keys().cloned().collect();
+        for (clinic, channel, address) in known {
+            let key = (clinic, channel, address);
+            let since = self.since.get(&key).copied();
+            let was_read = self.runs.iter().any(|run| {
+                run.read.contains(&clinic)
+                    && since.is_some_and(|since| run.began > since)
+                    && run.ended.is_some_and(|ended| ended <= backup)
+            });
+            if !was_read && self.holders(clinic, channel, &key.2).next().is_none() {
+                self.ever.remove(&key);
+                self.since.remove(&key);
+            }
+        }
+    }
+
+    /// Tells whether something of that moment is forgotten.
+    #[must_use]
+    pub fn forgot(&self, at: DateTime<Utc>) -> bool {
+        self.forgotten.iter().any(|(from, until)| (*from..=*until).contains(&at))
+    }
+
+    /// Counts by what somebody may be asked again after the store was put back: a proof that is lost,
+    /// and, by text, that nobody knows whom we asked.
+    #[must_use]
+    pub fn lost(&self, clinic: usize, channel: Channel, address: &str) -> usize {
+        let proofs = self.of(clinic, channel).filter(|line| {
+            let theirs = line.address.as_deref() == Some(address);
+            theirs && line.act == Act::Agreed && self.forgot(line.at)
+        });
+        proofs.count() + if channel == Channel::Sms { self.forgotten.len() } else { 0 }
+    }
+}

@@ -1,0 +1,214 @@
+//! A store that was put back to an older state (docs/decisions/0010): L3, L12, L14, L20.
+
+use std::fs;
+
+use chrono::TimeDelta;
+use listwarden::domain::{PatientRecord, PatientStatus, Reason};
+use listwarden::reconcile::ListState;
+use listwarden::simulator::mailchimp::Status;
+use sqlx::{Connection, SqliteConnection};
+
+use crate::world::{Engine, World, state};
+
+/// What lies in the store's folder for it.
+const FILES: [&str; 3] = ["listwarden.db", "listwarden.db-wal", "listwarden.db-shm"];
+
+impl World {
+    /// A world that keeps a register beside its store.
+    async fn with_a_register() -> Self {
+        let mut world = Self::new(Engine::Sqlite, "").await;
+        let path = world.folder.path().join("listwarden.toml");
+        let text = fs::read_to_string(&path).unwrap();
+        fs::write(&path, text.replace("[store]", "[store]\nregister = \"register\"")).unwrap();
+        world.deployment = world.another_process().await;
+        world
+    }
+
+    async fn is_backed_up(&self) {
+        let folder = self.folder.path();
+        let store = format!("sqlite://{}", folder.join(FILES[0]).display());
+        let mut connection = SqliteConnection::connect(&store).await.unwrap();
+        let sql = format!("VACUUM INTO '{}'", folder.join("backup.db").display());
+        sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).execute(&mut connection).await.unwrap();
+        connection.close().await.unwrap();
+    }
+
+    async fn is_put_back(&mut self) {
+        let folder = self.folder.path().to_owned();
+        self.deployment.store.close().await;
+        for file in FILES {
+            fs::remove_file(folder.join(file)).unwrap_or_default();
+        }
+        fs::copy(folder.join("backup.db"), folder.join(FILES[0])).unwrap();
+        self.deployment = self.another_process().await;
+    }
+
+    /// The first run after it, which changes nothing, and its approval.
+    async fn begins_anew(&self) {
+        let before = self.writes();
+        let outcome = self.try_run(false).await;
+        assert_eq!(self.writes(), before, "nothing is written before an admin looked (L20)");
+        if state(&outcome) == ListState::Waiting {
+            self.approves(outcome.lists[0].run.unwrap()).await;
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn l20_a_store_put_back_begins_anew_and_finds_every_opt_out_again() {
+    let mut world = World::with_a_register().await;
+    world.listed(&["ann", "ben"]).await;
+    world.is_backed_up().await;
+    world.pass(TimeDelta::hours(1));
+    world.unsubscribes("ben");
+    world.runs().await;
+    world.is_put_back().await;
+    world.pass(TimeDelta::hours(1));
+    world.consenting("eve").await;
+    world.begins_anew().await;
+    assert_eq!(world.invitations("eve"), 0, "she waits for the admin");
+    world.runs().await;
+    assert_eq!(world.invitations("eve"), 1);
+    assert_eq!(world.there("ann"), Some(Status::Subscribed));
+    assert_eq!(world.there("ben"), Some(Status::Unsubscribed));
+    assert!(
+        world.reasons("ben").await.contains(&Reason::Withdrawn),
+        "{:?}",
+        world.reasons("ben").await
+    );
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn l11_who_came_back_and_left_since_the_backup_stays_out() {
+    let mut world = World::with_a_register().await;
+    world.listed(&["ann"]).await;
+    world.unsubscribes("ann");
+    world.runs().await;
+    world.is_backed_up().await;
+    world.pass(TimeDelta::days(1));
+    world.consents_now("ann").await;
+    world.runs().await;
+    world.confirms("ann");
+    world.pass(TimeDelta::days(1));
+    world.runs().await;
+    world.unsubscribes("ann");
+    world.pass(TimeDelta::hours(1));
+    world.runs().await;
+    let asked = world.invitations("ann");
+    world.is_put_back().await;
+    world.begins_anew().await;
+    world.runs().await;
+    assert_eq!(world.invitations("ann"), asked, "her last no is newer than her last yes");
+    assert_eq!(world.there("ann"), Some(Status::Unsubscribed));
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn l3_who_was_asked_since_the_backup_is_not_asked_again() {
+    let mut world = World::with_a_register().await;
+    world.listed(&["ann"]).await;
+    world.is_backed_up().await;
+    world.pass(TimeDelta::hours(1));
+    world.consenting("eve").await;
+    world.runs().await;
+    assert_eq!(world.invitations("eve"), 1);
+    world.is_put_back().await;
+    world.pass(TimeDelta::hours(1));
+    world.begins_anew().await;
+    world.runs().await;
+    assert_eq!((world.invitations("eve"), world.there("eve")), (1, Some(Status::Pending)));
+    world.confirms("eve");
+    world.runs().await;
+    assert_eq!(world.there("eve"), Some(Status::Subscribed), "and her answer counts");
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn l12_who_was_asked_since_the_backup_and_never_answers_is_not_asked_again_either() {
+    let mut world = World::with_a_register().await;
+    world.listed(&["ann"]).await;
+    world.is_backed_up().await;
+    world.pass(TimeDelta::hours(1));
+    world.consenting("eve").await;
+    world.runs().await;
+    world.is_put_back().await;
+    world.pass(TimeDelta::hours(1));
+    world.begins_anew().await;
+    world.pass(TimeDelta::days(40));
+    world.runs().await;
+    assert_eq!((world.invitations("eve"), world.there("eve")), (1, Some(Status::Archived)));
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn l14_who_was_erased_since_the_backup_is_erased_again() {
+    let mut world = World::with_a_register().await;
+    world.listed(&["ann", "ben", "cat", "dan"]).await;
+    world.is_backed_up().await;
+    world.pass(TimeDelta::hours(1));
+    let erased = PatientRecord {
+        status: PatientStatus::Deleted,
+        updated_at: world.now(),
+        ..world.somebody("ann")
+    };
+    world.clinic.upsert(&[erased]).await.unwrap();
+    world.runs().await;
+    assert_eq!(world.there("ann"), None);
+    let register = world.folder.path().join("register/riverside.erased");
+    let register = fs::read_to_string(register).unwrap();
+    assert!(register.contains("address") && register.contains("patient"));
+    assert!(!register.contains("ann"), "it names nobody");
+    world.clinic.vanish("ann").await.unwrap();
+    world.is_put_back().await;
+    assert_eq!(held(&world).await, 4, "the backup holds her again");
+    world.staff_import("ann");
+    world.begins_anew().await;
+    world.runs().await;
+    assert_eq!(world.there("ann"), None, "she is taken off again");
+    assert_eq!(held(&world).await, 3, "and forgotten here");
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn l14_a_deleted_patient_whose_row_is_gone_before_the_erasure_is_erased_all_the_same() {
+    let world = World::with_a_register().await;
+    world.listed(&["ann", "ben", "cat", "dan"]).await;
+    let deleted = PatientRecord {
+        status: PatientStatus::Deleted,
+        updated_at: world.now(),
+        ..world.somebody("ann")
+    };
+    world.clinic.upsert(&[deleted]).await.unwrap();
+    world.deployment.reconciler().stop.ask();
+    world.try_run(true).await;
+    world.clinic.vanish("ann").await.unwrap();
+    let process = world.another_process().await;
+    for _ in 0..3 {
+        world.pass(TimeDelta::days(1));
+        crate::world::run_on(&process, true).await;
+    }
+    assert_eq!(world.there("ann"), None);
+    assert_eq!(held(&world).await, 3);
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn l20_without_a_register_an_admin_says_that_the_store_was_put_back() {
+    let world = World::new(Engine::Sqlite, "").await;
+    world.listed(&["ann"]).await;
+    world.consenting("eve").await;
+    let clinic = world.deployment.clinics().next().unwrap();
+    let (id, _) = world.deployment.known_lists(clinic).await.unwrap();
+    world.deployment.reconciler().restored(id, &clinic.slug).await.unwrap();
+    world.begins_anew().await;
+    assert_eq!(world.invitations("eve"), 0);
+    world.runs().await;
+    assert_eq!((world.invitations("ann"), world.invitations("eve")), (1, 1));
+    world.end().await;
+}
+
+/// How many addresses our own store holds.
+async fn held(world: &World) -> usize {
+    world.store_says("SELECT hash FROM contacts WHERE address IS NOT NULL").await.len()
+}
