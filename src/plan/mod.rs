@@ -27,7 +27,7 @@ pub use opt_out::opt_out;
 
 use crate::domain::{
     Class, Contact, ContactFacts, Draft, EventId, Link, ListId, MemberStatus, Operation, Policy,
-    Reason, Verb,
+    Reason,
 };
 
 /// What the planner must know of the list itself.
@@ -84,13 +84,11 @@ impl Decision {
     pub fn clears(&self, link: &Link) -> Result<(), Reason> {
         let subscribed =
             link.observed.as_ref().is_some_and(|o| o.status == MemberStatus::Subscribed);
-        let stays = self.operation.as_ref().is_none_or(|op| op.verb == Verb::Update);
-        let stands = matches!(self.class, Class::InStep | Class::Due) && stays;
-        let wanted = matches!(self.reason(), Reason::Wanted | Reason::FieldsDiffer);
-        if subscribed && stands && wanted {
-            return Ok(());
+        match self.reason() {
+            Reason::Wanted | Reason::FieldsDiffer if subscribed => Ok(()),
+            Reason::Wanted | Reason::FieldsDiffer => Err(Reason::NotListedYet),
+            reason => Err(reason),
         }
-        Err(if wanted { Reason::NotListedYet } else { self.reason() })
     }
 
     /// Tells whether nothing is to be recorded, moved or changed.

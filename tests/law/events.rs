@@ -9,7 +9,7 @@ use listwarden::domain::{
 };
 use listwarden::plan::consents::{changes, withdraws_barely};
 
-use crate::world::{TODAY, ann, but, day, event, record, world};
+use crate::world::{TODAY, ann, ann_listed, but, day, event, record, world};
 
 // --- L1 ------------------------------------------------------------------------------------
 
@@ -63,6 +63,35 @@ fn l2_across_two_clocks_a_grant_must_lead_by_five_minutes() {
     };
     assert!(!granted_after(TimeDelta::seconds(299)));
     assert!(granted_after(TimeDelta::seconds(300)));
+}
+
+#[test]
+fn l2_a_later_no_by_one_clock_does_not_hide_one_by_another() {
+    let said = |kind, minute| {
+        let mut said = event(kind, 1, TimeSource::Clinic);
+        said.draft.explicit = true;
+        said.draft.occurred_at = Some(day(1) + TimeDelta::minutes(minute));
+        said.recorded_at = day(2);
+        said
+    };
+    let yes_at = |minute| {
+        let no_there = world().patient("ann").address_opts_out(EventKind::Withdrawn, 1);
+        let no_here = no_there.records(Some("ann"), said(EventKind::Withdrawn, 1));
+        no_here.records(Some("ann"), said(EventKind::Granted, minute))
+    };
+    yes_at(3).is_kept_off(Reason::Withdrawn);
+    assert!(yes_at(5).is_wanted());
+}
+
+#[test]
+fn l2_an_opt_out_told_to_the_second_counts_at_its_end() {
+    let mut yes = event(EventKind::Granted, 50, TimeSource::Provider);
+    yes.draft.explicit = true;
+    yes.draft.occurred_at = Some(day(50) + TimeDelta::milliseconds(500));
+    yes.recorded_at = day(51);
+    let out = ann_listed().records(Some("ann"), yes);
+    let out = out.seen(listwarden::domain::MemberStatus::Unsubscribed, 50);
+    out.settles().is_kept_off(Reason::Withdrawn);
 }
 
 #[test]

@@ -188,6 +188,12 @@ fn holds(name: &str, opted_out: bool, world: &World) {
         assert!(soft || single || wanted.proof.is_some(), "{}", said());
         assert_ne!(status, MemberStatus::Unsubscribed, "{}", said());
     }
+    // Whoever may be sent to now is wanted, on the list, and stays there.
+    if decision.clears(&world.link).is_ok() {
+        assert!(wanted.is_some() && status == MemberStatus::Subscribed, "{}", said());
+        assert!(verb.is_none_or(|verb| verb == Verb::Update), "{}", said());
+        assert!(matches!(decision.class, Class::InStep | Class::Due), "{}", said());
+    }
     // A grant is learned only from the contact's own, confirmed sign-up.
     assert!(!own_act || world.link.observed.as_ref().unwrap().entry == Entry::Contact);
 

@@ -79,6 +79,9 @@ fn l10_nothing_but_a_reply_confirms_a_text() {
 fn l12_a_late_yes_and_an_unasked_one_restore_nothing() {
     let asked = texted().invited(96);
     assert!(matches!(yes(&asked, day(99) + TimeDelta::minutes(1)), Answered::TooLate(_)));
+    let open = texted().invited(98);
+    let timeless = answer(&open.facts, &open.link, &open.list(), None, None, open.now);
+    assert!(matches!(timeless, Answered::TooLate(_)), "it may be of any day");
     let before = day(96) - TimeDelta::minutes(2);
     assert!(matches!(yes(&asked, before), Answered::TooLate(_)), "said before it was asked");
     assert!(matches!(yes(&texted(), day(99)), Answered::Unasked));

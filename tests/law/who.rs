@@ -9,7 +9,7 @@ use listwarden::domain::{
 use listwarden::plan::Verdict;
 use listwarden::plan::payload::payload;
 
-use crate::world::{World, ann, ann_listed, but, event, stranger, world};
+use crate::world::{World, ann, ann_listed, but, day, event, stranger, world};
 
 // --- L6 ------------------------------------------------------------------------------------
 
@@ -96,8 +96,27 @@ fn l6_nobody_under_age_is_listed_and_no_grant_from_before_counts_later() {
     let come_of_age = ann().born("ann", 2010, 4, 11);
     come_of_age.is_kept_off(Reason::GrantUnderAge);
     assert!(come_of_age.grants("ann", 100).is_wanted());
+    let mut told_late = event(EventKind::Granted, 1, TimeSource::Clinic);
+    told_late.recorded_at = day(100);
+    let told_late = world().patient("ann").records(Some("ann"), told_late);
+    told_late.born("ann", 2010, 4, 11).is_kept_off(Reason::GrantUnderAge);
     assert!(ann().born("ann", 2010, 1, 2).is_wanted(), "given on the birthday itself");
     assert!(ann().born("ann", 2010, 4, 12).policy(|p| p.age_of_consent = 13).is_wanted());
+}
+
+#[test]
+fn l6_only_who_is_listed_and_wanted_may_be_sent_to() {
+    let clears = |world: &World| world.decide().clears(&world.link);
+    let listed = ann_listed();
+    assert_eq!(clears(&listed), Ok(()));
+    assert_eq!(clears(&listed.clone().maps_the_given_name()), Ok(()), "fields follow");
+    assert_eq!(clears(&ann()), Err(Reason::NotListedYet));
+    assert_eq!(clears(&ann().invited(99)), Err(Reason::Invited));
+    assert_eq!(clears(&listed.clone().withdraws("ann", 50)), Err(Reason::Withdrawn));
+    let unproven = ann().seen(MemberStatus::Subscribed, 3);
+    assert_eq!(clears(&unproven), Err(Reason::Unproven));
+    let doubtful = listed.intends(Verb::Update, MemberStatus::Subscribed, 101);
+    assert_eq!(clears(&doubtful), Err(Reason::InDoubt));
 }
 
 #[test]
