@@ -3,17 +3,20 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use chrono::TimeDelta;
 use futures::future::{Either, select};
 use tokio::sync::{Notify, watch};
 
 use super::{Deployment, Exit};
-use crate::reconcile::{Roster, Scope};
+use crate::reconcile::{ClinicOutcome, ListState, Roster, Scope, SourceState};
 use crate::store::ResyncRow;
 
 /// How often it looks without being woken: another replica may have been asked.
 const LOOK: Duration = Duration::from_secs(1);
 /// How often a worker says that it is still at it.
 const ALIVE: Duration = Duration::from_secs(20);
+/// How long it waits while another worker has patients or a list in hand.
+const BUSY: TimeDelta = TimeDelta::seconds(15);
 
 /// Takes up one resync after the other until it is asked to stop.
 pub(super) async fn work(
@@ -39,30 +42,42 @@ pub(super) async fn work(
 }
 
 async fn take_up(deployment: &Deployment, roster: Arc<Roster>, resync: &ResyncRow) {
-    let done = std::pin::pin!(reconcile(deployment, roster, resync));
-    let mut done = done;
-    let outcome = loop {
+    let mut done = std::pin::pin!(reconcile(deployment, roster, resync));
+    let came_to = loop {
         let still = deployment.clock().sleep(ALIVE);
         match select(done.as_mut(), still).await {
-            Either::Left((outcome, _)) => break outcome,
+            Either::Left((came_to, _)) => break came_to,
             Either::Right(_) => drop(deployment.store.resync_alive(resync).await),
         }
     };
-    let outcome = outcome.unwrap_or_else(|error| {
+    let came_to = came_to.unwrap_or_else(|error| {
         let error = format!("{error:#}");
         tracing::error!(resync = %resync.id, error, "a resync failed");
-        "failed"
+        CameTo::End("failed")
     });
-    if let Err(error) = deployment.store.resync_end(resync, outcome).await {
-        tracing::warn!(%error, "a resync could not be ended; it is done again");
+    let noted = match came_to {
+        CameTo::End(outcome) => deployment.store.resync_end(resync, outcome).await,
+        CameTo::Later(pause) => deployment.store.resync_leave(resync, pause).await,
+    };
+    if let Err(error) = noted {
+        tracing::warn!(%error, "what a resync came to could not be noted; it is done again");
     }
+}
+
+/// What a turn for a resync came to.
+#[derive(Debug, PartialEq, Eq)]
+enum CameTo {
+    /// It is through.
+    End(&'static str),
+    /// Somebody takes it up again after a pause.
+    Later(TimeDelta),
 }
 
 async fn reconcile(
     deployment: &Deployment,
     roster: Arc<Roster>,
     resync: &ResyncRow,
-) -> anyhow::Result<&'static str> {
+) -> anyhow::Result<CameTo> {
     let clinic = deployment.store.clinic(resync.clinic).await?;
     let clinic = deployment.expect_clinic(&clinic.slug)?;
     let mut practice = deployment.practice(clinic).await?;
@@ -70,9 +85,20 @@ async fn reconcile(
     let scope = Scope { list, full: resync.whole };
     let reconciler = deployment.reconciler().attending(roster);
     let outcome = reconciler.reconcile(&mut practice, &scope).await?;
-    Ok(match Exit::after(&outcome) {
-        Exit::InStep => "in_step",
-        Exit::Busy => "busy",
+    Ok(came_to(&outcome))
+}
+
+/// A run that was under way may have read things before what the admin changed: it is waited for.
+fn came_to(outcome: &ClinicOutcome) -> CameTo {
+    let any = |state| outcome.lists.iter().any(|list| list.state == state);
+    if any(ListState::Interrupted) {
+        return CameTo::Later(TimeDelta::zero());
+    }
+    if outcome.source.state == SourceState::Busy || any(ListState::Busy) {
+        return CameTo::Later(BUSY);
+    }
+    CameTo::End(match Exit::after(outcome) {
+        Exit::InStep | Exit::Busy => "in_step",
         Exit::Waiting => "waiting",
         Exit::ParkedRemovals => "parked_removals",
         Exit::Usage | Exit::Error => "failed",

@@ -3,6 +3,7 @@
 use chrono::TimeDelta;
 
 /// Reads a duration; none where it is not one, or longer than ten years.
+#[must_use]
 pub fn parse(text: &str) -> Option<TimeDelta> {
     let text = text.trim();
     let unit = text.chars().last()?;

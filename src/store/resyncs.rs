@@ -65,7 +65,7 @@ statements! {
     }
     // One that was asked to read more meanwhile is not through.
     RESYNC_END = {
-        "UPDATE resyncs SET ended_at = CASE WHEN whole = $3 THEN $4 END,
+        "UPDATE resyncs SET ended_at = CASE WHEN whole = $3 THEN CAST($4 AS BIGINT) END,
             begun_at = CASE WHEN whole = $3 THEN begun_at END, alive_at = NULL, outcome = $5
          WHERE clinic_id = $1 AND id = $2"
     }
@@ -105,6 +105,14 @@ impl Store {
     /// Says that the resync is still in hand.
     pub async fn resync_alive(&self, resync: &ResyncRow) -> Result<()> {
         let args = args![resync.clinic, resync.id, self.clock.now()];
+        self.db.execute(RESYNC_ALIVE, args).await.map(drop)
+    }
+
+    /// Leaves the resync to whichever worker is free after `pause`.
+    pub async fn resync_leave(&self, resync: &ResyncRow, pause: TimeDelta) -> Result<()> {
+        // A worker that fell silent so long ago that its silence is over by then.
+        let silent_since = self.clock.now() + pause - SILENT;
+        let args = args![resync.clinic, resync.id, silent_since];
         self.db.execute(RESYNC_ALIVE, args).await.map(drop)
     }
 

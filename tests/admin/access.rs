@@ -26,9 +26,7 @@ const TABLE: &[(&str, &str, &[Role])] = &[
     ("GET", "/clinics/{clinic}/plans", ALL),
     ("POST", "/clinics/{clinic}/plans/{run}/approve", OPERATE),
     ("POST", "/clinics/{clinic}/plans/{run}/refuse", OPERATE),
-    ("POST", "/resyncs", OPERATE),
-    ("POST", "/clinics/{clinic}/resyncs", OPERATE),
-    ("POST", "/clinics/{clinic}/lists/{list}/resyncs", OPERATE),
+    ("POST", "/clinics/{clinic}/acceptances", OPERATE),
     ("GET", "/clinics/{clinic}/resyncs/{resync}", ALL),
     ("POST", "/clinics/{clinic}/explain", ALL),
     ("POST", "/clinics/{clinic}/check", ALL),
@@ -40,10 +38,16 @@ const TABLE: &[(&str, &str, &[Role])] = &[
     ("GET", "/clinics/{clinic}/parked", ALL),
     ("POST", "/clinics/{clinic}/parked/{link}/retry", OPERATE),
     ("POST", "/clinics/{clinic}/parked/{link}/dismiss", OPERATE),
+    ("GET", "/clinics/{clinic}/reviews", ALL),
+    ("POST", "/clinics/{clinic}/reviews/{review}/close", OPERATE),
     ("GET", "/clinics/{clinic}/webhooks", ALL),
     ("POST", "/clinics/{clinic}/webhooks/rotate", OPERATE),
     ("GET", "/audit", AUDIT),
     ("GET", "/clinics/{clinic}/audit", AUDIT),
+    // Last, because what they set off changes what others name.
+    ("POST", "/resyncs", OPERATE),
+    ("POST", "/clinics/{clinic}/resyncs", OPERATE),
+    ("POST", "/clinics/{clinic}/lists/{list}/resyncs", OPERATE),
 ];
 const ALL: &[Role] = &[Viewer, Operator, Auditor, Owner];
 const OPERATE: &[Role] = &[Operator, Owner];
@@ -66,7 +70,8 @@ fn filled(path: &str, clinic: &str, of: &Names) -> String {
         .replace("{run}", &of.run.to_string())
         .replace("{contact}", &of.contact.to_string())
         .replace("{link}", &of.link.to_string())
-        .replace("{resync}", &of.resync.to_string());
+        .replace("{resync}", &of.resync.to_string())
+        .replace("{review}", &of.review.to_string());
     assert!(!path.contains('{'), "{path}");
     format!("/api/v1{path}")
 }
@@ -135,6 +140,9 @@ on_both_engines! {
         assert_eq!(said.status, 404);
         let said = world.get("/api/v1/clinics/riverside/runs?list=tips", &token).await;
         assert_eq!(said.status, 404);
+        let named = serde_json::json!({ "what": { "members": "tips" } });
+        let said = world.post("/api/v1/clinics/riverside/acceptances", &token, named).await;
+        assert_eq!(said.status, 404);
         let named = serde_json::json!({ "list": "tips" });
         let said = world.post("/api/v1/clinics/riverside/webhooks/rotate", &token, named).await;
         assert_eq!(said.status, 404);
@@ -148,8 +156,11 @@ on_both_engines! {
                 let body = body(path, &world.riverside);
                 let said = world.asks(from(row), method, &url, Some(&token), body.as_ref()).await;
                 let what = format!("{role}: {method} {path}: {said:?}");
+                // Whoever came before has settled what these name.
+                let settles = ["retry", "dismiss", "close"].iter().any(|end| path.ends_with(end));
                 if may.contains(role) {
-                    assert!(said.status < 300 || said.status == 409, "{what}");
+                    let settled = *role == Owner && settles && said.status == 404;
+                    assert!(said.status < 300 || said.status == 409 || settled, "{what}");
                 } else {
                     assert_eq!(said.status, 403, "{what}");
                 }
@@ -171,10 +182,16 @@ on_both_engines! {
 
     async fn a_token_that_asks_too_much_at_once_is_put_off(world: &World) {
         let token = world.token(Viewer, &[]).await;
-        let asked = (0..80).map(|_| world.get("/api/v1/me", &token));
-        let answers = futures::future::join_all(asked).await;
-        assert!(answers.iter().any(|said| said.status == 429));
-        assert!(answers.iter().any(|said| said.status == 200));
+        assert_eq!(world.get("/api/v1/me", &token).await.status, 200);
+        // However slow the machine is, some second sees more than its share.
+        for _ in 0..50 {
+            let asked = (0..80).map(|_| world.get("/api/v1/me", &token));
+            let answers = futures::future::join_all(asked).await;
+            if answers.iter().any(|said| said.status == 429) {
+                return;
+            }
+        }
+        panic!("4,000 requests at once, and none was put off");
     }
 
     async fn every_answer_has_an_id_and_what_browsers_heed(world: &World) {

@@ -18,7 +18,7 @@ use listwarden::domain::{
 use listwarden::providers::transport::HttpTransport;
 use listwarden::reconcile::Scope;
 use listwarden::simulator::mailchimp::{Running, Simulator};
-use listwarden::store::{NewToken, Park, Store};
+use listwarden::store::{NewReview, NewToken, Park, ReviewKind, Store};
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, Connection};
@@ -40,13 +40,13 @@ pub enum Engine {
 /// What one clinic has that a path can name.
 #[derive(Debug, Clone)]
 pub struct Names {
-    pub clinic: &'static str,
     pub id: ClinicId,
     pub list: &'static str,
     pub run: RunId,
     pub contact: ContactId,
     pub link: LinkId,
     pub resync: Uuid,
+    pub review: Uuid,
 }
 
 pub struct World {
@@ -240,7 +240,16 @@ async fn names(deployment: &Deployment, clinic: &'static str, list: &'static str
     let resync = store.resync_ask(id, None, false).await.unwrap();
     let taken = store.resync_take().await.unwrap().unwrap();
     store.resync_end(&taken, "waiting").await.unwrap();
-    Names { clinic, id, list, run: outcome.lists[0].run.unwrap(), contact, link, resync }
+    let review = NewReview {
+        kind: ReviewKind::OwnWords,
+        contact,
+        list: None,
+        evidence: "text message 1".to_owned(),
+        at: SystemClock.now(),
+    };
+    store.review_add(&lease, id, &review).await.unwrap();
+    let review = store.reviews_open(id).await.unwrap()[0].id;
+    Names { id, list, run: outcome.lists[0].run.unwrap(), contact, link, resync, review }
 }
 
 pub fn patient(n: usize) -> PatientRecord {
@@ -346,7 +355,8 @@ pub fn body(path: &str, names: &Names) -> Option<Value> {
     let last = path.rsplit('/').next().unwrap();
     Some(match last {
         "approve" | "resyncs" | "rotate" => json!({}),
-        "refuse" | "dismiss" => json!({ "reason": "not what we want" }),
+        "acceptances" => json!({ "what": "withdrawals" }),
+        "refuse" | "dismiss" | "close" => json!({ "reason": "not what we want" }),
         "explain" => json!({ "who": ADDRESS }),
         "check" => json!({ "list": names.list, "addresses": [ADDRESS, "nobody"] }),
         "suppressions" => json!({

@@ -70,13 +70,19 @@ stories! {
         assert!(world.store.tokens().await.unwrap()[0].used_at.is_some());
     }
 
-    async fn a_resync_is_taken_up_once_and_again_when_its_worker_fell_silent(world: World) {
+    async fn a_resync_is_taken_up_once_and_again_when_its_worker_fell_silent_or_left_it(world: World) {
         let store = &world.store;
         let id = store.resync_ask(world.clinic, None, false).await.unwrap();
         let taken = store.resync_take().await.unwrap().unwrap();
         assert_eq!(taken.id, id);
         assert_eq!(store.resync_take().await.unwrap(), None);
         world.clock.advance(std::time::Duration::from_mins(3));
+        assert_eq!(store.resync_take().await.unwrap().unwrap().id, id);
+        // Left to others, because somebody else has the list in hand.
+        store.resync_leave(&taken, chrono::TimeDelta::seconds(15)).await.unwrap();
+        world.clock.advance(std::time::Duration::from_secs(14));
+        assert_eq!(store.resync_take().await.unwrap(), None);
+        world.clock.advance(std::time::Duration::from_secs(2));
         assert_eq!(store.resync_take().await.unwrap().unwrap().id, id);
         // Asked to read more meanwhile, it is not through.
         store.resync_ask(world.clinic, None, true).await.unwrap();

@@ -13,5 +13,6 @@ mod ledger;
 mod links;
 mod members;
 mod operations;
+mod pages;
 mod patients;
 mod schema;

@@ -31,21 +31,21 @@ pub(super) fn routes() -> Vec<Route> {
 
 /// One line of the audit log.
 #[derive(Debug, Serialize)]
-struct LineView {
-    line: i64,
-    at: DateTime<Utc>,
+pub(super) struct LineView {
+    pub(super) line: i64,
+    pub(super) at: DateTime<Utc>,
     /// Lines of one act share it; the answer's `x-request-id` had it.
-    request: Uuid,
-    token: Option<Uuid>,
+    pub(super) request: Uuid,
+    pub(super) token: Option<Uuid>,
     /// The token's name, or who typed the command.
-    who: String,
-    what: String,
-    clinic: Option<ClinicId>,
+    pub(super) who: String,
+    pub(super) what: String,
+    pub(super) clinic: Option<ClinicId>,
     /// The list, run, contact or token it is about.
-    subject: Option<String>,
+    pub(super) subject: Option<String>,
     /// `begun`, then `done` or `failed`; or `refused`.
-    outcome: crate::store::AuditOutcome,
-    reason: Option<String>,
+    pub(super) outcome: crate::store::AuditOutcome,
+    pub(super) reason: Option<String>,
 }
 
 impl From<AuditRow> for LineView {
@@ -65,11 +65,14 @@ impl From<AuditRow> for LineView {
     }
 }
 
-async fn all(State(admin): State<Arc<Admin>>, turn: Turn) -> Result<Json<Page<LineView>>, Problem> {
+pub(super) async fn all(
+    State(admin): State<Arc<Admin>>,
+    turn: Turn,
+) -> Result<Json<Page<LineView>>, Problem> {
     page(&admin, None, &turn).await
 }
 
-async fn clinic(
+pub(super) async fn clinic(
     State(admin): State<Arc<Admin>>,
     permit: Permit,
     turn: Turn,
@@ -78,7 +81,7 @@ async fn clinic(
     page(&admin, Some(clinic), &turn).await
 }
 
-async fn page(
+pub(super) async fn page(
     admin: &Admin,
     clinic: Option<ClinicId>,
     turn: &Turn,

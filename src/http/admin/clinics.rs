@@ -40,37 +40,37 @@ pub(super) fn routes() -> Vec<Route> {
 
 /// Whose token it is.
 #[derive(Debug, Serialize)]
-struct Me {
-    name: String,
-    role: crate::domain::Role,
+pub(super) struct Me {
+    pub(super) name: String,
+    pub(super) role: crate::domain::Role,
     /// What it may do.
-    may: Vec<Act>,
+    pub(super) may: Vec<Act>,
     /// Whether it is for all clinics.
-    all_clinics: bool,
-    expires_at: Option<DateTime<Utc>>,
+    pub(super) all_clinics: bool,
+    pub(super) expires_at: Option<DateTime<Utc>>,
 }
 
 /// A clinic.
 #[derive(Debug, Serialize)]
-struct ClinicView {
+pub(super) struct ClinicView {
     /// Its short name, by which everything else asks for it.
-    clinic: String,
+    pub(super) clinic: String,
     /// Its name for people; none once it is not configured any more.
-    title: Option<String>,
-    time_zone: Option<String>,
-    lists: Vec<String>,
-    patients_read_at: Option<DateTime<Utc>>,
+    pub(super) title: Option<String>,
+    pub(super) time_zone: Option<String>,
+    pub(super) lists: Vec<String>,
+    pub(super) patients_read_at: Option<DateTime<Utc>>,
 }
 
 /// Where a list stands.
 #[derive(Debug, Serialize)]
-struct ListView {
+pub(super) struct ListView {
     #[serde(flatten)]
-    overview: Overview,
-    last_run: Option<RunView>,
+    pub(super) overview: Overview,
+    pub(super) last_run: Option<RunView>,
 }
 
-async fn me(permit: Permit) -> Json<Me> {
+pub(super) async fn me(permit: Permit) -> Json<Me> {
     let token = permit.token;
     let may = Act::ALL.iter().copied().filter(|act| token.role.may(*act));
     Json(Me {
@@ -82,7 +82,7 @@ async fn me(permit: Permit) -> Json<Me> {
     })
 }
 
-async fn clinics(
+pub(super) async fn clinics(
     State(admin): State<Arc<Admin>>,
     permit: Permit,
     turn: Turn,
@@ -103,7 +103,7 @@ async fn clinics(
     Ok(Json(turn.page(rows, |row| row.slug.clone(), shown)))
 }
 
-async fn overview(
+pub(super) async fn overview(
     admin: &Admin,
     permit: &Permit,
     lists: &[KnownList],
@@ -119,7 +119,7 @@ async fn overview(
         .collect())
 }
 
-async fn lists(
+pub(super) async fn lists(
     State(admin): State<Arc<Admin>>,
     permit: Permit,
 ) -> Result<Json<Vec<ListView>>, Problem> {
@@ -127,13 +127,16 @@ async fn lists(
     overview(&admin, &permit, &lists).await.map(Json)
 }
 
-async fn list(State(admin): State<Arc<Admin>>, permit: Permit) -> Result<Json<ListView>, Problem> {
+pub(super) async fn list(
+    State(admin): State<Arc<Admin>>,
+    permit: Permit,
+) -> Result<Json<ListView>, Problem> {
     let list = permit.list(&admin).await?;
     let views = overview(&admin, &permit, &[list]).await?;
     views.into_iter().next().map(Json).ok_or_else(|| Problem::missing("list"))
 }
 
-async fn report(
+pub(super) async fn report(
     State(admin): State<Arc<Admin>>,
     permit: Permit,
 ) -> Result<Json<Vec<Value>>, Problem> {

@@ -1,7 +1,7 @@
 //! The door: who knocks too often is not heard for a while. Both memories are bounded.
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -29,7 +29,7 @@ pub(super) struct Door {
 impl Door {
     /// Returns for how many seconds the address is still locked out.
     pub(super) fn locked_out(&self, from: IpAddr, now: DateTime<Utc>) -> Option<u64> {
-        let (since, bad) = *locked(&self.bad).get(&from)?;
+        let (since, bad) = *locked(&self.bad).get(&neighbourhood(from))?;
         let left = (since + LOCKED - now).num_seconds();
         (bad >= BAD_TOKENS && left > 0).then(|| left.unsigned_abs())
     }
@@ -37,7 +37,7 @@ impl Door {
     /// Remembers a bad token.
     pub(super) fn bad_token(&self, from: IpAddr, now: DateTime<Utc>) {
         let mut bad = locked(&self.bad);
-        let entry = counted(&mut bad, from, LOCKED, now);
+        let entry = counted(&mut bad, neighbourhood(from), LOCKED, now);
         if entry.1 == BAD_TOKENS {
             entry.0 = now;
         }
@@ -48,6 +48,17 @@ impl Door {
         let mut asked = locked(&self.asked);
         let (_, times) = counted(&mut asked, token, TimeDelta::seconds(1), now);
         (*times > A_SECOND).then_some(1)
+    }
+}
+
+/// Whoever has one IPv6 address has a network of them: they count as one.
+fn neighbourhood(from: IpAddr) -> IpAddr {
+    match from.to_canonical() {
+        IpAddr::V6(from) => {
+            let [a, b, c, d, ..] = from.segments();
+            Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0).into()
+        }
+        from @ IpAddr::V4(_) => from,
     }
 }
 
@@ -91,6 +102,17 @@ mod tests {
         assert_eq!(door.locked_out(from, now), Some(60));
         assert_eq!(door.locked_out(other, now), None);
         assert_eq!(door.locked_out(from, now + LOCKED), None);
+    }
+
+    #[test]
+    fn the_addresses_of_one_network_are_locked_out_together() {
+        let (door, now) = (Door::default(), DateTime::UNIX_EPOCH);
+        let from = |host| IpAddr::from([0x2001, 0xdb8, 0, 7, 0, 0, 0, host]);
+        for host in 0..10 {
+            door.bad_token(from(host), now);
+        }
+        assert_eq!(door.locked_out(from(99), now), Some(60));
+        assert_eq!(door.locked_out([0x2001, 0xdb8, 0, 8, 0, 0, 0, 1].into(), now), None);
     }
 
     #[test]

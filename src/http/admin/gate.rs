@@ -12,7 +12,7 @@ use axum::body::{Body, to_bytes};
 use axum::extract::{ConnectInfo, FromRequestParts, RawPathParams, Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use http::header::{AUTHORIZATION, ETAG, IF_NONE_MATCH};
+use http::header::{AUTHORIZATION, CACHE_CONTROL, ETAG, IF_NONE_MATCH};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use secrecy::SecretString;
@@ -254,6 +254,7 @@ async fn tagged(answer: Response, known: Option<&HeaderValue>) -> Response {
     let same = known.is_some_and(|known| known.as_bytes() == tag.as_bytes());
     if let Ok(tag) = HeaderValue::from_str(&tag) {
         parts.headers.insert(ETAG, tag);
+        parts.headers.insert(CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
     }
     if same {
         parts.status = StatusCode::NOT_MODIFIED;
@@ -323,6 +324,7 @@ fn name_of(name: &str) -> &'static str {
         "contact" => "contact",
         "link" => "parked change",
         "resync" => "resync",
+        "review" => "review",
         _ => "thing",
     }
 }

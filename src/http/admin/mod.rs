@@ -14,6 +14,7 @@ mod people;
 mod plans;
 mod problem;
 mod resyncs;
+mod reviews;
 mod route;
 mod runs;
 mod webhooks;
@@ -116,6 +117,7 @@ pub fn routes() -> Vec<Route> {
         resyncs::routes(),
         people::routes(),
         parked::routes(),
+        reviews::routes(),
         webhooks::routes(),
         audit::routes(),
     ]
@@ -152,9 +154,9 @@ async fn outermost(State(admin): State<Arc<Admin>>, mut request: Request, next: 
         (X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (X_FRAME_OPTIONS, "DENY"),
         (REFERRER_POLICY, "no-referrer"),
-        (CACHE_CONTROL, "private, no-cache"),
+        (CACHE_CONTROL, "no-store"),
     ] {
-        headers.insert(name, HeaderValue::from_static(value));
+        headers.entry(name).or_insert(HeaderValue::from_static(value));
     }
     if let Ok(id) = HeaderValue::from_str(&id.to_string()) {
         headers.insert(REQUEST_ID, id);

@@ -15,11 +15,11 @@ const MOST: u32 = 500;
 
 /// One page.
 #[derive(Debug, Clone, Serialize)]
-pub struct Page<T> {
+pub(super) struct Page<T> {
     /// What is on it.
-    items: Vec<T>,
+    pub(super) items: Vec<T>,
     /// What to ask for the next one with; none after the last.
-    next: Option<String>,
+    pub(super) next: Option<String>,
 }
 
 /// What page was asked for.

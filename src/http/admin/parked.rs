@@ -42,32 +42,32 @@ pub(super) fn routes() -> Vec<Route> {
 
 /// A change that could not be made.
 #[derive(Debug, Serialize)]
-struct ParkedView {
+pub(super) struct ParkedView {
     /// The link, by which logs name a contact on a list.
-    link: LinkId,
-    list: Option<String>,
-    verb: crate::domain::Verb,
-    reason: String,
-    tries: u32,
-    next_try: DateTime<Utc>,
-    since: DateTime<Utc>,
+    pub(super) link: LinkId,
+    pub(super) list: Option<String>,
+    pub(super) verb: crate::domain::Verb,
+    pub(super) reason: String,
+    pub(super) tries: u32,
+    pub(super) next_try: DateTime<Utc>,
+    pub(super) since: DateTime<Utc>,
 }
 
 /// Dismisses.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Dismiss {
+pub(super) struct Dismiss {
     /// Why; names nobody.
-    reason: String,
+    pub(super) reason: String,
 }
 
 /// The next run acts on it.
 #[derive(Debug, Serialize)]
-struct Noted {
-    link: LinkId,
+pub(super) struct Noted {
+    pub(super) link: LinkId,
 }
 
-async fn parked(
+pub(super) async fn parked(
     State(admin): State<Arc<Admin>>,
     permit: Permit,
     turn: Turn,
@@ -87,14 +87,17 @@ async fn parked(
     Ok(Json(turn.page(rows, |row| row.link.to_string(), shown)))
 }
 
-async fn retry(State(admin): State<Arc<Admin>>, permit: Permit) -> Result<Json<Noted>, Problem> {
+pub(super) async fn retry(
+    State(admin): State<Arc<Admin>>,
+    permit: Permit,
+) -> Result<Json<Noted>, Problem> {
     let (clinic, _) = permit.clinic()?;
     let link = permit.id("link")?;
     admin.store.parked_retry(clinic, link).await?;
     Ok(Json(Noted { link }))
 }
 
-async fn dismiss(
+pub(super) async fn dismiss(
     State(admin): State<Arc<Admin>>,
     permit: Permit,
     Body(dismiss): Body<Dismiss>,

@@ -72,74 +72,74 @@ pub(super) fn routes() -> Vec<Route> {
 /// Somebody.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Asked {
+pub(super) struct Asked {
     /// An e-mail address, a number with +, or the clinic's id of a patient.
-    who: String,
+    pub(super) who: String,
 }
 
 /// Why somebody is, or is not, on each list.
 #[derive(Debug, Serialize)]
-struct Explained {
-    contacts: Vec<ContactId>,
-    lists: Value,
+pub(super) struct Explained {
+    pub(super) contacts: Vec<ContactId>,
+    pub(super) lists: Value,
 }
 
 /// Addresses to check.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Check {
-    list: String,
-    addresses: Vec<String>,
+pub(super) struct Check {
+    pub(super) list: String,
+    pub(super) addresses: Vec<String>,
 }
 
 /// An answer for each address, in the order asked.
 #[derive(Debug, Serialize)]
-struct Checked {
-    may: u64,
-    answers: Vec<Answer>,
+pub(super) struct Checked {
+    pub(super) may: u64,
+    pub(super) answers: Vec<Answer>,
 }
 
 /// An answer for one address, which it does not repeat.
 #[derive(Debug, Serialize)]
-struct Answer {
-    may: bool,
+pub(super) struct Answer {
+    pub(super) may: bool,
     /// Why not.
-    reason: Option<String>,
+    pub(super) reason: Option<String>,
     /// The line of the law.
-    law: Option<String>,
+    pub(super) law: Option<String>,
 }
 
 /// An address in full.
 #[derive(Serialize)]
-struct Revealed {
-    channel: Channel,
+pub(super) struct Revealed {
+    pub(super) channel: Channel,
     /// The address; none once it was erased.
-    address: Option<String>,
+    pub(super) address: Option<String>,
 }
 
 /// A suppression.
 #[derive(Debug, Serialize)]
-struct Suppression {
+pub(super) struct Suppression {
     /// The beginning of the keyed hash of the address.
-    mark: String,
-    kind: crate::domain::OptOutKind,
-    at: DateTime<Utc>,
+    pub(super) mark: String,
+    pub(super) kind: crate::domain::OptOutKind,
+    pub(super) at: DateTime<Utc>,
 }
 
 /// Has nobody contacted there.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Suppress {
-    address: String,
-    kind: Kind,
+pub(super) struct Suppress {
+    pub(super) address: String,
+    pub(super) kind: Kind,
     /// Why; names nobody.
-    reason: String,
+    pub(super) reason: String,
 }
 
 /// What kind of opt-out.
 #[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(rename_all = "snake_case")]
-enum Kind {
+pub(super) enum Kind {
     /// On this channel.
     Withdrawn,
     /// To direct marketing, on every channel.
@@ -149,27 +149,27 @@ enum Kind {
 /// Accepts a newer consent.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Lift {
-    address: String,
+pub(super) struct Lift {
+    pub(super) address: String,
     /// The patient who asked anew, by the clinic's id.
-    patient: String,
+    pub(super) patient: String,
     /// How consent was given: in person, by telephone, on paper.
-    method: String,
+    pub(super) method: String,
     /// The wording that was read or shown, or its version.
-    wording: String,
+    pub(super) wording: String,
     /// When; later than the opt-out, and not in the future.
-    at: DateTime<Utc>,
+    pub(super) at: DateTime<Utc>,
     /// Why it is accepted; names nobody.
-    reason: String,
+    pub(super) reason: String,
 }
 
 /// It is on record; the next run acts on it.
 #[derive(Debug, Serialize)]
-struct Recorded {
-    recorded: bool,
+pub(super) struct Recorded {
+    pub(super) recorded: bool,
 }
 
-async fn explain(
+pub(super) async fn explain(
     State(admin): State<Arc<Admin>>,
     permit: Permit,
     Body(asked): Body<Asked>,
@@ -185,7 +185,7 @@ async fn explain(
     Ok(Json(Explained { contacts: known.contacts, lists }))
 }
 
-async fn check(
+pub(super) async fn check(
     State(admin): State<Arc<Admin>>,
     permit: Permit,
     Body(check): Body<Check>,
@@ -223,7 +223,7 @@ async fn check(
     Ok(Json(Checked { may, answers }))
 }
 
-async fn reveal(
+pub(super) async fn reveal(
     State(admin): State<Arc<Admin>>,
     permit: Permit,
 ) -> Result<Json<Revealed>, Problem> {
@@ -235,7 +235,7 @@ async fn reveal(
     Ok(Json(Revealed { channel: contact.channel, address }))
 }
 
-async fn ledger(
+pub(super) async fn ledger(
     State(admin): State<Arc<Admin>>,
     permit: Permit,
 ) -> Result<Json<Vec<Value>>, Problem> {
@@ -248,7 +248,7 @@ async fn ledger(
     Ok(Json(events.iter().map(|event| json!(event)).collect()))
 }
 
-async fn suppressions(
+pub(super) async fn suppressions(
     State(admin): State<Arc<Admin>>,
     permit: Permit,
     turn: Turn,
@@ -268,7 +268,7 @@ async fn suppressions(
     Ok(Json(turn.page(rows, key, shown)))
 }
 
-async fn suppress(
+pub(super) async fn suppress(
     State(admin): State<Arc<Admin>>,
     permit: Permit,
     Body(suppress): Body<Suppress>,
@@ -284,7 +284,7 @@ async fn suppress(
     Ok(done(Some(reason), Json(Recorded { recorded: true })))
 }
 
-async fn lift(
+pub(super) async fn lift(
     State(admin): State<Arc<Admin>>,
     permit: Permit,
     Body(lift): Body<Lift>,

@@ -18,23 +18,26 @@ pub struct Problem {
     /// The status in words.
     title: &'static str,
     /// The HTTP status.
-    #[serde(serialize_with = "number")]
-    status: StatusCode,
+    status: u16,
     /// What went wrong here, and the cure.
     detail: String,
     #[serde(skip)]
+    code: StatusCode,
+    #[serde(skip)]
     again_after: Option<u64>,
-}
-
-fn number<S: serde::Serializer>(status: &StatusCode, to: S) -> Result<S::Ok, S::Error> {
-    to.serialize_u16(status.as_u16())
 }
 
 impl Problem {
     /// A problem of that status.
     pub(super) fn new(status: StatusCode, detail: impl Into<String>) -> Self {
-        let title = status.canonical_reason().unwrap_or("Error");
-        Self { kind: "about:blank", title, status, detail: detail.into(), again_after: None }
+        Self {
+            kind: "about:blank",
+            title: status.canonical_reason().unwrap_or("Error"),
+            status: status.as_u16(),
+            detail: detail.into(),
+            code: status,
+            again_after: None,
+        }
     }
 
     /// What was sent cannot be taken.
@@ -69,17 +72,17 @@ impl Problem {
 
     /// Returns the status.
     pub(super) const fn status(&self) -> StatusCode {
-        self.status
+        self.code
     }
 }
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let body = serde_json::to_vec(&self).unwrap_or_default();
-        let mut answer = (self.status, body).into_response();
+        let mut answer = (self.code, body).into_response();
         let headers = answer.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
-        if self.status == StatusCode::UNAUTHORIZED {
+        if self.code == StatusCode::UNAUTHORIZED {
             headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
         if let Some(seconds) = self.again_after {

@@ -55,36 +55,36 @@ pub(super) fn routes() -> Vec<Route> {
 /// Resyncs.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Resync {
+pub(super) struct Resync {
     /// Read both sides whole, whenever that was done last.
     #[serde(default)]
-    full: bool,
+    pub(super) full: bool,
 }
 
 /// A resync that was asked for.
 #[derive(Debug, Serialize)]
-struct Asked {
-    clinic: String,
-    resync: Uuid,
+pub(super) struct Asked {
+    pub(super) clinic: String,
+    pub(super) resync: Uuid,
 }
 
 /// A resync.
 #[derive(Debug, Serialize)]
-struct ResyncView {
-    resync: Uuid,
+pub(super) struct ResyncView {
+    pub(super) resync: Uuid,
     /// The list; none for all of the clinic.
-    list: Option<String>,
-    full: bool,
-    asked_at: DateTime<Utc>,
-    begun_at: Option<DateTime<Utc>>,
-    ended_at: Option<DateTime<Utc>>,
+    pub(super) list: Option<String>,
+    pub(super) full: bool,
+    pub(super) asked_at: DateTime<Utc>,
+    pub(super) begun_at: Option<DateTime<Utc>>,
+    pub(super) ended_at: Option<DateTime<Utc>>,
     /// What came of it, in a word.
-    outcome: Option<String>,
+    pub(super) outcome: Option<String>,
     /// Its runs, as far as they have begun.
-    runs: Vec<RunView>,
+    pub(super) runs: Vec<RunView>,
 }
 
-async fn all(
+pub(super) async fn all(
     State(admin): State<Arc<Admin>>,
     permit: Permit,
     Body(wanted): Body<Resync>,
@@ -103,7 +103,7 @@ async fn all(
     Ok(done(None, (StatusCode::ACCEPTED, Json(asked))))
 }
 
-async fn clinic(
+pub(super) async fn clinic(
     State(admin): State<Arc<Admin>>,
     permit: Permit,
     Body(wanted): Body<Resync>,
@@ -111,7 +111,7 @@ async fn clinic(
     ask(&admin, &permit, None, wanted.full).await
 }
 
-async fn list(
+pub(super) async fn list(
     State(admin): State<Arc<Admin>>,
     permit: Permit,
     Body(wanted): Body<Resync>,
@@ -120,7 +120,7 @@ async fn list(
     ask(&admin, &permit, Some(&list.row.slug), wanted.full).await
 }
 
-async fn ask(
+pub(super) async fn ask(
     admin: &Admin,
     permit: &Permit,
     list: Option<&str>,
@@ -133,7 +133,7 @@ async fn ask(
     Ok(done(None, (StatusCode::ACCEPTED, Json(asked)).into_response()))
 }
 
-async fn resync(
+pub(super) async fn resync(
     State(admin): State<Arc<Admin>>,
     permit: Permit,
 ) -> Result<Json<ResyncView>, Problem> {

@@ -58,15 +58,15 @@ pub(super) fn routes() -> Vec<Route> {
 /// One turn of the loop.
 #[derive(Debug, Clone, Serialize)]
 pub(super) struct RunView {
-    run: RunId,
+    pub(super) run: RunId,
     /// The list; none where it is not configured any more.
-    list: Option<String>,
-    began_at: DateTime<Utc>,
-    ended_at: Option<DateTime<Utc>>,
+    pub(super) list: Option<String>,
+    pub(super) began_at: DateTime<Utc>,
+    pub(super) ended_at: Option<DateTime<Utc>>,
     /// How it ended, in a word.
-    outcome: Option<String>,
+    pub(super) outcome: Option<String>,
     /// What it did.
-    summary: Option<Value>,
+    pub(super) summary: Option<Value>,
 }
 
 impl RunView {
@@ -85,34 +85,34 @@ impl RunView {
 
 /// One single change.
 #[derive(Debug, Serialize)]
-struct Change {
-    ordinal: i64,
+pub(super) struct Change {
+    pub(super) ordinal: i64,
     /// The link, by which logs name a contact on a list.
-    link: crate::domain::LinkId,
-    verb: crate::domain::Verb,
+    pub(super) link: crate::domain::LinkId,
+    pub(super) verb: crate::domain::Verb,
     /// Why, in a sentence.
-    reason: &'static str,
+    pub(super) reason: &'static str,
     /// The line of the law.
-    law: String,
-    state: crate::store::OpState,
-    at: DateTime<Utc>,
+    pub(super) law: String,
+    pub(super) state: crate::store::OpState,
+    pub(super) at: DateTime<Utc>,
 }
 
 /// How far a run is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-struct Progress {
+pub(super) struct Progress {
     /// Changes by what becomes of them.
-    operations: std::collections::BTreeMap<String, u64>,
+    pub(super) operations: std::collections::BTreeMap<String, u64>,
     /// How it ended; none while it goes on.
-    outcome: Option<String>,
+    pub(super) outcome: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
-struct OfList {
-    list: Option<String>,
+pub(super) struct OfList {
+    pub(super) list: Option<String>,
 }
 
-async fn runs(
+pub(super) async fn runs(
     State(admin): State<Arc<Admin>>,
     permit: Permit,
     turn: Turn,
@@ -129,13 +129,16 @@ async fn runs(
     Ok(Json(turn.page(rows, |run| run.id.to_string(), |run| RunView::of(run, &lists))))
 }
 
-async fn run(State(admin): State<Arc<Admin>>, permit: Permit) -> Result<Json<RunView>, Problem> {
+pub(super) async fn run(
+    State(admin): State<Arc<Admin>>,
+    permit: Permit,
+) -> Result<Json<RunView>, Problem> {
     let (clinic, lists) = permit.lists(&admin).await?;
     let row = admin.store.run_of_clinic(clinic, permit.id("run")?).await?;
     Ok(Json(RunView::of(row, &lists)))
 }
 
-async fn journal(
+pub(super) async fn journal(
     State(admin): State<Arc<Admin>>,
     permit: Permit,
     turn: Turn,
@@ -155,7 +158,10 @@ async fn journal(
     Ok(Json(turn.page(rows, |row| row.ordinal.to_string(), shown)))
 }
 
-async fn events(State(admin): State<Arc<Admin>>, permit: Permit) -> Result<Response, Problem> {
+pub(super) async fn events(
+    State(admin): State<Arc<Admin>>,
+    permit: Permit,
+) -> Result<Response, Problem> {
     let (clinic, _) = permit.clinic()?;
     let run = admin.store.run_of_clinic(clinic, permit.id("run")?).await?.id;
     let place = admin.watchers.clone().try_acquire_owned();

@@ -36,35 +36,35 @@ pub(super) fn routes() -> Vec<Route> {
 
 /// An endpoint.
 #[derive(Debug, Serialize)]
-struct EndpointView {
-    endpoint: Uuid,
-    account: String,
+pub(super) struct EndpointView {
+    pub(super) endpoint: Uuid,
+    pub(super) account: String,
     /// The list that it is for; none where it is for the whole account.
-    list: Option<String>,
+    pub(super) list: Option<String>,
     /// Whose acts it is told of.
-    origin: crate::domain::Origin,
+    pub(super) origin: crate::domain::Origin,
     /// Whether what is sent there must be signed.
-    signed: bool,
-    created_at: DateTime<Utc>,
-    last_delivery: Option<DateTime<Utc>>,
+    pub(super) signed: bool,
+    pub(super) created_at: DateTime<Utc>,
+    pub(super) last_delivery: Option<DateTime<Utc>>,
 }
 
 /// Replaces webhooks.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Rotate {
+pub(super) struct Rotate {
     /// Only those of this list.
     #[serde(default)]
-    list: Option<String>,
+    pub(super) list: Option<String>,
 }
 
 /// What became of each.
 #[derive(Debug, Serialize)]
-struct Rotated {
-    rotated: Vec<String>,
+pub(super) struct Rotated {
+    pub(super) rotated: Vec<String>,
 }
 
-async fn webhooks(
+pub(super) async fn webhooks(
     State(admin): State<Arc<Admin>>,
     permit: Permit,
 ) -> Result<Json<Vec<EndpointView>>, Problem> {
@@ -86,7 +86,7 @@ async fn webhooks(
     Ok(Json(views))
 }
 
-async fn rotate(
+pub(super) async fn rotate(
     State(admin): State<Arc<Admin>>,
     permit: Permit,
     Body(rotate): Body<Rotate>,
