@@ -8,14 +8,15 @@ use anyhow::Context;
 use clap::Args;
 use futures::future::{Either, select};
 use tokio::net::TcpListener;
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::JoinSet;
 
-use super::{Common, Deployment, Exit};
+use super::{Common, Deployment, Exit, resyncs};
 use crate::clock::timeout;
-use crate::config::Environment;
+use crate::config::{Config, Environment};
+use crate::http::admin::{Admin, Errand};
 use crate::http::{self, Receiver};
-use crate::reconcile::{Reconciler, Roster, Scope};
+use crate::reconcile::{Reconciler, Roster, Scope, Stop};
 use crate::scheduler::Schedule;
 
 /// Where to serve.
@@ -24,6 +25,10 @@ pub struct Options {
     /// The address and port to listen on, if not as the configuration says.
     #[arg(long)]
     listen: Option<SocketAddr>,
+    /// The address and port of the admin API, if not as the configuration says; without either it
+    /// is not served. Never reachable from the Internet.
+    #[arg(long)]
+    admin_listen: Option<SocketAddr>,
 }
 
 /// What was begun is finished within this, or left to the next start: it is in the store.
@@ -41,15 +46,26 @@ pub async fn run(common: &Common, options: Options) -> anyhow::Result<Exit> {
         format!("cannot listen on {listen}: choose another port in [serve] listen or with --listen")
     })?;
     eprintln!("Serving on http://{}", listener.local_addr()?);
-    serve(deployment, listener, super::deployment::asked_to_stop()).await?;
+    let admin = match options.admin_listen.or(deployment.config.serve.admin_listen) {
+        None => None,
+        Some(listen) => {
+            let listener = TcpListener::bind(listen).await.with_context(|| {
+                format!("cannot listen on {listen}: choose another port in [serve] admin_listen or with --admin-listen")
+            })?;
+            eprintln!("The admin API is on http://{}/api/v1", listener.local_addr()?);
+            Some(listener)
+        }
+    };
+    serve(deployment, listener, admin, super::deployment::asked_to_stop()).await?;
     Ok(Exit::InStep)
 }
 
-/// Serves on `listener` until `stop` resolves; then accepts nothing more, and finishes and commits
-/// what it took.
+/// Serves on `listener`, and admins on `admin`, until `stop` resolves; then accepts nothing more, and
+/// finishes and commits what it took.
 pub async fn serve(
     deployment: Deployment,
     listener: TcpListener,
+    admin: Option<TcpListener>,
     stop: impl Future<Output = std::io::Result<()>> + Send + 'static,
 ) -> anyhow::Result<()> {
     let deployment = Arc::new(deployment);
@@ -65,12 +81,22 @@ pub async fn serve(
     let asked = deployment.reconciler().stop.clone();
     let mut tasks = JoinSet::new();
     let (configured, current) = watch::channel(deployment.clone());
-    tasks.spawn(refresh(configured, announce));
+    let (configure, config) = watch::channel(deployment.config.clone());
+    tasks.spawn(refresh(configured, announce, configure));
     tasks.spawn(attend(deployment.clone(), roster.clone(), woken));
     let due = Arc::new(Notify::new());
     if let Some(schedule) = schedule(&deployment)? {
         let clock = deployment.reconciler().clock.clone();
         tasks.spawn(schedule.run(clock, due.clone(), asked.clone()));
+    }
+    let resync = Arc::new(Notify::new());
+    tasks.spawn(resyncs::work(current.clone(), roster.clone(), resync.clone()));
+    if let Some(listener) = admin {
+        let (errands, wanted) = mpsc::channel(1);
+        let reconciler = deployment.reconciler().clone();
+        let admin = Admin::new(reconciler, config, errands, resync);
+        tasks.spawn(run_errands(current.clone(), wanted));
+        tasks.spawn(serve_admins(listener, admin, asked.clone()));
     }
     tasks.spawn(reconcile(current, roster, due));
 
@@ -137,7 +163,11 @@ fn schedule(deployment: &Deployment) -> anyhow::Result<Option<Schedule>> {
 
 /// Reads configuration, accounts and lists anew from time to time. A configuration that cannot be
 /// read is told, and the one before it stays.
-async fn refresh(configured: watch::Sender<Arc<Deployment>>, announce: watch::Sender<Arc<Roster>>) {
+async fn refresh(
+    configured: watch::Sender<Arc<Deployment>>,
+    announce: watch::Sender<Arc<Roster>>,
+    configure: watch::Sender<Arc<Config>>,
+) {
     let mut deployment = configured.borrow().clone();
     while !pause(&deployment, ROSTER).await {
         match deployment.reread(&Environment::of_process()) {
@@ -147,10 +177,47 @@ async fn refresh(configured: watch::Sender<Arc<Deployment>>, announce: watch::Se
             }
         }
         configured.send(deployment.clone()).ok();
+        configure.send(deployment.config.clone()).ok();
         drop(announce.send(deployment.roster().await));
         if let Err(error) = deployment.forget_old().await {
             tracing::warn!(%error, "old deliveries could not be emptied");
         }
+    }
+}
+
+/// Serves admins until it is asked to stop.
+async fn serve_admins(listener: TcpListener, admin: Admin, stop: Stop) {
+    let clock = admin.clock().clone();
+    let router = http::admin::router(admin);
+    let service = router.into_make_service_with_connect_info::<SocketAddr>();
+    let until = async move {
+        while !stop.is_asked() {
+            clock.sleep(LOOK).await;
+        }
+    };
+    if let Err(error) = axum::serve(listener, service).with_graceful_shutdown(until).await {
+        tracing::error!(%error, "the admin API is not served any more");
+    }
+}
+
+/// Does what only this process can, having the providers' keys.
+async fn run_errands(
+    current: watch::Receiver<Arc<Deployment>>,
+    mut wanted: mpsc::Receiver<Errand>,
+) {
+    let stop = current.borrow().reconciler().stop.clone();
+    while !stop.is_asked() {
+        let deployment = current.borrow().clone();
+        let looked = deployment.clock().sleep(LOOK);
+        let next = std::pin::pin!(wanted.recv());
+        let Either::Left((Some(errand), _)) = select(next, looked).await else { continue };
+        let of_clinic = deployment.of_clinic(&errand.clinic);
+        let done = super::webhook::rotate(&of_clinic, errand.list.as_deref()).await;
+        let done = done.map_err(|error| {
+            let error = format!("{error:#}");
+            tracing::error!(clinic = errand.clinic, error, "webhooks could not be replaced");
+        });
+        errand.answer.send(done).ok();
     }
 }
 

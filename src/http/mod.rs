@@ -1,5 +1,7 @@
-//! What the world may ask of us: webhooks and health. Thin: verify, store, wake.
+//! What the world may ask of us: webhooks and health; and, on a listener of its own, what admins
+//! may. Thin: verify, store, wake.
 
+pub mod admin;
 mod health;
 pub mod webhooks;
 
@@ -10,7 +12,7 @@ use axum::routing::get;
 
 pub use webhooks::{Counts, Receiver};
 
-/// Returns everything that is served.
+/// Returns everything that is served to the world.
 pub fn router(receiver: Arc<Receiver>) -> Router {
     let health = Router::new()
         .route("/livez", get(health::live))

@@ -7,6 +7,7 @@
 pub mod approvals;
 mod arguments;
 mod asked;
+pub mod audit;
 pub mod barrier;
 mod chain;
 pub mod clinics;
@@ -37,6 +38,7 @@ pub mod parked;
 pub mod patients;
 pub mod report;
 mod restored;
+pub mod resyncs;
 pub mod reviews;
 pub mod runs;
 mod schema;
@@ -44,12 +46,14 @@ mod seen;
 mod sql;
 mod standings;
 mod submissions;
-mod suppressions;
+pub mod suppressions;
 mod sweeps;
+pub mod tokens;
 mod upkeep;
 pub mod words;
 
 pub use approvals::{Acceptable, ApprovalRow};
+pub use audit::{AuditRow, NewAudit};
 pub use barrier::{Barrier, Pass};
 pub use chain::Verified;
 pub use clinics::ClinicRow;
@@ -72,9 +76,12 @@ pub use outcomes::Recorded;
 pub use parked::{Park, Parked, ParkedBecause, ParkedRow};
 pub use patients::{Contacts, Unapplied, Upserted};
 pub use report::ListReport;
+pub use resyncs::ResyncRow;
 pub use reviews::{NewReview, ReviewRow};
 pub use runs::{JournalRow, RunRow};
-pub use words::{OpState, Origin, ReviewKind, Told};
+pub use suppressions::SuppressionRow;
+pub use tokens::{BadToken, NewToken, TokenRow};
+pub use words::{AuditOutcome, OpState, Origin, ReviewKind, Told};
 
 use std::fmt;
 use std::sync::Arc;
@@ -88,6 +95,7 @@ use sql::Sql;
 static STATEMENTS: &[&[&Sql]] = &[
     approvals::STATEMENTS,
     asked::STATEMENTS,
+    audit::STATEMENTS,
     chain::STATEMENTS,
     clinics::STATEMENTS,
     contacts::STATEMENTS,
@@ -111,6 +119,7 @@ static STATEMENTS: &[&[&Sql]] = &[
     parked::STATEMENTS,
     patients::STATEMENTS,
     report::STATEMENTS,
+    resyncs::STATEMENTS,
     restored::STATEMENTS,
     reviews::STATEMENTS,
     runs::STATEMENTS,
@@ -120,6 +129,7 @@ static STATEMENTS: &[&[&Sql]] = &[
     submissions::STATEMENTS,
     suppressions::STATEMENTS,
     sweeps::STATEMENTS,
+    tokens::STATEMENTS,
 ];
 
 /// The store: cheap to clone, safe to share.

@@ -5,6 +5,7 @@
 #[macro_use]
 mod world;
 
+mod audit;
 mod deliveries;
 mod erasure;
 mod leases;
@@ -12,5 +13,6 @@ mod ledger;
 mod links;
 mod members;
 mod operations;
+mod pages;
 mod patients;
 mod schema;
