@@ -332,14 +332,20 @@ impl Deployment {
     /// Takes every clinic in hand with its accounts, to attend to what is told of them: all of them,
     /// whichever this command is about, since several may share an account.
     pub async fn roster(&self) -> Arc<Roster> {
+        self.roster_after(&Roster::default()).await
+    }
+
+    /// Does the same; a clinic that cannot be taken in hand now stays as it was `before`.
+    pub async fn roster_after(&self, before: &Roster) -> Arc<Roster> {
         let mut roster = Roster::default();
         for clinic in &self.config.clinics {
             if let Err(error) = self.enrol(&mut roster, clinic).await {
                 tracing::warn!(
                     clinic = clinic.slug,
                     error = format!("{error:#}"),
-                    "the clinic is not attended to"
+                    "the clinic could not be taken in hand; it is attended to as before, if it was"
                 );
+                roster.keep(before, &clinic.slug);
             }
         }
         Arc::new(roster)
@@ -349,12 +355,13 @@ impl Deployment {
         // Held from here on, so that lists and account are of one client.
         let accounts = self.accounts(clinic)?;
         let practice = self.practice(clinic).await?;
+        let mut enrolled = Vec::new();
         for (name, port) in accounts {
             let config = &clinic.accounts[&name];
             let provider = providers::provider(&config.provider)
                 .with_context(|| format!("there is no provider `{}`", config.provider))?;
             let scheme = provider.webhook.map(|scheme| scheme(&config.settings)).transpose()?;
-            roster.accounts.push(ManagedAccount {
+            enrolled.push(ManagedAccount {
                 clinic: practice.id,
                 account: account_lease(clinic, &name, &practice),
                 channel: provider.channel,
@@ -365,11 +372,13 @@ impl Deployment {
                 port,
             });
         }
+        roster.accounts.extend(enrolled);
         roster.practices.push(practice);
         Ok(())
     }
 
-    fn webhook_secrets(
+    /// Reads the secrets that an account's webhooks are signed with.
+    pub fn webhook_secrets(
         &self,
         clinic: &ClinicConfig,
         config: &AccountConfig,
@@ -389,10 +398,10 @@ impl Deployment {
     pub async fn forget_old(&self) -> anyhow::Result<()> {
         let now = self.clock().now();
         let before = now - self.config.serve.keep_bodies;
-        for clinic in self.clinics() {
-            let id = self.store.clinic_ensure(&clinic.slug).await?;
-            self.store.deliveries_empty(id, before).await?;
-            self.store.notices_forget(id, now - NOTICES_KEPT).await?;
+        // Clinics that are not configured any more too.
+        for clinic in self.store.clinics().await? {
+            self.store.deliveries_empty(clinic.id, before).await?;
+            self.store.notices_forget(clinic.id, now - NOTICES_KEPT).await?;
         }
         Ok(())
     }

@@ -1,5 +1,6 @@
 //! What `serve` does when somebody pressed *Resync*: takes it up, and says that it is still at it.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -42,13 +43,11 @@ pub(super) async fn work(
 }
 
 async fn take_up(deployment: &Deployment, roster: Arc<Roster>, resync: &ResyncRow) {
-    let mut done = std::pin::pin!(reconcile(deployment, roster, resync));
-    let came_to = loop {
-        let still = deployment.clock().sleep(ALIVE);
-        match select(done.as_mut(), still).await {
-            Either::Left((came_to, _)) => break came_to,
-            Either::Right(_) => drop(deployment.store.resync_alive(resync).await),
-        }
+    let done = std::pin::pin!(reconcile(deployment, roster, resync));
+    let alive = std::pin::pin!(say_alive(deployment, resync));
+    let came_to = match select(done, alive).await {
+        Either::Left((came_to, _)) => came_to,
+        Either::Right((never, _)) => match never {},
     };
     let came_to = came_to.unwrap_or_else(|error| {
         let error = format!("{error:#}");
@@ -61,6 +60,14 @@ async fn take_up(deployment: &Deployment, roster: Arc<Roster>, resync: &ResyncRo
     };
     if let Err(error) = noted {
         tracing::warn!(%error, "what a resync came to could not be noted; it is done again");
+    }
+}
+
+/// Says again and again that a worker is at it. A failure shows in the work itself.
+async fn say_alive(deployment: &Deployment, resync: &ResyncRow) -> Infallible {
+    loop {
+        deployment.clock().sleep(ALIVE).await;
+        drop(deployment.store.resync_alive(resync).await);
     }
 }
 

@@ -113,6 +113,7 @@ pub async fn serve(
             tracing::error!(%error, "serve ends; whoever started it starts it again");
             died = Some(error);
         }
+        tracing::info!("asked to stop: what was taken is finished first");
         asked.ask();
         over.send(()).ok();
         deployment.clock().sleep(GRACE).await;
@@ -178,7 +179,8 @@ async fn refresh(
         }
         configured.send(deployment.clone()).ok();
         configure.send(deployment.config.clone()).ok();
-        drop(announce.send(deployment.roster().await));
+        let before = announce.borrow().clone();
+        drop(announce.send(deployment.roster_after(&before).await));
         if let Err(error) = deployment.forget_old().await {
             tracing::warn!(%error, "old deliveries could not be emptied");
         }
@@ -257,7 +259,8 @@ async fn reconcile(
             match done.await {
                 Ok(outcome) => tell(&reconciler, &outcome),
                 Err(error) => {
-                    tracing::error!(clinic = clinic.slug, %error, "the clinic could not be reconciled");
+                    let error = format!("{error:#}");
+                    tracing::error!(clinic = clinic.slug, error, "the clinic could not be reconciled");
                 }
             }
         }

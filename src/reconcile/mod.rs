@@ -26,6 +26,7 @@ mod progress;
 mod record;
 mod records;
 mod replies;
+mod reread;
 mod restored;
 mod roster;
 mod scrub;
@@ -35,6 +36,7 @@ mod sharing;
 mod suppressing;
 mod tenure;
 mod told;
+mod under_way;
 mod worker;
 
 use std::sync::Arc;
@@ -106,6 +108,18 @@ pub struct Practice<L: ?Sized = dyn ListWriter> {
     pub source: Arc<dyn PatientSource>,
     /// Its lists.
     pub lists: Vec<ManagedList<L>>,
+}
+
+impl<L: ?Sized> Clone for Practice<L> {
+    fn clone(&self) -> Self {
+        Self {
+            id: self.id,
+            slug: self.slug.clone(),
+            opt_out_scope: self.opt_out_scope,
+            source: self.source.clone(),
+            lists: self.lists.clone(),
+        }
+    }
 }
 
 /// One list in hand.

@@ -168,7 +168,7 @@ impl Store {
         writes.extend(links_stale_or_urgent(tx, clinic, &touched, &after.urgent).await?);
         let first = after.head.seq + 1;
         writes.extend(self.lines(clinic, after.head, &new)?);
-        writes.extend(self.tell_concerned(clinic, first, &new, &holdings)?);
+        writes.extend(self.feedback_of(clinic, first, &new, &holdings)?);
         tx.execute_together(writes).await?;
         Ok(appended)
     }

@@ -49,6 +49,7 @@ mod submissions;
 pub mod suppressions;
 mod sweeps;
 pub mod tokens;
+mod unbound;
 mod upkeep;
 pub mod words;
 
@@ -130,6 +131,7 @@ static STATEMENTS: &[&[&Sql]] = &[
     suppressions::STATEMENTS,
     sweeps::STATEMENTS,
     tokens::STATEMENTS,
+    unbound::STATEMENTS,
 ];
 
 /// The store: cheap to clone, safe to share.

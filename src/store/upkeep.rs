@@ -11,8 +11,8 @@ use super::error::StoreError;
 
 /// How often PostgreSQL is asked which tables have grown, in milliseconds.
 const LOOK: i64 = 1_000;
-/// How often SQLite's log is emptied at most, in milliseconds: each time costs the file a sync, which
-/// a writer's commit waits for.
+/// How often SQLite's log is emptied at most, in milliseconds: no writer waits for its turn meanwhile,
+/// but its commit shares the disk with the file's sync.
 const EMPTY: i64 = 250;
 
 /// Moves what was committed from SQLite's log to its file, while others write on.

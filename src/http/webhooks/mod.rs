@@ -180,7 +180,7 @@ impl Receiver {
         match scheme.verify(delivery, &secrets, self.clock.now()) {
             Ok(verified) => Ok(Some(verified)),
             Err(reason) => {
-                tracing::warn!(endpoint = %endpoint.id, %reason, "a delivery was refused");
+                tracing::warn!(endpoint = %endpoint.id, account = account.account, %reason, "a delivery was refused");
                 Err(Refused::Forged)
             }
         }

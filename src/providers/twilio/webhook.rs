@@ -49,10 +49,12 @@ impl WebhookScheme for Scheme {
     }
 
     fn read(&self, delivery: &Delivery<'_>, _origin: Origin) -> Result<Vec<Notice>, Malformed> {
-        let form = Form::decode(delivery.body)?;
+        let form = Form::decode_each_once(delivery.body)?;
         let message = ["MessageSid", "SmsMessageSid", "SmsSid"].iter().find_map(|n| form.get(n));
-        let message = message.ok_or(Malformed { what: "it names no message" })?;
-        let status = form.get("MessageStatus").or(form.get("SmsStatus")).unwrap_or_default();
+        let Some(message) = message else {
+            return Ok(vec![about(None, None, None, Word::Other)]);
+        };
+        let status = form.get("MessageStatus").or(form.get("SmsStatus")).unwrap_or("received");
         let inbound = form.get("MessageStatus").is_none() && status == "received";
         let (id, word) = if inbound {
             (message.to_owned(), reply(&form, message))
