@@ -138,7 +138,7 @@ pub struct Store {
     db: Db,
     keys: Arc<Keyring>,
     clock: SharedClock,
-    looked_at: Arc<upkeep::LookedAt>,
+    seen_to: Arc<upkeep::SeenTo>,
 }
 
 impl fmt::Debug for Store {
@@ -150,7 +150,7 @@ impl fmt::Debug for Store {
 impl Store {
     /// Opens the store at `url` (`sqlite:…` or `postgres:…`) without touching its tables.
     pub async fn open(url: &str, keys: Arc<Keyring>, clock: SharedClock) -> Result<Self> {
-        Ok(Self { db: Db::open(url).await?, keys, clock, looked_at: Arc::default() })
+        Ok(Self { db: Db::open(url).await?, keys, clock, seen_to: Arc::default() })
     }
 
     /// Closes every connection.
