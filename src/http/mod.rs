@@ -1,6 +1,8 @@
-//! What the world may ask of us: webhooks and health. Thin: verify, store, wake.
+//! What the world may ask of us: webhooks and health, and on a port apart, figures. Thin: verify,
+//! store, wake.
 
 mod health;
+pub mod metrics;
 pub mod webhooks;
 
 use std::sync::Arc;
@@ -8,7 +10,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::routing::get;
 
-pub use webhooks::{Counts, Receiver};
+pub use webhooks::{Counts, Receiver, Verdict};
 
 /// Returns everything that is served.
 pub fn router(receiver: Arc<Receiver>) -> Router {

@@ -17,7 +17,9 @@ use crate::domain::{Address, ClinicId, Entry, ListId, MemberStatus, Observed, Ru
 use crate::plan::reply::Meaning;
 use crate::providers::signatures::Delivery as Request;
 use crate::providers::{Keyword, Notice, Word};
-use crate::store::{Delivery, Endpoint, LinkRow, ListRow, ObservedMember, OpState, Which};
+use crate::store::{
+    BY_WEBHOOK, Delivery, Endpoint, LinkRow, ListRow, ObservedMember, OpState, Which,
+};
 
 /// Deliveries attended to at a time.
 const PAGE: u32 = 200;
@@ -121,7 +123,9 @@ impl Reconciler {
         };
         let done = self.write_back(&tenure, clinic, practice.source.as_ref()).await;
         tenure.release().await?;
-        done.map(|()| true)
+        done?;
+        self.store.spreading_over(clinic).await?;
+        Ok(true)
     }
 
     /// Reads a page of what was delivered for an account, and the members it is about; tells
@@ -305,7 +309,7 @@ impl Reconciler {
             self.store.links_calm(&tenure.lease, &list.row).await?;
             return Ok(false);
         };
-        let run = self.run_begins(&list, "webhook").await?;
+        let run = self.run_begins(&list, BY_WEBHOOK).await?;
         let done = self.turn_urgent_under(tenure, run, &list).await;
         self.close_urgent(tenure, run, &list).await?;
         done.map(|()| true)

@@ -53,6 +53,9 @@ pub(super) struct Chained<'a> {
 
 statements! {
     LEDGER_HEAD = { "SELECT seq, mac FROM ledger_heads WHERE clinic_id = $1" }
+    LEDGER_VERIFIED = {
+        "UPDATE clinics SET ledger_verified_at = $2, ledger_bad_line = $3 WHERE clinic_id = $1"
+    }
     LEDGER_PAGE = {
         "SELECT l.seq, l.event_id, l.kind, l.recorded_at, l.key_id, l.commitment, l.mac,
             d.payload, d.salt
@@ -108,6 +111,14 @@ impl Store {
         if (prev.seq, &prev.mac) != (end, &end_mac) {
             verified.first_bad = Some(prev.seq + 1);
         }
+        Ok(verified)
+    }
+
+    /// Verifies the clinic's chain, and keeps when that was and what came of it.
+    pub async fn ledger_verify_and_keep(&self, clinic: ClinicId) -> Result<Verified> {
+        let verified = self.ledger_verify(clinic).await?;
+        let args = args![clinic, self.clock.now(), verified.first_bad];
+        self.db.execute(LEDGER_VERIFIED, args).await?;
         Ok(verified)
     }
 

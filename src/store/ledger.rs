@@ -18,6 +18,7 @@ use super::error::{Result, StoreError};
 use super::feedback::{FEEDBACK_ADD, FeedbackPut};
 use super::following::links_stale_or_urgent;
 use super::leases::Lease;
+use super::spreading::spreading;
 use super::sql::statements;
 use super::standings::{Holdings, bound, standings_fold};
 use crate::domain::{
@@ -172,6 +173,7 @@ impl Store {
         let first = after.head.seq + 1;
         writes.extend(self.lines(clinic, after.head, &new)?);
         writes.extend(self.feedback(clinic, first, &new, &holdings)?);
+        writes.extend(spreading(clinic, first, &new, &holdings, self.clock.now())?);
         tx.execute_together(writes).await?;
         Ok(appended)
     }

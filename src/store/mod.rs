@@ -19,6 +19,7 @@ mod erasure;
 pub mod error;
 pub mod facts;
 pub mod feedback;
+pub mod figures;
 mod following;
 pub mod held;
 mod holders;
@@ -41,11 +42,13 @@ pub mod reviews;
 pub mod runs;
 mod schema;
 mod seen;
+mod spreading;
 mod sql;
 mod standings;
 mod submissions;
 mod suppressions;
 mod sweeps;
+pub mod tally;
 mod upkeep;
 pub mod words;
 
@@ -58,6 +61,7 @@ pub use endpoints::{Endpoint, NewEndpoint};
 pub use error::{Result, StoreError};
 pub use facts::{LinkRow, Which};
 pub use feedback::Feedback;
+pub use figures::{LedgerFigures, Links, ListFigures};
 pub use held::HeldRow;
 pub use holds::OperationCount;
 pub use leases::Lease;
@@ -73,8 +77,9 @@ pub use parked::{Park, Parked, ParkedBecause, ParkedRow};
 pub use patients::{Contacts, Unapplied, Upserted};
 pub use report::ListReport;
 pub use reviews::{NewReview, ReviewRow};
-pub use runs::{JournalRow, RunRow};
-pub use words::{OpState, Origin, ReviewKind, Told};
+pub use runs::{BY_WEBHOOK, IN_STEP, JournalRow, RunRow};
+pub use tally::Tally;
+pub use words::{Counter, OpState, Origin, ReviewKind, Told};
 
 use std::fmt;
 use std::sync::Arc;
@@ -96,6 +101,7 @@ static STATEMENTS: &[&[&Sql]] = &[
     erasure::STATEMENTS,
     facts::STATEMENTS,
     feedback::STATEMENTS,
+    figures::STATEMENTS,
     following::STATEMENTS,
     held::STATEMENTS,
     holders::STATEMENTS,
@@ -116,10 +122,12 @@ static STATEMENTS: &[&[&Sql]] = &[
     runs::STATEMENTS,
     schema::STATEMENTS,
     seen::STATEMENTS,
+    spreading::STATEMENTS,
     standings::STATEMENTS,
     submissions::STATEMENTS,
     suppressions::STATEMENTS,
     sweeps::STATEMENTS,
+    tally::STATEMENTS,
 ];
 
 /// The store: cheap to clone, safe to share.
@@ -129,6 +137,7 @@ pub struct Store {
     keys: Arc<Keyring>,
     clock: SharedClock,
     looked_at: Arc<upkeep::LookedAt>,
+    counting: tally::Counting,
 }
 
 impl fmt::Debug for Store {
@@ -140,7 +149,8 @@ impl fmt::Debug for Store {
 impl Store {
     /// Opens the store at `url` (`sqlite:…` or `postgres:…`) without touching its tables.
     pub async fn open(url: &str, keys: Arc<Keyring>, clock: SharedClock) -> Result<Self> {
-        Ok(Self { db: Db::open(url).await?, keys, clock, looked_at: Arc::default() })
+        let db = Db::open(url).await?;
+        Ok(Self { db, keys, clock, looked_at: Arc::default(), counting: Arc::default() })
     }
 
     /// Closes every connection.

@@ -129,8 +129,19 @@ mod tests {
     }
 
     /// Statements that read every row of a table, or of a partial index, on purpose; they are short.
-    const READ_ALL: &[&str] =
-        &["CLINICS", "CLINICS_WAITING", "KEYS_USED", "OLDEST_BINARY", "WAITING_AMONG"];
+    const READ_ALL: &[&str] = &[
+        "CLINICS",
+        "CLINICS_WAITING",
+        "FIGURES_INBOX",
+        "FIGURES_LEDGERS",
+        "FIGURES_LISTS",
+        "KEYS_USED",
+        "OLDEST_BINARY",
+        "SPREADING_ON_LISTS",
+        "SPREADING_UNTOLD",
+        "TALLIES",
+        "WAITING_AMONG",
+    ];
 
     /// Slices given as parameters, and what a statement derives for itself.
     const DERIVED: &[&str] = &["given", "g", "j ", "f", "due", "stale", "CONSTANT ROW", "n"];

@@ -59,4 +59,22 @@ words! {
     }
 }
 
+words! {
+    /// What is counted.
+    Counter {
+        /// Opt-outs, by how long it took until they were everywhere.
+        Propagation = "propagation",
+        /// Requests to a provider (label), by what came of them (part).
+        Requests = "requests",
+        /// Requests to a provider (label), by how long they took.
+        RequestTime = "request_time",
+        /// Answers of a provider (label) that asked us to wait.
+        Throttles = "throttles",
+        /// Turns of lists in runs, by outcome (label).
+        Runs = "runs",
+        /// The same, by how long they took.
+        RunTime = "run_time",
+    }
+}
+
 stored_words!(OpState, Origin, Told, ReviewKind);
