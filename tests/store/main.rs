@@ -7,6 +7,7 @@ mod world;
 
 mod deliveries;
 mod erasure;
+mod figures;
 mod leases;
 mod ledger;
 mod links;
