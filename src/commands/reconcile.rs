@@ -3,6 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use chrono::TimeDelta;
 use clap::Args;
 
 use super::console::{print_json, table};
@@ -30,6 +31,9 @@ pub struct Options {
     #[arg(long, env = "LISTWARDEN_PUSHGATEWAY")]
     pub pushgateway: Option<String>,
 }
+
+/// How often a run verifies the ledger: with each nightly sweep, also one that comes a little early.
+const VERIFIED_EVERY: TimeDelta = TimeDelta::hours(20);
 
 /// Which of the clinics are one worker's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -119,7 +123,8 @@ async fn reconcile_part(
     Ok(exit)
 }
 
-async fn one(
+/// Makes one attempt at one clinic.
+pub(super) async fn one(
     deployment: &Deployment,
     reconciler: &Reconciler,
     clinic: &crate::config::ClinicConfig,
@@ -127,15 +132,20 @@ async fn one(
 ) -> anyhow::Result<ClinicOutcome> {
     let mut practice = deployment.practice(clinic).await?;
     let outcome = reconciler.reconcile(&mut practice, scope).await?;
-    if scope.full && scope.list.is_none() {
+    if outcome.source.state == SourceState::Swept {
         verify(deployment, &practice).await?;
     }
     Ok(outcome)
 }
 
-/// Verifies the clinic's ledger whenever everything else is read whole. A line that does not fit
-/// changes nothing about the run; it is told, and the store keeps it for whoever watches.
+/// Verifies the clinic's ledger when everything else was read whole, once a day. A line that does not
+/// fit changes nothing about the run: it is told, and the store keeps it for whoever watches.
 async fn verify(deployment: &Deployment, practice: &Practice) -> anyhow::Result<()> {
+    let last = deployment.store.ledger_verified_at(practice.id).await?;
+    let now = deployment.clock().now();
+    if last.is_some_and(|at| (at..at + VERIFIED_EVERY).contains(&now)) {
+        return Ok(());
+    }
     let verified = deployment.store.ledger_verify_and_keep(practice.id).await?;
     if let Some(line) = verified.first_bad {
         let clinic = &practice.slug;

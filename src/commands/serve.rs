@@ -233,11 +233,7 @@ async fn reconcile(
             if stop.is_asked() {
                 return;
             }
-            let done = async {
-                let mut practice = deployment.practice(clinic).await?;
-                anyhow::Ok(reconciler.reconcile(&mut practice, &Scope::default()).await?)
-            };
-            match done.await {
+            match super::reconcile::one(&deployment, &reconciler, clinic, &Scope::default()).await {
                 Ok(outcome) => tell(&reconciler, &outcome),
                 Err(error) => {
                     tracing::error!(clinic = clinic.slug, %error, "the clinic could not be reconciled");

@@ -183,7 +183,7 @@ on_both_engines! {
         let one = |name: &str| figures.value(name);
         assert_eq!(one("listwarden_provider_throttles_total{provider=\"mailchimp\"}"), 1);
         assert_eq!(one("listwarden_held_but_dropped{list=\"riverside/news\"}"), 0);
-        assert!(one("listwarden_ledger_verified_timestamp_seconds") > 1, "by reconcile --full");
+        assert!(one("listwarden_ledger_verified_timestamp_seconds") > 1, "by the run that read all");
         assert!(one("listwarden_last_success_timestamp_seconds{list=\"riverside/news\"}") > 1);
 
         let pushed = std::mem::take(&mut *pushed.lock().unwrap());
