@@ -62,7 +62,7 @@ const NOTICES_KEPT: chrono::TimeDelta = chrono::TimeDelta::days(90);
 #[derive(Debug)]
 pub struct Deployment {
     /// The validated configuration.
-    pub config: Config,
+    pub config: Arc<Config>,
     /// The store.
     pub store: Store,
     /// Where progress is shown.
@@ -134,7 +134,7 @@ impl Deployment {
         };
         let console = Arc::new(Console::default());
         Ok(Self {
-            config,
+            config: Arc::new(config),
             store,
             console,
             reconciler,
@@ -148,7 +148,11 @@ impl Deployment {
     /// Reads the configuration again, for the clinics in it; store, keys and transport stay.
     pub fn reread(&self, environment: &Environment) -> Result<Self, ConfigErrors> {
         let config = Config::load(&self.config.path, environment)?;
-        Ok(Self {
+        Ok(self.with(Arc::new(config)))
+    }
+
+    fn with(&self, config: Arc<Config>) -> Self {
+        Self {
             config,
             store: self.store.clone(),
             console: self.console.clone(),
@@ -157,7 +161,7 @@ impl Deployment {
             opened: self.opened.clone(),
             references: self.references.clone(),
             clinic: self.clinic.clone(),
-        })
+        }
     }
 
     /// Returns what requests are sent by.
@@ -322,7 +326,8 @@ impl Deployment {
         id: ClinicId,
         port: Arc<L>,
     ) -> anyhow::Result<ManagedList<L>> {
-        let KnownList { row, policy, .. } = self.known(clinic, id, list).await?;
+        let known = KnownList::find(&self.store, clinic, id, list).await?;
+        let KnownList { row, policy, .. } = known;
         Ok(ManagedList {
             clinic: clinic.slug.clone(),
             // Lists of one provider account share its lease, whichever clinic they belong to.
@@ -334,39 +339,9 @@ impl Deployment {
             policy,
             audience: list.audience.clone(),
             sender: None,
-            sharers: self.sharers(list).await?,
+            sharers: KnownList::sharers_of(&self.store, &self.config, list).await?,
             port,
         })
-    }
-
-    /// Finds the lists that share a list's audience.
-    async fn sharers(&self, list: &ListConfig) -> anyhow::Result<Vec<KnownList>> {
-        let mut sharers = Vec::new();
-        for shared in &list.shared_with {
-            let clinic = self.config.clinic(&shared.clinic);
-            let found = clinic.and_then(|clinic| Some((clinic, clinic.list(&shared.list)?)));
-            let (clinic, list) = found.with_context(|| format!("there is no list `{shared}`"))?;
-            let id = self.store.clinic_ensure(&shared.clinic).await?;
-            sharers.push(self.known(clinic, id, list).await?);
-        }
-        // A list that has ended wants nobody.
-        sharers.retain(|list| list.row.retired_at.is_none());
-        Ok(sharers)
-    }
-
-    async fn known(
-        &self,
-        clinic: &ClinicConfig,
-        id: ClinicId,
-        list: &ListConfig,
-    ) -> anyhow::Result<KnownList> {
-        let row = self.store.list_ensure(id, &list.slug, list.policy.channel).await?;
-        let account = clinic.accounts.get(&list.account);
-        let provider = account.and_then(|account| providers::provider(&account.provider));
-        let kept_there = provider.is_some_and(|provider| provider.keeps_list);
-        let mut policy = list.policy.clone();
-        policy.retiring = row.retiring_at.is_some();
-        Ok(KnownList { row, policy, sharers: Vec::new(), kept_there })
     }
 
     /// Returns a clinic's id and its lists, as store and configuration know them.
@@ -374,14 +349,13 @@ impl Deployment {
         &self,
         clinic: &ClinicConfig,
     ) -> anyhow::Result<(ClinicId, Vec<KnownList>)> {
-        let id = self.store.clinic_ensure(&clinic.slug).await?;
-        let mut lists = Vec::new();
-        for list in &clinic.lists {
-            let sharers = self.sharers(list).await?;
-            lists.push(KnownList { sharers, ..self.known(clinic, id, list).await? });
-        }
-        lists.retain(|list| list.row.retired_at.is_none());
-        Ok((id, lists))
+        Ok(KnownList::of_clinic(&self.store, &self.config, clinic).await?)
+    }
+
+    /// Returns the same deployment for one clinic only.
+    #[must_use]
+    pub fn of_clinic(&self, slug: &str) -> Self {
+        Self { clinic: Some(slug.to_owned()), ..self.with(self.config.clone()) }
     }
 
     /// Takes every clinic in hand with its accounts, to attend to what is told of them: all of them,

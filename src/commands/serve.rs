@@ -8,14 +8,15 @@ use anyhow::Context;
 use clap::Args;
 use futures::future::{Either, select};
 use tokio::net::TcpListener;
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::JoinSet;
 
-use super::{Common, Deployment, Exit};
+use super::{Common, Deployment, Exit, resyncs};
 use crate::clock::timeout;
-use crate::config::Environment;
+use crate::config::{Config, Environment};
+use crate::http::admin::{Admin, Errand};
 use crate::http::{self, Receiver};
-use crate::reconcile::{Reconciler, Roster, Scope};
+use crate::reconcile::{Reconciler, Roster, Scope, Stop};
 use crate::scheduler::Schedule;
 
 /// Where to serve.
@@ -24,6 +25,10 @@ pub struct Options {
     /// The address and port to listen on, if not as the configuration says.
     #[arg(long)]
     listen: Option<SocketAddr>,
+    /// The address and port of the admin API, if not as the configuration says; without either it
+    /// is not served. Never reachable from the Internet.
+    #[arg(long)]
+    admin_listen: Option<SocketAddr>,
     /// The address and port to show figures on for Prometheus, at /metrics, if not as the
     /// configuration says.
     #[arg(long, env = "LISTWARDEN_METRICS_LISTEN")]
@@ -47,6 +52,13 @@ pub async fn run(common: &Common, options: Options) -> anyhow::Result<Exit> {
     let settings = &deployment.config.serve;
     let listener = bind(options.listen.unwrap_or(settings.listen), "listen").await?;
     eprintln!("Serving on http://{}", listener.local_addr()?);
+    let admin = match options.admin_listen.or(settings.admin_listen) {
+        Some(address) => Some(bind(address, "admin_listen").await?),
+        None => None,
+    };
+    if let Some(admin) = &admin {
+        eprintln!("The admin API is on http://{}/api/v1", admin.local_addr()?);
+    }
     let metrics = match options.metrics_listen.or(settings.metrics_listen) {
         Some(address) => Some(bind(address, "metrics_listen").await?),
         None => None,
@@ -54,7 +66,7 @@ pub async fn run(common: &Common, options: Options) -> anyhow::Result<Exit> {
     if let Some(metrics) = &metrics {
         eprintln!("Figures on http://{}/metrics", metrics.local_addr()?);
     }
-    serve(deployment, listener, metrics, super::deployment::asked_to_stop()).await?;
+    serve(deployment, listener, admin, metrics, super::deployment::asked_to_stop()).await?;
     Ok(Exit::InStep)
 }
 
@@ -65,11 +77,12 @@ async fn bind(address: SocketAddr, key: &str) -> anyhow::Result<TcpListener> {
     })
 }
 
-/// Serves on `listener`, and figures on `metrics`, until `stop` resolves; then accepts nothing more,
+/// Serves on `listener`, admins on `admin`, and figures on `metrics`, until `stop` resolves; then accepts nothing more,
 /// and finishes and commits what it took.
 pub async fn serve(
     deployment: Deployment,
     listener: TcpListener,
+    admin: Option<TcpListener>,
     metrics: Option<TcpListener>,
     stop: impl Future<Output = std::io::Result<()>> + Send + 'static,
 ) -> anyhow::Result<()> {
@@ -86,7 +99,8 @@ pub async fn serve(
     let asked = deployment.reconciler().stop.clone();
     let mut tasks = JoinSet::new();
     let (configured, current) = watch::channel(deployment.clone());
-    tasks.spawn(refresh(configured, announce));
+    let (configure, config) = watch::channel(deployment.config.clone());
+    tasks.spawn(refresh(configured, announce, configure));
     tasks.spawn(attend(deployment.clone(), roster.clone(), woken));
     let due = Arc::new(Notify::new());
     if let Some(schedule) = schedule(&deployment)? {
@@ -100,6 +114,15 @@ pub async fn serve(
         tasks.spawn(show(deployment.clone(), listener, routes));
     }
     tasks.spawn(leave_figures(deployment.clone()));
+    let resync = Arc::new(Notify::new());
+    tasks.spawn(resyncs::work(current.clone(), roster.clone(), resync.clone()));
+    if let Some(listener) = admin {
+        let (errands, wanted) = mpsc::channel(1);
+        let reconciler = deployment.reconciler().clone();
+        let admin = Admin::new(reconciler, config, errands, resync);
+        tasks.spawn(run_errands(current.clone(), wanted));
+        tasks.spawn(serve_admins(listener, admin, asked.clone()));
+    }
     tasks.spawn(reconcile(current, roster, due));
 
     let (over, stopping) = tokio::sync::oneshot::channel();
@@ -165,7 +188,11 @@ fn schedule(deployment: &Deployment) -> anyhow::Result<Option<Schedule>> {
 
 /// Reads configuration, accounts and lists anew from time to time. A configuration that cannot be
 /// read is told, and the one before it stays.
-async fn refresh(configured: watch::Sender<Arc<Deployment>>, announce: watch::Sender<Arc<Roster>>) {
+async fn refresh(
+    configured: watch::Sender<Arc<Deployment>>,
+    announce: watch::Sender<Arc<Roster>>,
+    configure: watch::Sender<Arc<Config>>,
+) {
     let mut deployment = configured.borrow().clone();
     while !pause(&deployment, ROSTER).await {
         match deployment.reread(&Environment::of_process()) {
@@ -175,6 +202,7 @@ async fn refresh(configured: watch::Sender<Arc<Deployment>>, announce: watch::Se
             }
         }
         configured.send(deployment.clone()).ok();
+        configure.send(deployment.config.clone()).ok();
         drop(announce.send(deployment.roster().await));
         if let Err(error) = deployment.forget_old().await {
             tracing::warn!(%error, "old deliveries could not be emptied");
@@ -201,6 +229,42 @@ async fn show(deployment: Arc<Deployment>, listener: TcpListener, routes: axum::
 async fn leave_figures(deployment: Arc<Deployment>) {
     while !pause(&deployment, COUNTED).await {
         deployment.leave_figures().await;
+    }
+}
+
+/// Serves admins until it is asked to stop.
+async fn serve_admins(listener: TcpListener, admin: Admin, stop: Stop) {
+    let clock = admin.clock().clone();
+    let router = http::admin::router(admin);
+    let service = router.into_make_service_with_connect_info::<SocketAddr>();
+    let until = async move {
+        while !stop.is_asked() {
+            clock.sleep(LOOK).await;
+        }
+    };
+    if let Err(error) = axum::serve(listener, service).with_graceful_shutdown(until).await {
+        tracing::error!(%error, "the admin API is not served any more");
+    }
+}
+
+/// Does what only this process can, having the providers' keys.
+async fn run_errands(
+    current: watch::Receiver<Arc<Deployment>>,
+    mut wanted: mpsc::Receiver<Errand>,
+) {
+    let stop = current.borrow().reconciler().stop.clone();
+    while !stop.is_asked() {
+        let deployment = current.borrow().clone();
+        let looked = deployment.clock().sleep(LOOK);
+        let next = std::pin::pin!(wanted.recv());
+        let Either::Left((Some(errand), _)) = select(next, looked).await else { continue };
+        let of_clinic = deployment.of_clinic(&errand.clinic);
+        let done = super::webhook::rotate(&of_clinic, errand.list.as_deref()).await;
+        let done = done.map_err(|error| {
+            let error = format!("{error:#}");
+            tracing::error!(clinic = errand.clinic, error, "webhooks could not be replaced");
+        });
+        errand.answer.send(done).ok();
     }
 }
 

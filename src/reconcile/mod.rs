@@ -14,10 +14,12 @@ mod explain;
 mod feedback;
 mod former;
 mod held;
+mod known;
 mod learn;
 mod notices;
 mod observe;
 mod outcome;
+mod overview;
 mod plan_run;
 mod preview;
 mod progress;
@@ -30,6 +32,7 @@ mod scrub;
 mod seen;
 mod settings;
 mod sharing;
+mod suppressing;
 mod tenure;
 mod told;
 mod worker;
@@ -41,10 +44,13 @@ use futures::future::join;
 pub use attest::Attestation;
 pub use error::{ReconcileError, Refused};
 pub use explain::{Because, Explanation, ListWord, Who};
+pub use known::KnownList;
 pub use outcome::{ClinicOutcome, ListOutcome, ListState, SourceOutcome, SourceState};
+pub use overview::Overview;
 pub use preview::{Preview, PreviewRow};
 pub use progress::{Progress, Silent};
 pub use roster::{ManagedAccount, Roster};
+pub use suppressing::{Evidence, NotLifted};
 pub use tenure::Stop;
 pub use told::opt_out;
 
@@ -149,31 +155,6 @@ impl<L: ListReader + ?Sized> ManagedList<L> {
         let parts: Vec<String> =
             std::iter::once(policy_digest(&self.policy)).chain(sharers).collect();
         format!("{} {}", env!("CARGO_PKG_VERSION"), parts.join(" "))
-    }
-}
-
-/// One list as the store and the configuration know it, without its provider.
-#[derive(Debug, Clone)]
-pub struct KnownList {
-    /// What the store knows of it.
-    pub row: ListRow,
-    /// What the clinic decided about it.
-    pub policy: Policy,
-    /// The lists that share the audience (L27); theirs are not followed.
-    pub sharers: Vec<KnownList>,
-    /// Whether the provider keeps who is on it; else it lives with us.
-    pub kept_there: bool,
-}
-
-impl KnownList {
-    /// Returns the lists that share its members: none where it lives with us, as then each list has
-    /// its own word.
-    fn sharing(&self) -> &[KnownList] {
-        if self.kept_there { &self.sharers } else { &[] }
-    }
-
-    fn facts(&self) -> ListFacts<'_> {
-        facts(&self.row, &self.policy)
     }
 }
 

@@ -1,4 +1,4 @@
-//! The chain of codes over a clinic's ledger, and whether it is unbroken.
+//! Chains of codes: how one is followed, the one over a clinic's ledger, and whether it is unbroken.
 
 use chrono::{DateTime, Utc};
 use sha2::{Digest, Sha256};
@@ -41,6 +41,52 @@ struct Line {
 
 /// How many lines are verified at a time.
 const PAGE: u32 = 1_000;
+
+/// Follows a chain line by line from its first one to its head.
+pub(super) struct Follower {
+    prev: Head,
+    end: Head,
+    pub(super) verified: Verified,
+}
+
+impl Follower {
+    pub(super) fn to(end: Head) -> Self {
+        let prev = Head { seq: 0, mac: String::new() };
+        Self { prev, end, verified: Verified::default() }
+    }
+
+    /// Returns the number of the line it has come to.
+    pub(super) const fn at(&self) -> i64 {
+        self.prev.seq
+    }
+
+    /// Returns the code of the line it has come to.
+    pub(super) fn prev(&self) -> &str {
+        &self.prev.mac
+    }
+
+    /// Takes the next line, which `is_sound` by itself; tells whether to go on. Lines after the
+    /// head were appended meanwhile.
+    pub(super) fn step(&mut self, seq: i64, mac: &str, is_sound: bool) -> bool {
+        if seq > self.end.seq {
+            return false;
+        }
+        self.verified.lines += 1;
+        if !is_sound || seq != self.prev.seq + 1 {
+            self.verified.first_bad = Some(seq);
+            return false;
+        }
+        self.prev = Head { seq, mac: mac.to_owned() };
+        true
+    }
+
+    /// Returns what was found; a chain that ends before its head lacks lines.
+    pub(super) fn end(self) -> Verified {
+        let whole = (self.prev.seq, &self.prev.mac) == (self.end.seq, &self.end.mac);
+        let missing = (!whole).then_some(self.prev.seq + 1);
+        Verified { first_bad: self.verified.first_bad.or(missing), ..self.verified }
+    }
+}
 
 /// What a line's code covers.
 pub(super) struct Chained<'a> {
@@ -91,29 +137,24 @@ impl Store {
     /// Verifies the clinic's chain from its first line to its head.
     pub async fn ledger_verify(&self, clinic: ClinicId) -> Result<Verified> {
         let head: Option<(i64, String)> = self.db.row(LEDGER_HEAD, args![clinic]).await?;
-        let (end, end_mac) = head.ok_or(StoreError::Missing { what: "clinic" })?;
-        let mut verified = Verified::default();
-        let mut prev = Head { seq: 0, mac: String::new() };
+        let (seq, mac) = head.ok_or(StoreError::Missing { what: "clinic" })?;
+        let mut follower = Follower::to(Head { seq, mac });
         loop {
-            // Lines appended meanwhile come after the head that was read first.
-            let page: Vec<Line> = self.db.rows(LEDGER_PAGE, args![clinic, prev.seq, PAGE]).await?;
-            let page: Vec<Line> = page.into_iter().filter(|line| line.seq <= end).collect();
-            if page.is_empty() {
-                break;
-            }
+            let page: Vec<Line> =
+                self.db.rows(LEDGER_PAGE, args![clinic, follower.at(), PAGE]).await?;
+            let last = page.len() < PAGE as usize;
             for line in page {
-                verified.lines += 1;
-                verified.erased += u64::from(line.payload.is_none());
-                if !self.is_sound(clinic, &prev, &line) {
-                    return Ok(Verified { first_bad: Some(line.seq), ..verified });
+                let sound = self.is_sound(clinic, follower.prev(), &line);
+                let erased = line.payload.is_none() && line.seq <= seq;
+                follower.verified.erased += u64::from(erased);
+                if !follower.step(line.seq, &line.mac, sound) {
+                    return Ok(follower.end());
                 }
-                prev = Head { seq: line.seq, mac: line.mac };
+            }
+            if last {
+                return Ok(follower.end());
             }
         }
-        if (prev.seq, &prev.mac) != (end, &end_mac) {
-            verified.first_bad = Some(prev.seq + 1);
-        }
-        Ok(verified)
     }
 
     /// Verifies the clinic's chain, and keeps when that was and what came of it.
@@ -130,9 +171,9 @@ impl Store {
         Ok(at.and_then(|(at,)| at.into()))
     }
 
-    fn is_sound(&self, clinic: ClinicId, prev: &Head, line: &Line) -> bool {
+    fn is_sound(&self, clinic: ClinicId, prev: &str, line: &Line) -> bool {
         let chained = Chained {
-            prev: &prev.mac,
+            prev,
             seq: line.seq,
             event: line.event_id,
             kind: line.kind,
@@ -140,8 +181,7 @@ impl Store {
             commitment: &line.commitment,
         };
         let detail = line.salt.as_deref().zip(line.payload.as_deref());
-        line.seq == prev.seq + 1
-            && self.chain(clinic, &line.key_id, &chained).as_ref() == Some(&line.mac)
+        self.chain(clinic, &line.key_id, &chained).as_ref() == Some(&line.mac)
             && detail.is_none_or(|(salt, text)| commitment(salt, text) == line.commitment)
     }
 }

@@ -10,7 +10,7 @@ use super::Store;
 use super::columns::{At, args, from_json, json, text_rows};
 use super::db::Tx;
 use super::error::Result;
-use super::holders::{HolderPut, Holding, holders_exchange};
+use super::holders::{HolderPut, Holding};
 use super::sql::statements;
 use crate::domain::{
     Address, Channel, ClinicId, Contact, ContactId, EventId, OptOut, OptOutKind, PatientId,
@@ -167,7 +167,7 @@ impl Store {
                 Some(HolderPut { contact, patient: patient.0 })
             })
             .collect();
-        let before = holders_exchange(tx, clinic, holdings, &held).await?;
+        let before = self.holders_exchange(tx, clinic, holdings, &held).await?;
         let touched: BTreeSet<Uuid> =
             held.iter().chain(&before).map(|holder| holder.contact).collect();
         let rows = hash_rows(hashed.iter().flat_map(|(address, hashed)| {

@@ -5,11 +5,15 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use super::Store;
-use super::columns::{At, args, id_rows};
+use super::arguments::Write;
+use super::columns::{At, args, from_json, id_rows, json, millis};
+use super::db::Tx;
 use super::error::Result;
+use super::holders::HolderPut;
 use super::leases::Lease;
 use super::sql::statements;
-use crate::domain::{Actor, Channel, ClinicId, EventId, EventKind, PatientId};
+use super::standings::{Holdings, bound};
+use crate::domain::{Actor, Channel, ClinicId, Event, EventId, EventKind, PatientId, TimeSource};
 
 /// One thing that the clinic is to be told about one patient.
 #[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
@@ -40,16 +44,16 @@ pub struct Feedback {
 }
 
 #[derive(Serialize)]
-pub(super) struct FeedbackPut {
-    pub(super) id: Uuid,
-    pub(super) patient: Uuid,
-    pub(super) seq: i64,
-    pub(super) event: Uuid,
-    pub(super) kind: &'static str,
-    pub(super) channel: Option<&'static str>,
-    pub(super) list: Option<Uuid>,
-    pub(super) actor: &'static str,
-    pub(super) at: i64,
+struct FeedbackPut {
+    id: Uuid,
+    patient: Uuid,
+    seq: i64,
+    event: Uuid,
+    kind: &'static str,
+    channel: Option<&'static str>,
+    list: Option<Uuid>,
+    actor: &'static str,
+    at: i64,
 }
 
 statements! {
@@ -59,6 +63,13 @@ statements! {
             actor, at)
          SELECT $2, g.id, g.patient, g.seq, g.event, g.kind, g.channel, g.list, g.actor, g.at
          FROM given g JOIN patients p ON p.clinic_id = $2 AND p.id = g.patient"
+    }
+    NOES_OF_CONTACTS (given: contact uuid, patient uuid) = {
+        "SELECT g.patient, l.seq, d.payload FROM given g
+         JOIN ledger l ON l.clinic_id = $2 AND l.contact_id = g.contact
+            AND l.kind IN ('withdrawn', 'objected', 'complained')
+         JOIN ledger_detail d ON d.clinic_id = l.clinic_id AND d.seq = l.seq
+         ORDER BY l.seq, g.patient"
     }
     FEEDBACK_PAGE = {
         "SELECT f.id, f.patient_id, p.source_id, f.channel, f.kind, f.at, l.slug AS list,
@@ -87,4 +98,78 @@ impl Store {
         let args = args![rows, clinic, self.clock.now()];
         self.execute_under(lease, FEEDBACK_DONE, args).await.map(drop)
     }
+
+    /// Returns what has the clinic told of `events`, the first of which is line `first`, in the
+    /// record of each patient concerned.
+    pub(super) fn tell_concerned(
+        &self,
+        clinic: ClinicId,
+        first: i64,
+        events: &[Event],
+        holdings: &Holdings,
+    ) -> Result<Option<Write>> {
+        let told = (first..).zip(events).flat_map(|(seq, event)| {
+            holdings.concerned(event).into_iter().map(move |patient| (patient, seq, event))
+        });
+        self.tell(clinic, told)
+    }
+
+    /// Returns what has the clinic told of noes that were said from addresses before anybody was
+    /// known to hold them, in the record of each who holds one now (L15).
+    pub(super) async fn tell_new_holders(
+        &self,
+        tx: &mut Tx,
+        clinic: ClinicId,
+        new: &[&HolderPut],
+    ) -> Result<Option<Write>> {
+        let rows: Vec<(PatientId, i64, String)> =
+            tx.rows(NOES_OF_CONTACTS, args![json(&new)?, clinic]).await?;
+        let noes = rows
+            .iter()
+            .map(|(patient, seq, payload)| Ok((*patient, *seq, from_json("event", payload)?)))
+            .collect::<Result<Vec<(PatientId, i64, Event)>>>()?;
+        let unheard = noes.iter().filter(|(_, _, event)| bound(event).next().is_none());
+        self.tell(clinic, unheard.map(|(patient, seq, event)| (*patient, *seq, event)))
+    }
+
+    fn tell<'a>(
+        &self,
+        clinic: ClinicId,
+        told: impl Iterator<Item = (PatientId, i64, &'a Event)>,
+    ) -> Result<Option<Write>> {
+        let puts: Vec<_> = told
+            .filter(|(patient, _, event)| is_news(event) && !is_from_record_of(event, *patient))
+            .map(|(patient, seq, event)| FeedbackPut {
+                id: self.clock.id(),
+                patient: patient.0,
+                seq,
+                event: event.id.0,
+                kind: event.draft.kind.word(),
+                channel: event.draft.channel.map(Channel::word),
+                list: event.draft.list.map(|id| id.0),
+                actor: event.draft.actor.word(),
+                at: millis(event.as_opt_out().0),
+            })
+            .collect();
+        Ok(if puts.is_empty() { None } else { Some((FEEDBACK_ADD, args![json(&puts)?, clinic])) })
+    }
+}
+
+/// Tells whether the clinic is to be told: it was not its own act.
+fn is_news(event: &Event) -> bool {
+    let told = matches!(
+        event.draft.kind,
+        EventKind::Withdrawn
+            | EventKind::Objected
+            | EventKind::Complained
+            | EventKind::Confirmed
+            | EventKind::Bounced
+            | EventKind::AddressChanged
+    );
+    told && event.draft.actor != Actor::Clinic
+}
+
+/// Tells what the clinic's own record of this patient says already.
+fn is_from_record_of(event: &Event, patient: PatientId) -> bool {
+    event.draft.clock == TimeSource::Clinic && event.draft.patient == Some(patient)
 }

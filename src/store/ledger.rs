@@ -15,15 +15,12 @@ use super::chain::{Chained, Head, LEDGER_HEAD, commitment};
 use super::columns::{args, count, from_json, json, millis, text_rows};
 use super::db::{Tx, again};
 use super::error::{Result, StoreError};
-use super::feedback::{FEEDBACK_ADD, FeedbackPut};
 use super::following::links_stale_or_urgent;
 use super::leases::Lease;
 use super::spreading::spreading;
 use super::sql::statements;
 use super::standings::{Holdings, bound, standings_fold};
-use crate::domain::{
-    Actor, ClinicId, ContactId, Event, EventKind, PatientId, Standing, TimeSource,
-};
+use crate::domain::{ClinicId, ContactId, Event, PatientId, Standing};
 
 /// What became of events that were to be appended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -172,7 +169,7 @@ impl Store {
         writes.extend(links_stale_or_urgent(tx, clinic, &touched, &after.urgent).await?);
         let first = after.head.seq + 1;
         writes.extend(self.lines(clinic, after.head, &new)?);
-        writes.extend(self.feedback(clinic, first, &new, &holdings)?);
+        writes.extend(self.tell_concerned(clinic, first, &new, &holdings)?);
         writes.extend(spreading(clinic, first, &new, &holdings, self.clock.now())?);
         tx.execute_together(writes).await?;
         Ok(appended)
@@ -238,36 +235,6 @@ impl Store {
         hex::encode([self.clock.chance(), self.clock.chance()].map(u64::to_be_bytes).concat())
     }
 
-    /// Returns what has the clinic told of `events`, the first of which is line `first`.
-    fn feedback(
-        &self,
-        clinic: ClinicId,
-        first: i64,
-        events: &[Event],
-        holdings: &Holdings,
-    ) -> Result<Option<Write>> {
-        let mut puts = Vec::new();
-        for (seq, event) in (first..).zip(events).filter(|(_, event)| is_news(event)) {
-            let told = holdings.concerned(event).into_iter();
-            let told = told.filter(|patient| !is_from_record_of(event, *patient));
-            puts.extend(told.map(|patient| FeedbackPut {
-                id: self.clock.id(),
-                patient: patient.0,
-                seq,
-                event: event.id.0,
-                kind: event.draft.kind.word(),
-                channel: event.draft.channel.map(crate::domain::Channel::word),
-                list: event.draft.list.map(|id| id.0),
-                actor: event.draft.actor.word(),
-                at: millis(event.as_opt_out().0),
-            }));
-        }
-        if puts.is_empty() {
-            return Ok(None);
-        }
-        Ok(Some((FEEDBACK_ADD, args![json(&puts)?, clinic])))
-    }
-
     /// Returns the events about the contact that were not erased, in the order recorded.
     pub async fn ledger_of_contact(
         &self,
@@ -316,25 +283,6 @@ async fn events_new(tx: &mut Tx, clinic: ClinicId, events: &[Event]) -> Result<V
 
 fn events(payloads: &[(String,)]) -> Result<Vec<Event>> {
     payloads.iter().map(|(payload,)| from_json("event", payload)).collect()
-}
-
-/// Tells what the clinic's own record of this patient says already.
-fn is_from_record_of(event: &Event, patient: PatientId) -> bool {
-    event.draft.clock == TimeSource::Clinic && event.draft.patient == Some(patient)
-}
-
-/// Tells whether the clinic is to be told: it was not its own act.
-fn is_news(event: &Event) -> bool {
-    let told = matches!(
-        event.draft.kind,
-        EventKind::Withdrawn
-            | EventKind::Objected
-            | EventKind::Complained
-            | EventKind::Confirmed
-            | EventKind::Bounced
-            | EventKind::AddressChanged
-    );
-    told && event.draft.actor != Actor::Clinic
 }
 
 /// What makes an event the same may name a person, so only its hash is kept beside the line.

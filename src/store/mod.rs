@@ -7,6 +7,7 @@
 pub mod approvals;
 mod arguments;
 mod asked;
+pub mod audit;
 pub mod barrier;
 mod chain;
 pub mod clinics;
@@ -38,6 +39,7 @@ pub mod parked;
 pub mod patients;
 pub mod report;
 mod restored;
+pub mod resyncs;
 pub mod reviews;
 pub mod runs;
 mod schema;
@@ -46,13 +48,15 @@ mod spreading;
 mod sql;
 mod standings;
 mod submissions;
-mod suppressions;
+pub mod suppressions;
 mod sweeps;
 pub mod tally;
+pub mod tokens;
 mod upkeep;
 pub mod words;
 
 pub use approvals::{Acceptable, ApprovalRow};
+pub use audit::{AuditRow, NewAudit};
 pub use barrier::{Barrier, Pass};
 pub use chain::Verified;
 pub use clinics::ClinicRow;
@@ -76,10 +80,13 @@ pub use outcomes::Recorded;
 pub use parked::{Park, Parked, ParkedBecause, ParkedRow};
 pub use patients::{Contacts, Unapplied, Upserted};
 pub use report::ListReport;
+pub use resyncs::ResyncRow;
 pub use reviews::{NewReview, ReviewRow};
 pub use runs::{BY_WEBHOOK, IN_STEP, JournalRow, RunRow};
+pub use suppressions::SuppressionRow;
 pub use tally::Tally;
-pub use words::{Counter, OpState, Origin, ReviewKind, Told};
+pub use tokens::{BadToken, NewToken, TokenRow};
+pub use words::{AuditOutcome, Counter, OpState, Origin, ReviewKind, Told};
 
 use std::fmt;
 use std::sync::Arc;
@@ -93,6 +100,7 @@ use sql::Sql;
 static STATEMENTS: &[&[&Sql]] = &[
     approvals::STATEMENTS,
     asked::STATEMENTS,
+    audit::STATEMENTS,
     chain::STATEMENTS,
     clinics::STATEMENTS,
     contacts::STATEMENTS,
@@ -117,6 +125,7 @@ static STATEMENTS: &[&[&Sql]] = &[
     parked::STATEMENTS,
     patients::STATEMENTS,
     report::STATEMENTS,
+    resyncs::STATEMENTS,
     restored::STATEMENTS,
     reviews::STATEMENTS,
     runs::STATEMENTS,
@@ -128,6 +137,7 @@ static STATEMENTS: &[&[&Sql]] = &[
     suppressions::STATEMENTS,
     sweeps::STATEMENTS,
     tally::STATEMENTS,
+    tokens::STATEMENTS,
 ];
 
 /// The store: cheap to clone, safe to share.
@@ -136,7 +146,7 @@ pub struct Store {
     db: Db,
     keys: Arc<Keyring>,
     clock: SharedClock,
-    looked_at: Arc<upkeep::LookedAt>,
+    seen_to: Arc<upkeep::SeenTo>,
     counting: tally::Counting,
 }
 
@@ -150,7 +160,7 @@ impl Store {
     /// Opens the store at `url` (`sqlite:…` or `postgres:…`) without touching its tables.
     pub async fn open(url: &str, keys: Arc<Keyring>, clock: SharedClock) -> Result<Self> {
         let db = Db::open(url).await?;
-        Ok(Self { db, keys, clock, looked_at: Arc::default(), counting: Arc::default() })
+        Ok(Self { db, keys, clock, seen_to: Arc::default(), counting: Arc::default() })
     }
 
     /// Closes every connection.

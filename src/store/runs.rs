@@ -92,7 +92,13 @@ statements! {
          WHERE clinic_id = $1 AND id = $2"
     }
     RUNS = { run_columns!(), "WHERE clinic_id = $1 ORDER BY id DESC LIMIT $2" }
+    RUNS_BEFORE = { run_columns!(), "WHERE clinic_id = $1 AND id < $2 ORDER BY id DESC LIMIT $3" }
+    RUNS_OF_LIST = {
+        run_columns!(), "WHERE clinic_id = $1 AND list_id = $2 AND id < $3 ORDER BY id DESC LIMIT $4"
+    }
+    RUNS_AFTER = { run_columns!(), "WHERE clinic_id = $1 AND id > $2 ORDER BY id LIMIT $3" }
     RUN = { run_columns!(), "WHERE id = $1" }
+    RUN_OF_CLINIC = { run_columns!(), "WHERE clinic_id = $1 AND id = $2" }
     JOURNAL = {
         "SELECT ordinal, list_id, link_id, verb, reason, state,
             COALESCE(settled_at, submitted_at, planned_at) AS at
@@ -139,6 +145,36 @@ impl Store {
     /// Returns the clinic's runs, the newest first.
     pub async fn runs(&self, clinic: ClinicId, limit: u32) -> Result<Vec<RunRow>> {
         self.db.rows(RUNS, args![clinic, limit]).await
+    }
+
+    /// Returns runs before `before`, the newest first; of the whole clinic, or of one list.
+    pub async fn runs_page(
+        &self,
+        clinic: ClinicId,
+        list: Option<ListId>,
+        before: RunId,
+        limit: u32,
+    ) -> Result<Vec<RunRow>> {
+        match list {
+            None => self.db.rows(RUNS_BEFORE, args![clinic, before, limit]).await,
+            Some(list) => self.db.rows(RUNS_OF_LIST, args![clinic, list, before, limit]).await,
+        }
+    }
+
+    /// Returns the clinic's runs that began after `after`, the oldest first.
+    pub async fn runs_after(
+        &self,
+        clinic: ClinicId,
+        after: RunId,
+        limit: u32,
+    ) -> Result<Vec<RunRow>> {
+        self.db.rows(RUNS_AFTER, args![clinic, after, limit]).await
+    }
+
+    /// Returns the run, if it is the clinic's.
+    pub async fn run_of_clinic(&self, clinic: ClinicId, run: RunId) -> Result<RunRow> {
+        let found = self.db.row(RUN_OF_CLINIC, args![clinic, run]).await?;
+        found.ok_or(StoreError::Missing { what: "run" })
     }
 
     /// Returns the run.

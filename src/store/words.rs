@@ -76,5 +76,18 @@ words! {
         RunTime = "run_time",
     }
 }
+words! {
+    /// What came of an act.
+    AuditOutcome {
+        /// It was begun; without a later line of the same request it ended in the midst.
+        Begun = "begun",
+        /// It was done.
+        Done = "done",
+        /// It could not be done.
+        Failed = "failed",
+        /// It was not allowed.
+        Refused = "refused",
+    }
+}
 
-stored_words!(OpState, Origin, Told, ReviewKind);
+stored_words!(AuditOutcome, OpState, Origin, Told, ReviewKind);

@@ -74,6 +74,33 @@ stories! {
         assert!(world.store.feedback_page(world.clinic, 10).await.unwrap().is_empty());
     }
 
+    async fn a_no_said_while_nobody_held_the_address_is_told_of_each_who_holds_it_first(world: World) {
+        world.reads(&[record("1", "free@mail.test")]).await;
+        let mut no = world.event(EventKind::Withdrawn, "no");
+        no.draft.contact = world.contact("free@mail.test").await;
+        world.reads(&[record("1", "moved@mail.test")]).await;
+        world.appends(vec![no]).await;
+        assert!(world.store.feedback_page(world.clinic, 10).await.unwrap().is_empty());
+
+        let couple = [record("2", "free@mail.test"), record("3", "free@mail.test")];
+        world.reads(&couple).await;
+        world.reads(&couple).await;
+        let told = world.store.feedback_page(world.clinic, 10).await.unwrap();
+        let of: BTreeSet<_> = told.iter().map(|f| (f.source_id.as_str(), f.kind)).collect();
+        assert_eq!(of, BTreeSet::from([("2", EventKind::Withdrawn), ("3", EventKind::Withdrawn)]));
+        assert_eq!(told.len(), 2);
+        assert_eq!(told[0].at, at(-10));
+    }
+
+    async fn a_no_that_bound_its_holders_is_not_told_of_those_who_come_later(world: World) {
+        family(world).await;
+        let no = opt_out(world, EventKind::Withdrawn, "no").await;
+        world.appends(vec![no]).await;
+        let before = world.store.feedback_page(world.clinic, 10).await.unwrap().len();
+        world.reads(&[record("9", "home@mail.test")]).await;
+        assert_eq!(world.store.feedback_page(world.clinic, 10).await.unwrap().len(), before);
+    }
+
     async fn shuffled_events_fold_to_the_same_standing(world: World) {
         let mut standings = Vec::new();
         for (patient, order) in [("1", [0, 1, 2, 3]), ("2", [3, 1, 0, 2]), ("3", [2, 3, 1, 0])] {

@@ -5,6 +5,7 @@
 #[macro_use]
 mod world;
 
+mod audit;
 mod deliveries;
 mod erasure;
 mod figures;
@@ -13,5 +14,6 @@ mod ledger;
 mod links;
 mod members;
 mod operations;
+mod pages;
 mod patients;
 mod schema;
