@@ -7,6 +7,7 @@ use anyhow::Context;
 use secrecy::{ExposeSecret, SecretString};
 
 use super::accounts::Accounts;
+use super::metered::Metered;
 use super::references::References;
 use super::{Common, Console};
 use crate::clock::{Clock, SharedClock, SystemClock};
@@ -14,6 +15,7 @@ use crate::config::{
     AccountConfig, ClinicConfig, Config, ConfigErrors, Environment, ListConfig, SourceKind,
 };
 use crate::domain::ClinicId;
+use crate::http::metrics::{Figures, Watched};
 use crate::keys::Keyring;
 use crate::patients::{PatientSource, Reference, SqlOptions, SqlSource};
 use crate::providers::transport::HttpTransport;
@@ -159,6 +161,33 @@ impl Deployment {
             opened: self.opened.clone(),
             references: self.references.clone(),
             clinic: self.clinic.clone(),
+        }
+    }
+
+    /// Returns what requests are sent by.
+    pub(super) fn transport(&self) -> &dyn Transport {
+        self.transport.as_ref()
+    }
+
+    /// Returns the lists of `clinics`, by name, and how old a reading of them may be.
+    pub fn watched<'a>(clinics: impl Iterator<Item = &'a ClinicConfig>) -> Watched {
+        let of = |clinic: &'a ClinicConfig| {
+            let lists = clinic.lists.iter();
+            lists.map(|list| ((clinic.slug.clone(), list.slug.clone()), list.policy.freshness))
+        };
+        clinics.flat_map(of).collect()
+    }
+
+    /// Returns what gathers the figures of the lists that `watched` names.
+    pub fn figures(&self, watched: impl Fn() -> Watched + Send + Sync + 'static) -> Figures {
+        let clock = self.reconciler.clock.clone();
+        Figures::new(self.store.clone(), clock, watched, self.config.serve.metrics_lists)
+    }
+
+    /// Leaves in the store what this process has counted.
+    pub async fn leave_figures(&self) {
+        if let Err(error) = self.store.tallies_keep().await {
+            tracing::warn!(%error, "what was counted could not be stored; it is tried again");
         }
     }
 
@@ -433,7 +462,12 @@ impl Deployment {
         let opening = Opening {
             settings: config.settings.clone(),
             key: self.config.secrets.of_clinic(&clinic.slug, &config.key_secret)?,
-            transport: self.transport.clone(),
+            transport: Arc::new(Metered {
+                inner: self.transport.clone(),
+                provider: provider.name,
+                store: self.store.clone(),
+                clock: self.reconciler.clock.clone(),
+            }),
             clock: self.reconciler.clock.clone(),
         };
         Ok(self.opened.open(provider, opening)?)

@@ -15,9 +15,11 @@ mod explain;
 mod init;
 mod ledger;
 mod list;
+mod metered;
 mod migrate;
 mod patients;
 mod plan;
+mod push;
 pub mod reconcile;
 mod references;
 #[cfg(feature = "simulator")]

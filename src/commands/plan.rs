@@ -48,9 +48,8 @@ pub async fn plan(deployment: &Deployment, options: &Options, json: bool) -> any
                 }
             };
             let preview = deployment.reconciler().preview(&practice, list, &mut each).await;
-            let preview = preview.with_context(|| {
-                format!("clinic `{}`, list `{}`", clinic.slug, list.row.slug)
-            })?;
+            let preview = preview
+                .with_context(|| format!("clinic `{}`, list `{}`", clinic.slug, list.row.slug))?;
             deployment.console.finish();
             let Some(preview) = preview else {
                 eprintln!("list `{}`: another worker has it; try again", list.row.slug);

@@ -12,6 +12,8 @@ pub(super) fn read(section: Section<'_>) -> ServeSettings {
     let serve = ServeSettings {
         listen: listen(&section, "listen").unwrap_or_else(|| ([127, 0, 0, 1], 8080).into()),
         admin_listen: listen(&section, "admin_listen"),
+        metrics_listen: listen(&section, "metrics_listen"),
+        metrics_lists: section.number("metrics_lists", 1_000, 0..=100_000),
         public_url: public_url(&section),
         schedule: schedule(&section),
         time_zone: time_zone(&section),

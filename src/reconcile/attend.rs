@@ -17,7 +17,7 @@ use crate::domain::{ClinicId, RunId};
 use crate::plan::reply::Meaning;
 use crate::providers::signatures::Delivery as Request;
 use crate::providers::{Keyword, Notice, Word};
-use crate::store::{Delivery, Endpoint, OpState, Which};
+use crate::store::{BY_WEBHOOK, Delivery, Endpoint, OpState, Which};
 
 /// Deliveries attended to at a time.
 const PAGE: u32 = 200;
@@ -179,7 +179,9 @@ impl Reconciler {
         };
         let done = self.write_back(&tenure, clinic, practice.source.as_ref()).await;
         tenure.release().await?;
-        done.map(|()| Turn::Done)
+        done?;
+        self.store.spreading_over(clinic).await?;
+        Ok(Turn::Done)
     }
 
     /// Reads what was delivered for an account, and the members it is about. What is about a list that
@@ -237,7 +239,10 @@ impl Reconciler {
 
     /// Returns a list as the store has it now; none where no turn may touch it: not approved yet
     /// (L20), retired, or pinned to another audience than the configuration names.
-    pub(super) async fn as_it_is(&self, list: &ManagedList) -> Result<Option<ManagedList>, ReconcileError> {
+    pub(super) async fn as_it_is(
+        &self,
+        list: &ManagedList,
+    ) -> Result<Option<ManagedList>, ReconcileError> {
         let row = self.store.list(list.row.clinic, list.row.id).await?;
         let pinned = row.audience_pin.as_ref() == Some(&list.audience);
         if !pinned || row.is_first_run() || row.retired_at.is_some() {
@@ -264,7 +269,7 @@ impl Reconciler {
             self.store.links_calm(&tenure.lease, &list.row).await?;
             return Ok(false);
         };
-        let run = self.run_begins(&list, "webhook").await?;
+        let run = self.run_begins(&list, BY_WEBHOOK).await?;
         let done = self.turn_urgent_under(tenure, run, &list).await;
         self.close_urgent(tenure, run, &list).await?;
         done.map(|()| true)

@@ -284,7 +284,8 @@ impl Reconciler {
         let Some(tenure) = Tenure::take_in_turn(self, &name).await? else { return Ok(()) };
         self.write_back(&tenure, practice.id, practice.source.as_ref()).await?;
         self.erase_settled(&tenure, practice).await?;
-        tenure.release().await
+        tenure.release().await?;
+        Ok(self.store.spreading_over(practice.id).await?)
     }
 
     /// One list's turn: observe while the records are read, then learn, plan, brake, execute, until nothing is left to do.
@@ -303,8 +304,26 @@ impl Reconciler {
         let outcome = outcome.unwrap_or_else(|error| ListOutcome::failed(&list.row, &error));
         let outcome = ListOutcome { run: Some(run), ..outcome };
         self.store.run_end(run, outcome.state.word(), &outcome.summary()).await?;
+        self.heed_credential(list, &outcome).await?;
         tenure.release().await?;
         Ok(outcome)
+    }
+
+    /// Remembers whether the provider takes the credential, where that has changed.
+    async fn heed_credential(
+        &self,
+        list: &ManagedList,
+        outcome: &ListOutcome,
+    ) -> Result<(), ReconcileError> {
+        let known = list.row.credential_refused_at.is_some();
+        let refused = match outcome.state {
+            ListState::Failed if !outcome.credential_refused => known,
+            _ => outcome.credential_refused,
+        };
+        if refused != known {
+            self.store.list_credential(&list.row, refused.then(|| self.clock.now())).await?;
+        }
+        Ok(())
     }
 
     /// Tells whether every link is to be judged anew: with each sweep where others share the audience

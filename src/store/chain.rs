@@ -1,9 +1,10 @@
 //! Chains of codes: how one is followed, the one over a clinic's ledger, and whether it is unbroken.
 
+use chrono::{DateTime, Utc};
 use sha2::{Digest, Sha256};
 
 use super::Store;
-use super::columns::args;
+use super::columns::{MaybeAt, args};
 use super::error::{Result, StoreError};
 use super::sql::statements;
 use crate::domain::{ClinicId, EventId, EventKind};
@@ -99,6 +100,10 @@ pub(super) struct Chained<'a> {
 
 statements! {
     LEDGER_HEAD = { "SELECT seq, mac FROM ledger_heads WHERE clinic_id = $1" }
+    LEDGER_LAST_VERIFIED = { "SELECT ledger_verified_at FROM clinics WHERE clinic_id = $1" }
+    LEDGER_VERIFIED = {
+        "UPDATE clinics SET ledger_verified_at = $2, ledger_bad_line = $3 WHERE clinic_id = $1"
+    }
     LEDGER_PAGE = {
         "SELECT l.seq, l.event_id, l.kind, l.recorded_at, l.key_id, l.commitment, l.mac,
             d.payload, d.salt
@@ -150,6 +155,20 @@ impl Store {
                 return Ok(follower.end());
             }
         }
+    }
+
+    /// Verifies the clinic's chain, and keeps when that was and what came of it.
+    pub async fn ledger_verify_and_keep(&self, clinic: ClinicId) -> Result<Verified> {
+        let verified = self.ledger_verify(clinic).await?;
+        let args = args![clinic, self.clock.now(), verified.first_bad];
+        self.db.execute(LEDGER_VERIFIED, args).await?;
+        Ok(verified)
+    }
+
+    /// Returns when the clinic's chain was last verified.
+    pub async fn ledger_verified_at(&self, clinic: ClinicId) -> Result<Option<DateTime<Utc>>> {
+        let at: Option<(MaybeAt,)> = self.db.row(LEDGER_LAST_VERIFIED, args![clinic]).await?;
+        Ok(at.and_then(|(at,)| at.into()))
     }
 
     fn is_sound(&self, clinic: ClinicId, prev: &str, line: &Line) -> bool {

@@ -192,11 +192,11 @@ statements! {
 }
 
 impl Store {
-    /// Takes deliveries, all of them or none; returns how many were new.
+    /// Takes deliveries, all of them or none; tells of each whether it was new.
     ///
     /// Of a new one the opt-outs that it proves are in the ledger, and the links of the addresses
     /// urgent, when this returns.
-    pub async fn deliveries_take(&self, deliveries: &[NewDelivery]) -> Result<u64> {
+    pub async fn deliveries_take(&self, deliveries: &[NewDelivery]) -> Result<Vec<bool>> {
         let now = self.clock.now();
         let ids: Vec<Uuid> = deliveries.iter().map(|_| self.clock.id()).collect();
         let mut puts = Vec::with_capacity(deliveries.len());
@@ -224,7 +224,7 @@ impl Store {
         deliveries: &[NewDelivery],
         puts: &[DeliveryPut<'_>],
         now: DateTime<Utc>,
-    ) -> Result<u64> {
+    ) -> Result<Vec<bool>> {
         let mut tx = self.db.begin().await?;
         let new: Vec<(Uuid,)> = tx.rows(DELIVERIES_ADD, args![json(&puts)?]).await?;
         let new: BTreeSet<Uuid> = new.into_iter().map(|(id,)| id).collect();
@@ -239,7 +239,7 @@ impl Store {
             self.opt_outs_append(&mut tx, clinic, &opt_outs, now).await?;
         }
         tx.commit().await?;
-        Ok(new.len() as u64)
+        Ok(ids.iter().map(|id| new.contains(id)).collect())
     }
 
     /// Records opt-outs that a provider's log proves; their links are urgent. Fenced.

@@ -77,7 +77,9 @@ pub(super) async fn holders_of(
     let rows: Vec<(ContactId, PatientId, Channel)> =
         tx.rows(HOLDERS_OF_PATIENTS, args![patients, clinic]).await?;
     let holders = rows.into_iter();
-    Ok(holders.map(|(contact, patient, _)| HolderPut { contact: contact.0, patient: patient.0 }).collect())
+    Ok(holders
+        .map(|(contact, patient, _)| HolderPut { contact: contact.0, patient: patient.0 })
+        .collect())
 }
 
 /// Writes who holds nothing more, and who holds something new.

@@ -20,6 +20,7 @@ mod erasure;
 pub mod error;
 pub mod facts;
 pub mod feedback;
+pub mod figures;
 mod following;
 pub mod held;
 mod holders;
@@ -43,11 +44,13 @@ pub mod reviews;
 pub mod runs;
 mod schema;
 mod seen;
+mod spreading;
 mod sql;
 mod standings;
 mod submissions;
 pub mod suppressions;
 mod sweeps;
+pub mod tally;
 pub mod tokens;
 mod unbound;
 mod upkeep;
@@ -63,6 +66,7 @@ pub use endpoints::{Endpoint, NewEndpoint};
 pub use error::{Result, StoreError};
 pub use facts::{LinkRow, Which};
 pub use feedback::Feedback;
+pub use figures::{LedgerFigures, Links, ListFigures};
 pub use held::HeldRow;
 pub use holds::OperationCount;
 pub use leases::Lease;
@@ -79,10 +83,11 @@ pub use patients::{Contacts, Unapplied, Upserted};
 pub use report::ListReport;
 pub use resyncs::ResyncRow;
 pub use reviews::{NewReview, ReviewRow};
-pub use runs::{JournalRow, RunRow};
+pub use runs::{BY_WEBHOOK, IN_STEP, JournalRow, RunRow};
 pub use suppressions::SuppressionRow;
+pub use tally::Tally;
 pub use tokens::{BadToken, NewToken, TokenRow};
-pub use words::{AuditOutcome, OpState, Origin, ReviewKind, Told};
+pub use words::{AuditOutcome, Counter, OpState, Origin, ReviewKind, Told};
 
 use std::fmt;
 use std::sync::Arc;
@@ -105,6 +110,7 @@ static STATEMENTS: &[&[&Sql]] = &[
     erasure::STATEMENTS,
     facts::STATEMENTS,
     feedback::STATEMENTS,
+    figures::STATEMENTS,
     following::STATEMENTS,
     held::STATEMENTS,
     holders::STATEMENTS,
@@ -126,10 +132,12 @@ static STATEMENTS: &[&[&Sql]] = &[
     runs::STATEMENTS,
     schema::STATEMENTS,
     seen::STATEMENTS,
+    spreading::STATEMENTS,
     standings::STATEMENTS,
     submissions::STATEMENTS,
     suppressions::STATEMENTS,
     sweeps::STATEMENTS,
+    tally::STATEMENTS,
     tokens::STATEMENTS,
     unbound::STATEMENTS,
 ];
@@ -141,6 +149,7 @@ pub struct Store {
     keys: Arc<Keyring>,
     clock: SharedClock,
     seen_to: Arc<upkeep::SeenTo>,
+    counting: tally::Counting,
 }
 
 impl fmt::Debug for Store {
@@ -152,7 +161,8 @@ impl fmt::Debug for Store {
 impl Store {
     /// Opens the store at `url` (`sqlite:…` or `postgres:…`) without touching its tables.
     pub async fn open(url: &str, keys: Arc<Keyring>, clock: SharedClock) -> Result<Self> {
-        Ok(Self { db: Db::open(url).await?, keys, clock, seen_to: Arc::default() })
+        let db = Db::open(url).await?;
+        Ok(Self { db, keys, clock, seen_to: Arc::default(), counting: Arc::default() })
     }
 
     /// Closes every connection.

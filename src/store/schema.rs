@@ -132,9 +132,15 @@ mod tests {
     const READ_ALL: &[&str] = &[
         "CLINICS",
         "CLINICS_WAITING",
+        "FIGURES_INBOX",
+        "FIGURES_LEDGERS",
+        "FIGURES_LISTS",
         "KEYS_USED",
         "OLDEST_BINARY",
         "RESYNC_NEXT",
+        "SPREADING_ON_LISTS",
+        "SPREADING_UNTOLD",
+        "TALLIES",
         "TOKENS",
         "WAITING_AMONG",
     ];

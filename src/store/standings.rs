@@ -25,13 +25,13 @@ statements! {
             UNION SELECT h.patient_id FROM given g CROSS JOIN holders h
             WHERE h.clinic_id = $2 AND h.contact_id = g.contact AND h.holds_now)
          SELECT h.patient_id, h.contact_id, c.channel, NULL AS standing
-         FROM concerned p CROSS JOIN holders h CROSS JOIN contacts c
-         WHERE h.clinic_id = $2 AND h.patient_id = p.id AND h.holds_now
+         FROM concerned g CROSS JOIN holders h CROSS JOIN contacts c
+         WHERE h.clinic_id = $2 AND h.patient_id = g.id AND h.holds_now
             AND c.clinic_id = h.clinic_id AND c.id = h.contact_id
          UNION ALL
          SELECT s.patient_id, NULL, s.channel, s.standing
-         FROM concerned p CROSS JOIN patient_standings s
-         WHERE s.clinic_id = $2 AND s.patient_id = p.id"
+         FROM concerned g CROSS JOIN patient_standings s
+         WHERE s.clinic_id = $2 AND s.patient_id = g.id"
     }
     CONTACTS_STAND (given: id uuid, standing text) = {
         "UPDATE contacts SET standing = g.standing FROM given g

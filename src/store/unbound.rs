@@ -12,10 +12,10 @@ use crate::domain::{ClinicId, Draft, Event, EventId};
 
 statements! {
     NOES_OF_CONTACTS (given: id uuid) = {
-        "SELECT d.payload FROM given g
-         JOIN ledger l ON l.clinic_id = $2 AND l.contact_id = g.id
+        "SELECT d.payload FROM given g CROSS JOIN ledger l CROSS JOIN ledger_detail d
+         WHERE l.clinic_id = $2 AND l.contact_id = g.id
             AND l.kind IN ('withdrawn', 'objected', 'complained')
-         JOIN ledger_detail d ON d.clinic_id = l.clinic_id AND d.seq = l.seq
+            AND d.clinic_id = l.clinic_id AND d.seq = l.seq
          ORDER BY l.seq"
     }
 }

@@ -8,6 +8,7 @@ mod world;
 mod audit;
 mod deliveries;
 mod erasure;
+mod figures;
 mod leases;
 mod ledger;
 mod links;

@@ -55,7 +55,7 @@ async fn serving(
     let port = port.context("somebody serves already")?;
     let deployment = stage.another_process().await?;
     let until = async { ended.await.map_err(std::io::Error::other) };
-    Ok(serve::serve(deployment, port, None, until))
+    Ok(serve::serve(deployment, port, None, None, until))
 }
 
 async fn travel(stage: &Stage, life: &Life<'_>) -> anyhow::Result<()> {
