@@ -15,6 +15,7 @@ mod init;
 mod ledger;
 mod list;
 mod migrate;
+mod patient;
 mod patients;
 mod plan;
 pub mod reconcile;
@@ -124,6 +125,9 @@ enum Command {
     /// Brings patients in, or shows one.
     #[command(subcommand)]
     Patients(patients::Patients),
+    /// Answers what a patient asks about their own data.
+    #[command(subcommand)]
+    Patient(patient::Patient),
     /// Records consent given in person.
     #[command(subcommand)]
     Consent(consent::Consent),
@@ -165,6 +169,7 @@ impl Cli {
             Command::Ledger(ledger) => ledger::run(&common, ledger).await,
             Command::List(list) => list::run(&common, list).await,
             Command::Patients(patients) => patients::run(&common, patients).await,
+            Command::Patient(patient) => patient::run(&common, patient).await,
             Command::Consent(consent) => consent::run(&common, consent).await,
             Command::Review(review) => review::run(&common, review).await,
             Command::Webhook(webhook) => webhook::run(&common, webhook).await,

@@ -14,6 +14,7 @@ mod columns;
 mod contacts;
 mod db;
 pub mod deliveries;
+pub mod dossier;
 pub mod endpoints;
 mod erasure;
 pub mod error;
@@ -54,6 +55,9 @@ pub use barrier::{Barrier, Pass};
 pub use chain::Verified;
 pub use clinics::ClinicRow;
 pub use deliveries::{Delivery, NewDelivery, ProvenOptOut};
+pub use dossier::{
+    HeldAddress, LedgerLine, LinkChange, ReviewOfContact, ToldClinic, ToldOfContact,
+};
 pub use endpoints::{Endpoint, NewEndpoint};
 pub use error::{Result, StoreError};
 pub use facts::{LinkRow, Which};
@@ -92,6 +96,7 @@ static STATEMENTS: &[&[&Sql]] = &[
     clinics::STATEMENTS,
     contacts::STATEMENTS,
     deliveries::STATEMENTS,
+    dossier::STATEMENTS,
     endpoints::STATEMENTS,
     erasure::STATEMENTS,
     facts::STATEMENTS,

@@ -18,6 +18,7 @@ mod lists;
 mod privacy;
 mod restored;
 mod returning;
+mod rights;
 mod seen_there;
 mod shared;
 mod short;
