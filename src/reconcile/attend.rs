@@ -216,7 +216,7 @@ impl Reconciler {
     /// Reads whom an address is about: the member that has it, else the one that we know had it,
     /// by its key. Only if there is neither is the address absent; none where the list would not
     /// show what we know of it either way.
-    async fn read_address(
+    pub(super) async fn read_address(
         &self,
         list: &ManagedList,
         address: &Address,
@@ -258,7 +258,10 @@ impl Reconciler {
 
     /// Returns a list as the store has it now; none where no turn may touch it: not approved yet
     /// (L20), retired, or pinned to another audience than the configuration names.
-    async fn as_it_is(&self, list: &ManagedList) -> Result<Option<ManagedList>, ReconcileError> {
+    pub(super) async fn as_it_is(
+        &self,
+        list: &ManagedList,
+    ) -> Result<Option<ManagedList>, ReconcileError> {
         let row = self.store.list(list.row.clinic, list.row.id).await?;
         let pinned = row.audience_pin.as_ref() == Some(&list.audience);
         if !pinned || row.is_first_run() || row.retired_at.is_some() {
@@ -292,7 +295,7 @@ impl Reconciler {
     /// Learns, plans and carries out what is urgent on one list; tells whether there was anything.
     ///
     /// A list that no admin has approved yet waits for its first plan (L20).
-    async fn turn_urgent(
+    pub(super) async fn turn_urgent(
         &self,
         tenure: &Tenure<'_>,
         list: &ManagedList,

@@ -5,8 +5,12 @@
 
 pub mod archive;
 pub mod dossier;
+pub mod erase;
 mod page;
 mod tables;
+pub mod wishes;
 
 pub use archive::ArchiveError;
 pub use dossier::Dossier;
+pub use erase::{AtProvider, EraseError, Erased, Receipt, Remains};
+pub use wishes::{TakenDown, Wish, Written};

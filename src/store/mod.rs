@@ -17,6 +17,7 @@ pub mod deliveries;
 pub mod dossier;
 pub mod endpoints;
 mod erasure;
+pub mod erasures;
 pub mod error;
 pub mod facts;
 pub mod feedback;
@@ -59,6 +60,7 @@ pub use dossier::{
     HeldAddress, LedgerLine, LinkChange, ReviewOfContact, ToldClinic, ToldOfContact,
 };
 pub use endpoints::{Endpoint, NewEndpoint};
+pub use erasures::{AskedBy, ErasureRow};
 pub use error::{Result, StoreError};
 pub use facts::{LinkRow, Which};
 pub use feedback::Feedback;
@@ -99,6 +101,7 @@ static STATEMENTS: &[&[&Sql]] = &[
     dossier::STATEMENTS,
     endpoints::STATEMENTS,
     erasure::STATEMENTS,
+    erasures::STATEMENTS,
     facts::STATEMENTS,
     feedback::STATEMENTS,
     following::STATEMENTS,
