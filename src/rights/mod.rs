@@ -6,11 +6,15 @@
 pub mod archive;
 pub mod dossier;
 pub mod erase;
+pub mod exposure;
 mod page;
+pub mod replay;
 mod tables;
 pub mod wishes;
 
 pub use archive::ArchiveError;
 pub use dossier::Dossier;
 pub use erase::{AtProvider, EraseError, Erased, Receipt, Remains};
+pub use exposure::{Exposed, Exposure, Window};
+pub use replay::Stretch;
 pub use wishes::{TakenDown, Wish, Written};

@@ -1,5 +1,7 @@
 //! Everything kept about one patient, as a person who asks for it is entitled to see it.
 
+use std::collections::BTreeSet;
+
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
@@ -186,6 +188,18 @@ statements! {
          LEFT JOIN ledger_detail d ON d.clinic_id = l.clinic_id AND d.seq = l.seq
          WHERE l.clinic_id = $2 AND l.seq = s.seq ORDER BY l.seq"
     }
+    LEDGER_OF_CONTACTS (given: id uuid) = {
+        "SELECT l.contact_id, d.payload FROM given g CROSS JOIN ledger l
+         CROSS JOIN ledger_detail d
+         WHERE l.clinic_id = $2 AND l.contact_id = g.id
+            AND d.clinic_id = l.clinic_id AND d.seq = l.seq ORDER BY l.seq"
+    }
+    LEDGER_OF_PATIENTS (given: id uuid) = {
+        "SELECT p.patient_id, d.payload FROM given g CROSS JOIN ledger_patients p
+         CROSS JOIN ledger_detail d
+         WHERE p.clinic_id = $2 AND p.patient_id = g.id
+            AND d.clinic_id = p.clinic_id AND d.seq = p.seq ORDER BY p.seq"
+    }
     CHANGES_OF_LINKS (given: id uuid) = {
         "SELECT o.link_id, o.list_id, o.verb, o.reason, o.state, o.planned_at, o.submitted_at,
             o.settled_at
@@ -229,6 +243,29 @@ impl Store {
         let args = args![ids(contacts)?, clinic, patient];
         let rows: Vec<LineColumns> = self.db.rows(LEDGER_ABOUT, args).await?;
         rows.into_iter().map(LineColumns::line).collect()
+    }
+
+    /// Returns the events about the contacts that were not erased, in the order recorded.
+    pub async fn ledger_of_contacts(
+        &self,
+        clinic: ClinicId,
+        contacts: &BTreeSet<ContactId>,
+    ) -> Result<Vec<(ContactId, Event)>> {
+        let args = args![id_rows(contacts.iter().map(|id| id.0))?, clinic];
+        let rows: Vec<(ContactId, String)> = self.db.rows(LEDGER_OF_CONTACTS, args).await?;
+        rows.into_iter().map(|(id, text)| Ok((id, from_json("event", &text)?))).collect()
+    }
+
+    /// Returns the events about the patients, or binding them, that were not erased, in the order
+    /// recorded.
+    pub async fn ledger_of_patients(
+        &self,
+        clinic: ClinicId,
+        patients: &BTreeSet<PatientId>,
+    ) -> Result<Vec<(PatientId, Event)>> {
+        let args = args![id_rows(patients.iter().map(|id| id.0))?, clinic];
+        let rows: Vec<(PatientId, String)> = self.db.rows(LEDGER_OF_PATIENTS, args).await?;
+        rows.into_iter().map(|(id, text)| Ok((id, from_json("event", &text)?))).collect()
     }
 
     /// Returns every change of the links at the provider, the oldest first.

@@ -9,6 +9,7 @@ mod day_one;
 mod doubt;
 mod ending;
 mod erasing;
+mod exposure;
 mod families;
 mod kills;
 mod laws;
