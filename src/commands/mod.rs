@@ -4,6 +4,7 @@ mod accounts;
 mod approve;
 #[cfg(feature = "simulator")]
 mod bench;
+mod clinic;
 pub mod consent;
 mod console;
 #[cfg(feature = "simulator")]
@@ -128,6 +129,9 @@ enum Command {
     /// Answers what a patient asks about their own data.
     #[command(subcommand)]
     Patient(patient::Patient),
+    /// What concerns a whole clinic.
+    #[command(subcommand)]
+    Clinic(clinic::Clinic),
     /// Records consent given in person.
     #[command(subcommand)]
     Consent(consent::Consent),
@@ -170,6 +174,7 @@ impl Cli {
             Command::List(list) => list::run(&common, list).await,
             Command::Patients(patients) => patients::run(&common, patients).await,
             Command::Patient(patient) => patient::run(&common, patient).await,
+            Command::Clinic(clinic) => clinic::run(&common, clinic).await,
             Command::Consent(consent) => consent::run(&common, consent).await,
             Command::Review(review) => review::run(&common, review).await,
             Command::Webhook(webhook) => webhook::run(&common, webhook).await,

@@ -124,9 +124,10 @@ pub async fn run(common: &Common, patient: Patient) -> anyhow::Result<Exit> {
         Patient::Object(word) => take_down(&deployment, &word, Wish::Object, common.json).await,
         Patient::Prefer(prefer) => {
             let Prefer { word, channel, purpose, not } = prefer;
-            let wish = match not {
-                true => Wish::NotBy { channel, purpose },
-                false => Wish::Gladly { channel, purpose },
+            let wish = if not {
+                Wish::NotBy { channel, purpose }
+            } else {
+                Wish::Gladly { channel, purpose }
             };
             take_down(&deployment, &word, wish, common.json).await
         }
@@ -168,9 +169,9 @@ async fn erase(deployment: &Deployment, asked: &Erase, json: bool) -> anyhow::Re
     let receipt = erase::erase(&reconciler, clinic, &whom.patient, AskedBy { by, reason }).await?;
     let receipt = receipt.context(NOBODY)?;
     if json {
-        print_json(&receipt)?
+        print_json(&receipt)?;
     } else {
-        print(&receipt)
+        print(&receipt);
     }
     Ok(if receipt.done { Exit::InStep } else { Exit::ParkedRemovals })
 }

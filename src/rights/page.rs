@@ -30,19 +30,19 @@ pub(super) fn page(dossier: &Dossier) -> String {
         escape(dossier.time_zone.name()),
     );
     html += &page.record(dossier);
-    html += &page.table(
+    html += &table(
         "Addresses",
         "No address is on record.",
         &["Channel", "Address", "Yours now", "Shared"],
         dossier.addresses.iter().map(address),
     );
-    html += &page.table(
+    html += &table(
         "Lists",
         "You are, and were, on no list.",
         &["List", "Kept by", "Status there", "Seen", "Where you stand", "Invitation"],
         dossier.lists.iter().map(|list| page.list(list)),
     );
-    html += &page.table(
+    html += &table(
         "What keeps you off",
         "Nothing keeps you off a list but the lack of a consent.",
         &["Channel", "What", "Since"],
@@ -54,7 +54,7 @@ pub(super) fn page(dossier: &Dossier) -> String {
             ]
         }),
     );
-    html += &page.table(
+    html += &table(
         "What was said, by whom, with what evidence",
         "Nothing is on record.",
         &["No.", "What", "Whose", "Channel", "When", "Written down", "How", "Evidence"],
@@ -62,13 +62,13 @@ pub(super) fn page(dossier: &Dossier) -> String {
     );
     html += "<p>Each of these is a line of a chained record. The clinic can check by its number and \
              code that it was never changed; the codes are in <code>ledger.csv</code>.</p>";
-    html += &page.table(
+    html += &table(
         "What was changed at a list provider, and disclosed to it",
         "Nothing was changed or disclosed.",
         &["List", "Provider", "What", "Why", "Sent", "Came to", "Disclosed"],
         dossier.changes.iter().map(|change| page.change(change)),
     );
-    html += &page.table(
+    html += &table(
         "What was written back to the clinic's record",
         "Nothing was written back.",
         &["What", "Channel", "When", "Written back"],
@@ -81,13 +81,13 @@ pub(super) fn page(dossier: &Dossier) -> String {
             ]
         }),
     );
-    html += &page.table(
+    html += &table(
         "What was told of messages to your number",
         "Nothing is remembered.",
         &["What", "When"],
         dossier.messages.iter().map(|m| vec![m.what.word().to_owned(), page.when(m.at)]),
     );
-    html += &page.table(
+    html += &table(
         "What an admin looked at",
         "Nothing was.",
         &["What", "When", "What came of it"],
@@ -117,10 +117,11 @@ impl Page {
         let record = &dossier.patient.record;
         let answer = |consent: &Consent| {
             let mut said = consent.answer.word().replace('_', " ");
-            for more in [&consent.method, &consent.wording, &consent.actor, &consent.purpose] {
-                if let Some(more) = more {
-                    said = format!("{said}; {more}");
-                }
+            for more in [&consent.method, &consent.wording, &consent.actor, &consent.purpose]
+                .into_iter()
+                .flatten()
+            {
+                said = format!("{said}; {more}");
             }
             consent.at.map(|at| format!("{said}; {}", self.when(at))).unwrap_or(said)
         };
@@ -139,7 +140,7 @@ impl Page {
             ("Last changed by the clinic", self.when(record.updated_at)),
         ];
         let rows = rows.into_iter().map(|(what, said)| vec![what.to_owned(), said]);
-        self.table("The clinic's record", "", &["What", "Held"], rows)
+        table("The clinic's record", "", &["What", "Held"], rows)
     }
 
     fn list(&self, row: &OnList) -> Vec<String> {
@@ -157,7 +158,7 @@ impl Page {
         vec![
             row.list.clone(),
             kept.into_iter().flatten().collect::<Vec<_>>().join(", "),
-            row.there.map_or("never seen", |status| status.word()).to_owned(),
+            row.there.map_or("never seen", crate::domain::MemberStatus::word).to_owned(),
             self.maybe(row.seen_at),
             stand.map(|(because, law)| format!("{because} ({law})")).unwrap_or_default(),
             invited.unwrap_or_default(),
@@ -165,7 +166,11 @@ impl Page {
     }
 
     fn line(&self, line: &Line) -> Vec<String> {
-        let how = [line.by.map(|by| by.word()), line.method.as_deref(), line.source.as_deref()];
+        let how = [
+            line.by.map(crate::domain::Actor::word),
+            line.method.as_deref(),
+            line.source.as_deref(),
+        ];
         let proof = [
             line.wording.as_deref(),
             line.evidence.as_deref(),
@@ -197,30 +202,31 @@ impl Page {
             change.disclosed.join("; "),
         ]
     }
+}
 
-    fn table(
-        &self,
-        title: &str,
-        none: &str,
-        header: &[&str],
-        rows: impl Iterator<Item = Vec<String>>,
-    ) -> String {
-        let mut body = String::new();
-        for row in rows {
-            let cells: String =
-                row.iter().map(|cell| format!("<td>{}</td>", escape(cell))).collect();
-            let _ = write!(body, "<tr>{cells}</tr>");
+fn table(
+    title: &str,
+    none: &str,
+    header: &[&str],
+    rows: impl Iterator<Item = Vec<String>>,
+) -> String {
+    let title = escape(title);
+    let mut body = String::new();
+    for row in rows {
+        body += "<tr>";
+        for cell in row {
+            let _ = write!(body, "<td>{}</td>", escape(&cell));
         }
-        let title = escape(title);
-        if body.is_empty() {
-            return format!("<h2>{title}</h2><p>{}</p>", escape(none));
-        }
-        let header: String =
-            header.iter().map(|name| format!("<th scope=\"col\">{}</th>", escape(name))).collect();
-        format!(
-            "<h2>{title}</h2><table><thead><tr>{header}</tr></thead><tbody>{body}</tbody></table>"
-        )
+        body += "</tr>";
     }
+    if body.is_empty() {
+        return format!("<h2>{title}</h2><p>{}</p>", escape(none));
+    }
+    let mut head = String::new();
+    for name in header {
+        let _ = write!(head, "<th scope=\"col\">{}</th>", escape(name));
+    }
+    format!("<h2>{title}</h2><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>")
 }
 
 impl Whose {

@@ -80,12 +80,11 @@ fn barred(facts: &ContactFacts, policy: &Policy, at: DateTime<Utc>) -> Option<Ve
     }
 }
 
+/// From when, if that is known, until when, if it ended.
+type Span = (Option<DateTime<Utc>>, Option<DateTime<Utc>>);
+
 /// Returns from when to when marketing could reach the member there.
-fn listed(
-    row: &LinkRow,
-    events: &[&Event],
-    changes: &[&LinkChange],
-) -> Vec<(Option<DateTime<Utc>>, Option<DateTime<Utc>>)> {
+fn listed(row: &LinkRow, events: &[&Event], changes: &[&LinkChange]) -> Vec<Span> {
     let mut turns: Vec<(DateTime<Utc>, bool)> = Vec::new();
     for change in changes.iter().filter(|change| change.state == OpState::Acknowledged) {
         let on = match change.verb {

@@ -4,6 +4,8 @@ use chrono::{DateTime, Utc};
 
 use super::archive::ArchiveError;
 use super::dossier::{Change, Dossier, Line, OnList};
+use crate::domain::{Actor, Address, Class, MemberStatus};
+use crate::store::LinkRow;
 
 /// Writes the lists, one a row.
 pub(super) fn lists(dossier: &Dossier) -> Result<Vec<u8>, ArchiveError> {
@@ -32,9 +34,9 @@ fn list(row: &OnList) -> Vec<String> {
         text(row.provider.as_deref()),
         text(row.region.as_deref()),
         row.channel.word().to_owned(),
-        text(row.there.map(|status| status.word())),
+        text(row.there.map(MemberStatus::word)),
         when(row.seen_at),
-        text(row.class.map(|class| class.word())),
+        text(row.class.map(Class::word)),
         text(row.because),
         text(row.law.as_deref()),
         when(invited.map(|invited| invited.sent_at)),
@@ -77,7 +79,7 @@ fn line(line: &Line) -> Vec<String> {
         text(line.list.as_deref()),
         when(line.at),
         when(Some(line.recorded_at)),
-        text(line.by.map(|actor| actor.word())),
+        text(line.by.map(Actor::word)),
         text(line.method.as_deref()),
         text(line.source.as_deref()),
         text(line.wording.as_deref()),
@@ -119,6 +121,44 @@ fn change(change: &Change) -> Vec<String> {
         when(change.sent_at),
         when(change.settled_at),
         change.disclosed.join("; "),
+    ]
+}
+
+/// Writes a list's members.
+pub(super) fn members(rows: Vec<Vec<String>>) -> Result<Vec<u8>, ArchiveError> {
+    let header = [
+        "link",
+        "channel",
+        "address",
+        "patients",
+        "status there",
+        "seen at",
+        "class",
+        "because",
+        "invited at",
+        "confirmed",
+    ];
+    table(&header, rows.into_iter())
+}
+
+/// Writes one member of a list as a row.
+pub(super) fn member(row: &LinkRow) -> Vec<String> {
+    let (observed, invited) = (row.link.observed.as_ref(), row.link.invitation.as_ref());
+    let contact = row.facts.contact.as_ref();
+    let address = contact.and_then(|contact| contact.address.as_ref());
+    let holders = row.facts.holders.iter().filter(|holder| holder.holds_now);
+    let patients: Vec<&str> = holders.map(|h| h.patient.record.source_id.as_str()).collect();
+    vec![
+        row.link.id.to_string(),
+        row.channel.word().to_owned(),
+        text(address.map(Address::expose)),
+        patients.join("; "),
+        text(observed.map(|observed| observed.status.word())),
+        when(observed.map(|observed| observed.seen_at)),
+        text(row.planned.map(|(class, _)| class.word())),
+        text(row.planned.map(|(_, reason)| reason.sentence())),
+        when(invited.map(|invited| invited.sent_at)),
+        invited.map(|invited| yes(invited.confirmed)).unwrap_or_default(),
     ]
 }
 

@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use super::Store;
-use super::columns::{MaybeAt, args, from_json, id_rows, json};
+use super::columns::{MaybeAt, args, count, from_json, id_rows, json};
 use super::db::{Tx, again};
 use super::error::{Result, StoreError};
 use super::following::links_stale_or_urgent;
@@ -58,6 +58,15 @@ statements! {
     ERASURES_LIFT (given: id uuid) = {
         "UPDATE erasures SET lifted_at = $3
          WHERE clinic_id = $2 AND lifted_at IS NULL AND patient_id IN (SELECT g.id FROM given g)"
+    }
+    STRANGERS_WIPE = {
+        "UPDATE links SET member_key = NULL, seen = NULL
+         WHERE clinic_id = $1 AND id IN (SELECT id FROM links
+            WHERE clinic_id = $1 AND contact_id IS NULL AND member_key IS NOT NULL LIMIT $2)"
+    }
+    PERSONAL_LEFT = {
+        "SELECT (SELECT COUNT(*) FROM patients WHERE clinic_id = $1 AND erased_at IS NULL),
+            (SELECT COUNT(*) FROM contacts WHERE clinic_id = $1 AND address IS NOT NULL)"
     }
     RECORD_TO_ERASE = { "SELECT record FROM patients WHERE clinic_id = $1 AND id = $2" }
     PATIENT_TO_ERASE = {
@@ -170,6 +179,19 @@ impl Store {
         patient: PatientId,
     ) -> Result<Option<ErasureRow>> {
         self.db.row(ERASURE_OF, args![clinic, patient]).await
+    }
+
+    /// Forgets the providers' keys of members whom the clinic never knew: some are made from a number.
+    pub async fn strangers_wipe(&self, clinic: ClinicId) -> Result<()> {
+        while self.db.execute(STRANGERS_WIPE, args![clinic, self.db.chunk_i64()]).await? > 0 {}
+        Ok(())
+    }
+
+    /// Counts the patients and the addresses of a clinic that are not erased.
+    pub async fn personal_left(&self, clinic: ClinicId) -> Result<(u64, u64)> {
+        let left: Option<(i64, i64)> = self.db.row(PERSONAL_LEFT, args![clinic]).await?;
+        let (patients, addresses) = left.unwrap_or_default();
+        Ok((count(patients), count(addresses)))
     }
 
     /// Ends the orders of patients who consented anew.

@@ -41,7 +41,7 @@ impl World {
     }
 
     /// Everything personal that the store keeps, as one text.
-    async fn kept(&self) -> String {
+    pub async fn kept(&self) -> String {
         let mut kept = Vec::new();
         for sql in [
             "SELECT record FROM patients",

@@ -17,6 +17,7 @@ mod leases;
 mod leaving;
 mod life;
 mod lists;
+mod offboard;
 mod privacy;
 mod restored;
 mod returning;
