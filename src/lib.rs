@@ -15,6 +15,7 @@ pub mod reconcile;
 pub mod register;
 #[cfg(feature = "simulator")]
 pub mod rehearsal;
+pub mod rights;
 pub mod scheduler;
 #[cfg(feature = "simulator")]
 pub mod simulator;

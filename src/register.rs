@@ -39,6 +39,13 @@ pub enum Erasure {
     },
     /// A patient, by our id.
     Patient(PatientId),
+    /// A patient whose erasure was asked for here, whatever the clinic's records go on to say.
+    Asked {
+        /// The patient, by our id.
+        patient: PatientId,
+        /// When.
+        at: DateTime<Utc>,
+    },
 }
 
 impl Erasure {

@@ -5,6 +5,7 @@ mod approve;
 mod audit;
 #[cfg(feature = "simulator")]
 mod bench;
+mod clinic;
 pub mod consent;
 mod console;
 #[cfg(feature = "simulator")]
@@ -17,6 +18,7 @@ mod ledger;
 mod list;
 mod metered;
 mod migrate;
+mod patient;
 mod patients;
 mod plan;
 mod push;
@@ -129,6 +131,12 @@ enum Command {
     /// Brings patients in, or shows one.
     #[command(subcommand)]
     Patients(patients::Patients),
+    /// Answers what a patient asks about their own data.
+    #[command(subcommand)]
+    Patient(patient::Patient),
+    /// What concerns a whole clinic.
+    #[command(subcommand)]
+    Clinic(clinic::Clinic),
     /// Records consent given in person.
     #[command(subcommand)]
     Consent(consent::Consent),
@@ -176,6 +184,8 @@ impl Cli {
             Command::Ledger(ledger) => ledger::run(&common, ledger).await,
             Command::List(list) => list::run(&common, list).await,
             Command::Patients(patients) => patients::run(&common, patients).await,
+            Command::Patient(patient) => patient::run(&common, patient).await,
+            Command::Clinic(clinic) => clinic::run(&common, clinic).await,
             Command::Consent(consent) => consent::run(&common, consent).await,
             Command::Review(review) => review::run(&common, review).await,
             Command::Webhook(webhook) => webhook::run(&common, webhook).await,

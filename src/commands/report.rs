@@ -8,6 +8,7 @@ use super::reconcile::spoken;
 use super::{Common, Deployment, Exit};
 use crate::domain::Class;
 use crate::reconcile::Attestation;
+use crate::rights::{self, Exposure, Window};
 
 /// What to report.
 #[derive(Debug, Clone, Args)]
@@ -15,12 +16,27 @@ pub struct Options {
     /// Only this list, by its short name.
     #[arg(long)]
     pub list: Option<String>,
+    /// Instead: who of this clinic was on a list without a basis, from when to when.
+    #[arg(long, value_name = "CLINIC")]
+    pub exposure: Option<String>,
+    /// With --exposure: only what was so after this, as RFC 3339.
+    #[arg(long, requires = "exposure")]
+    pub from: Option<DateTime<Utc>>,
+    /// With --exposure: only what was so before this, as RFC 3339.
+    #[arg(long, requires = "exposure")]
+    pub to: Option<DateTime<Utc>>,
+    /// With --exposure: name the patients, by the clinic's own ids.
+    #[arg(long, requires = "exposure")]
+    pub people: bool,
 }
 
 /// Reports; the exit code says whether every list is clean.
 pub async fn run(common: &Common, options: Options) -> anyhow::Result<Exit> {
     let deployment = Deployment::open(common).await?;
     deployment.expect_list(options.list.as_deref())?;
+    if let Some(clinic) = &options.exposure {
+        return exposure(&deployment, clinic, &options, common.json).await;
+    }
     report(&deployment, options.list.as_deref(), common.json).await
 }
 
@@ -50,6 +66,60 @@ pub async fn report(
         println!("held but dropped: {}", held_but_dropped(&attested));
     }
     Ok(attested.iter().map(|(_, list)| exit_of(list)).max().unwrap_or(Exit::InStep))
+}
+
+/// Tells who was on a list without a basis: what the assessment of a breach begins with.
+async fn exposure(
+    deployment: &Deployment,
+    clinic: &str,
+    options: &Options,
+    json: bool,
+) -> anyhow::Result<Exit> {
+    let clinic = deployment.expect_clinic(clinic)?;
+    let (_, mut lists) = deployment.known_lists(clinic).await?;
+    lists.retain(|list| options.list.as_ref().is_none_or(|slug| *slug == list.row.slug));
+    let window = Window { from: options.from, to: options.to };
+    let now = deployment.clock().now();
+    let exposed =
+        rights::exposure::exposure(&deployment.store, &lists, window, options.people, now).await?;
+    if json {
+        print_json(&exposed)?;
+    } else {
+        exposed.iter().for_each(print_exposure);
+    }
+    Ok(Exit::InStep)
+}
+
+fn print_exposure(list: &Exposure) {
+    println!(
+        "list `{}`: {} were listed without a basis, {} still are",
+        list.list, list.exposed, list.still
+    );
+    for (reason, people) in &list.reasons {
+        println!("  {people}: {} ({})", reason.sentence(), reason.law());
+    }
+    if list.exposed > 0 {
+        let until = list.latest.map_or_else(|| "now".to_owned(), |until| at(Some(until)));
+        let from =
+            list.earliest.map_or_else(|| "an unknown time".to_owned(), |from| at(Some(from)));
+        println!("  from {from} until {until}");
+    }
+    if list.erased > 0 {
+        println!("  of {} erased addresses it can no longer be told", list.erased);
+    }
+    for person in &list.people {
+        let who = if person.patients.is_empty() {
+            "somebody whom the clinic never knew".to_owned()
+        } else {
+            format!("patient {}", person.patients.join(", "))
+        };
+        for stretch in &person.stretches {
+            let until = stretch.until.map_or_else(|| "now".to_owned(), |until| at(Some(until)));
+            let from = stretch.from.map_or_else(|| "before".to_owned(), |from| at(Some(from)));
+            let because: Vec<&str> = stretch.reasons.iter().map(|reason| reason.word()).collect();
+            println!("  {who}: from {from} until {until}: {}", because.join(", "));
+        }
+    }
 }
 
 /// Unknown is not clean, and neither is anybody held without leave.

@@ -104,6 +104,9 @@ pub struct Draft {
     pub explicit: bool,
     /// Whether an admin accepted it against an objection.
     pub accepted: bool,
+    /// Whether a preference refuses its purpose.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub refuses: bool,
     /// When it happened, as far as known.
     pub occurred_at: Option<DateTime<Utc>>,
     /// Whose clock that is by.
@@ -131,6 +134,7 @@ impl Draft {
             reason: None,
             explicit: false,
             accepted: false,
+            refuses: false,
             occurred_at: None,
             clock,
             unique: String::new(),

@@ -32,4 +32,6 @@ pub use patient::{Answer, Consent, Patient, PatientRecord, PatientStatus, Said};
 pub use personal::Personal;
 pub use policy::{Policy, Selector};
 pub use reason::{Law, Reason};
-pub use standing::{Grant, GrantKind, OptOut, OptOutKind, Proof, ProofKind, Standing};
+pub use standing::{
+    Grant, GrantKind, OptOut, OptOutKind, Preference, Proof, ProofKind, Restriction, Standing,
+};

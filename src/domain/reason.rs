@@ -41,6 +41,8 @@ words! {
         NoBasis = "no_basis",
         /// Barred: the basis is for another purpose.
         OtherPurpose = "other_purpose",
+        /// Barred: the patient prefers not to be written to for this purpose.
+        PurposeRefused = "purpose_refused",
         /// Barred: the list takes no soft opt-in.
         SoftOptInRefused = "soft_opt_in_refused",
         /// Barred: privacy policy rejected.
@@ -130,6 +132,7 @@ impl Reason {
             | Self::GrantUnderAge
             | Self::NoBasis
             | Self::OtherPurpose
+            | Self::PurposeRefused
             | Self::PolicyRejected
             | Self::NotSelected => 6,
             Self::PatientArchived
@@ -177,6 +180,7 @@ impl Reason {
                 "The patient was missing from two complete sweeps of the clinic's records."
             }
             Self::AddressGone => "No patient holds this address any more.",
+            Self::PurposeRefused => "The patient prefers not to be written to for this purpose.",
             Self::Restricted => "Processing of the patient's data is restricted.",
             Self::UnderAge => "The patient is under the age of consent.",
             Self::GrantUnderAge => "The only consent was given before the age of consent.",

@@ -94,7 +94,8 @@ pub struct OptOut {
     pub at: DateTime<Utc>,
     /// Whose clock `at` is by.
     pub clock: TimeSource,
-    /// Whether the person acted, rather than a bare flag or the clinic's staff (L23).
+    /// Whether the person acted, or told an admin who took it down, rather than a bare flag or the
+    /// clinic's staff (L23).
     pub by_person: bool,
 }
 
@@ -129,6 +130,28 @@ impl Proof {
     }
 }
 
+/// Whether an admin restricted the processing of a patient's data, by the newest word (GDPR Art. 18).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Restriction {
+    /// The ledger line.
+    pub event: EventId,
+    /// When it was said.
+    pub at: DateTime<Utc>,
+    /// Restricted, or free again.
+    pub stands: bool,
+}
+
+/// A purpose that a patient refused by preference, or took the refusal back of, by the newest word.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Preference {
+    /// The purpose.
+    pub purpose: String,
+    /// Whether it is refused.
+    pub refused: bool,
+    /// What was said, as an opt-out from that purpose alone.
+    pub said: OptOut,
+}
+
 /// What still counts of an address's or a patient's events on one channel.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]
@@ -145,6 +168,12 @@ pub struct Standing {
     /// The newest bounce, as an opt-out of the mailbox rather than of the person.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bounce: Option<OptOut>,
+    /// Whether an admin restricted the patient.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub restriction: Option<Restriction>,
+    /// The newest preference about each purpose.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub preferences: Vec<Preference>,
     /// When a message last reached the address again.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reached: Option<DateTime<Utc>>,
@@ -171,10 +200,9 @@ impl Standing {
                 }
             }
             EventKind::Delivered => self.reached = self.reached.max(event.as_grant()),
-            EventKind::Preferred
-            | EventKind::Restricted
-            | EventKind::Unrestricted
-            | EventKind::AddressChanged => {}
+            EventKind::Preferred => self.prefer(event),
+            EventKind::Restricted | EventKind::Unrestricted => self.restrict(event),
+            EventKind::AddressChanged => {}
         }
     }
 
@@ -259,6 +287,53 @@ impl Standing {
         self.opt_outs.sort_by_key(slot);
     }
 
+    /// What the clinic's record says of restriction is read from the record; an admin's word stands
+    /// beside it.
+    fn restrict(&mut self, event: &Event) {
+        if event.draft.actor != Actor::Admin {
+            return;
+        }
+        let (at, _) = event.as_opt_out();
+        let stands = event.draft.kind == EventKind::Restricted;
+        let new = Restriction { event: event.id, at, stands };
+        if self.restriction.is_none_or(|known| (known.at, known.event) < (at, event.id)) {
+            self.restriction = Some(new);
+        }
+    }
+
+    /// A preference about a purpose bars that purpose, or does so no more; any other lists nobody, and
+    /// bars nobody.
+    fn prefer(&mut self, event: &Event) {
+        let Some(purpose) = event.draft.purpose.clone() else { return };
+        if event.draft.actor != Actor::Admin {
+            return;
+        }
+        let said = opt_out_of(event, OptOutKind::Withdrawn);
+        let new = Preference { purpose, refused: event.draft.refuses, said };
+        match self.preferences.iter_mut().find(|known| known.purpose == new.purpose) {
+            None => self.preferences.push(new),
+            Some(known) if (known.said.at, known.said.event) < (new.said.at, new.said.event) => {
+                *known = new;
+            }
+            Some(_) => {}
+        }
+        self.preferences.sort_by(|a, b| a.purpose.cmp(&b.purpose));
+    }
+
+    /// Tells whether an admin restricted the patient.
+    #[must_use]
+    pub fn is_restricted(&self) -> bool {
+        self.restriction.is_some_and(|restriction| restriction.stands)
+    }
+
+    /// Returns the refusal of a purpose that `grant` is not newer than.
+    #[must_use]
+    pub fn refused(&self, purpose: Option<&str>, grant: &Grant) -> Option<&OptOut> {
+        let of_purpose = |known: &&Preference| Some(known.purpose.as_str()) == purpose;
+        let refusals = self.preferences.iter().filter(|known| known.refused);
+        refusals.filter(of_purpose).map(|known| &known.said).find(|said| !grant.lifts(said))
+    }
+
     fn prove(&mut self, event: &Event, kind: ProofKind) {
         let Some(at) = event.as_grant() else { return };
         let new = Proof { event: event.id, kind, at, clock: event.draft.clock };
@@ -270,5 +345,6 @@ impl Standing {
 
 fn opt_out_of(event: &Event, kind: OptOutKind) -> OptOut {
     let (at, clock) = event.as_opt_out();
-    OptOut { event: event.id, kind, at, clock, by_person: event.draft.actor == Actor::Person }
+    let by_person = matches!(event.draft.actor, Actor::Person | Actor::Admin);
+    OptOut { event: event.id, kind, at, clock, by_person }
 }

@@ -256,7 +256,7 @@ fn bars_of_person(holder: &Holder, policy: &Policy, now: DateTime<Utc>) -> Vec<R
     let record = &holder.patient.record;
     let under_age = || coming_of_age(holder, policy).is_some_and(|day| now.date_naive() < day);
     [
-        (record.restricted, Reason::Restricted),
+        (record.restricted || holder.standing.is_restricted(), Reason::Restricted),
         (record.privacy_policy == Some(false), Reason::PolicyRejected),
         (under_age(), Reason::UnderAge),
         (!policy.selector.matches(&record.tags), Reason::NotSelected),
@@ -305,6 +305,9 @@ fn bars_of_grant(grant: &Grant, contact: &Contact, holder: &Holder, policy: &Pol
     let purpose = grant.purpose.as_ref().or_else(|| narrowed(grant, contact, holder, policy));
     if purpose.is_some() && purpose != policy.purpose.as_ref() {
         push(&mut bars.reasons, Reason::OtherPurpose);
+    }
+    if let Some(said) = holder.standing.refused(policy.purpose.as_deref(), grant) {
+        bars.opt_out(Reason::PurposeRefused, said);
     }
     if grant.kind == GrantKind::SoftOptIn && policy.soft_opt_in == SoftOptInEntry::Refuse {
         push(&mut bars.reasons, Reason::SoftOptInRefused);

@@ -256,7 +256,7 @@ impl Reconciler {
     /// Learns, plans and carries out what is urgent on one list; tells whether there was anything.
     ///
     /// A list that no admin has approved yet waits for its first plan (L20).
-    async fn turn_urgent(
+    pub(super) async fn turn_urgent(
         &self,
         tenure: &Tenure<'_>,
         list: &ManagedList,

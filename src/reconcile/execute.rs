@@ -215,6 +215,16 @@ impl Reconciler {
         run: RunId,
         list: &ManagedList,
     ) -> Result<(), ReconcileError> {
+        self.settle_sent(tenure, list).await?;
+        Ok(self.store.operations_supersede(&tenure.lease, run, &list.row).await?)
+    }
+
+    /// Follows up what an earlier run sent; of what nothing is heard the outcome is in doubt.
+    pub(super) async fn settle_sent(
+        &self,
+        tenure: &Tenure<'_>,
+        list: &ManagedList,
+    ) -> Result<(), ReconcileError> {
         let open = self.store.operations_open(&list.row).await?;
         let rows = Rows::of(open);
         for (job, ids) in rows.by_job() {
@@ -226,7 +236,7 @@ impl Reconciler {
                 self.record(tenure, list, &rows, &ids, outcomes).await?;
             }
         }
-        Ok(self.store.operations_supersede(&tenure.lease, run, &list.row).await?)
+        Ok(())
     }
 }
 

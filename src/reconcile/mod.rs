@@ -14,6 +14,7 @@ mod explain;
 mod feedback;
 mod former;
 mod held;
+mod hurry;
 mod known;
 mod learn;
 mod notices;
@@ -279,7 +280,7 @@ impl Reconciler {
     }
 
     /// What follows for the clinic's side: erasures that are through everywhere, and its own record.
-    async fn close(&self, practice: &Practice) -> Result<(), ReconcileError> {
+    pub async fn close(&self, practice: &Practice) -> Result<(), ReconcileError> {
         let name = format!("source:{}", practice.id);
         let Some(tenure) = Tenure::take_in_turn(self, &name).await? else { return Ok(()) };
         self.write_back(&tenure, practice.id, practice.source.as_ref()).await?;

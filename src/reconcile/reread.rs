@@ -93,7 +93,7 @@ impl Reconciler {
     /// Reads whom an address is about: the member that has it, else the one that we know had it,
     /// by its key. Only if there is neither is the address absent; none where the list would not
     /// show what we know of it either way.
-    async fn read_address(
+    pub(super) async fn read_address(
         &self,
         list: &ManagedList,
         address: &Address,

@@ -6,6 +6,7 @@ use super::{ManagedList, Practice, ReconcileError, Reconciler};
 use crate::domain::{ClinicId, ContactId, OptOutKind, PatientId, RunId, TimeSource};
 use crate::keys::AddressHash;
 use crate::register::Erasure;
+use crate::store::AskedBy;
 
 impl Reconciler {
     /// Begins a list's run, and has the register remember that the store did.
@@ -67,6 +68,9 @@ impl Reconciler {
         let store = &self.store;
         match erasure {
             Erasure::Patient(patient) => store.patient_deleted_again(clinic, *patient).await?,
+            Erasure::Asked { patient, at } => {
+                store.erasure_ask_again(clinic, *patient, *at).await?;
+            }
             Erasure::Address { hashes, at } => {
                 let hashes = hashes.iter().cloned();
                 let hashes: Vec<_> =
@@ -109,6 +113,22 @@ impl Reconciler {
             erasures.push(Erasure::of_address(hashes, now));
         }
         Ok(register.erased(&practice.slug, &erasures)?)
+    }
+
+    /// Has a patient erased whatever the clinic's own records go on to say, and the register remember
+    /// it; tells whether it was not asked for before.
+    pub async fn erasure_ask(
+        &self,
+        clinic: ClinicId,
+        slug: &str,
+        patient: PatientId,
+        asked: AskedBy<'_>,
+    ) -> Result<bool, ReconcileError> {
+        if let Some(register) = &self.settings.register {
+            let at = self.clock.now();
+            register.erased(slug, &[Erasure::Asked { patient, at }])?;
+        }
+        Ok(self.store.erasure_ask(clinic, patient, asked).await?)
     }
 
     /// Has the register remember patients who are about to be erased.

@@ -15,8 +15,10 @@ mod columns;
 mod contacts;
 mod db;
 pub mod deliveries;
+pub mod dossier;
 pub mod endpoints;
 mod erasure;
+pub mod erasures;
 pub mod error;
 pub mod facts;
 pub mod feedback;
@@ -62,7 +64,11 @@ pub use barrier::{Barrier, Pass};
 pub use chain::Verified;
 pub use clinics::ClinicRow;
 pub use deliveries::{Delivery, NewDelivery, ProvenOptOut};
+pub use dossier::{
+    HeldAddress, LedgerLine, LinkChange, ReviewOfContact, ToldClinic, ToldOfContact,
+};
 pub use endpoints::{Endpoint, NewEndpoint};
+pub use erasures::{AskedBy, ErasureRow};
 pub use error::{Result, StoreError};
 pub use facts::{LinkRow, Which};
 pub use feedback::Feedback;
@@ -106,8 +112,10 @@ static STATEMENTS: &[&[&Sql]] = &[
     clinics::STATEMENTS,
     contacts::STATEMENTS,
     deliveries::STATEMENTS,
+    dossier::STATEMENTS,
     endpoints::STATEMENTS,
     erasure::STATEMENTS,
+    erasures::STATEMENTS,
     facts::STATEMENTS,
     feedback::STATEMENTS,
     figures::STATEMENTS,

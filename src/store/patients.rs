@@ -2,12 +2,13 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use chrono::{DateTime, Utc};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use super::Store;
-use super::columns::{args, count, from_json, id_rows, json, text_rows};
+use super::columns::{MaybeAt, args, count, from_json, id_rows, json, text_rows};
 use super::db::{Tx, again};
 use super::error::Result;
 use super::holders::Holding;
@@ -67,6 +68,9 @@ struct Known {
     ordinal: i64,
     seen: Option<i64>,
     missing: bool,
+    /// When somebody asked here that the patient be erased, unless they consented anew.
+    #[sqlx(try_from = "MaybeAt")]
+    asked_at: Option<DateTime<Utc>>,
 }
 
 /// A patient's columns from which the patient is read.
@@ -122,8 +126,10 @@ statements! {
     PATIENTS_KNOWN (given: text text) = {
         "SELECT p.id, p.source_id, p.origin, p.status, p.digest,
             p.erased_at IS NOT NULL AS erased, p.ordinal, p.seen,
-            p.missing_sweeps <> 0 AS missing
-         FROM given g JOIN patients p ON p.clinic_id = $2 AND p.source_id = g.text"
+            p.missing_sweeps <> 0 AS missing, e.asked_at
+         FROM given g JOIN patients p ON p.clinic_id = $2 AND p.source_id = g.text
+         LEFT JOIN erasures e ON e.clinic_id = p.clinic_id AND e.patient_id = p.id
+            AND e.lifted_at IS NULL"
     }
     CLINIC_LOCK ["" | " FOR NO KEY UPDATE"] = {
         "SELECT clinic_id FROM clinics WHERE clinic_id = $1"
@@ -217,6 +223,7 @@ impl Store {
         let mut free = if all_known { 0.. } else { ordinals_reserve(tx, clinic).await?.. };
         let mut done = Upserted::default();
         let (mut present, mut puts, mut holdings) = (Vec::new(), Vec::new(), Vec::new());
+        let mut lifted = Vec::new();
         let mut ordinals = Vec::with_capacity(records.len());
         for (source_id, record) in records {
             let known = known.get(source_id);
@@ -233,7 +240,10 @@ impl Store {
                     present.extend(present_now(known, origin, &put));
                     continue;
                 }
-                Some(_) => done.changed += 1,
+                Some(known) => {
+                    done.changed += 1;
+                    lifted.extend(known.asked_at.map(|_| known.id.0));
+                }
             }
             holdings.push(Holding { patient: PatientId(put.id), addresses: addresses(record) });
             puts.push(put);
@@ -241,6 +251,7 @@ impl Store {
         if !puts.is_empty() {
             tx.execute(PATIENTS_PUT, args![json(&puts)?, clinic, origin]).await?;
             self.contacts_hold(tx, clinic, &holdings).await?;
+            self.erasures_lift(tx, clinic, &lifted).await?;
         }
         if !present.is_empty() {
             tx.execute(PATIENTS_PRESENT, args![json(&present)?, clinic]).await?;
@@ -382,12 +393,23 @@ fn patient_put<'a>(
 }
 
 /// Tells whether nothing is to be written: the record is as known; the clinic still lists somebody
-/// who was erased as deleted; or a file of former patients names one whom the clinic has.
+/// who was erased as deleted, or whose erasure was asked for here and who did not consent since; or a file of former patients names one whom the clinic has.
 fn is_settled(known: &Known, origin: Origin, record: &PatientRecord, digest: i64) -> bool {
     let same = known.digest == digest && known.status == record.status;
     (same && known.origin == origin)
         || (known.erased && record.status == PatientStatus::Deleted)
+        || known.asked_at.is_some_and(|at| !consents_anew(record, at))
         || (origin == Origin::Import && known.origin == Origin::Source)
+}
+
+/// Tells whether the record holds consent with evidence that is newer than an erasure (L11).
+fn consents_anew(record: &PatientRecord, since: DateTime<Utc>) -> bool {
+    record.status == PatientStatus::Active
+        && Channel::ALL.iter().map(|channel| record.consent(*channel)).any(|consent| {
+            consent.answer == Answer::Granted
+                && consent.is_explicit()
+                && consent.at.is_some_and(|at| at > since)
+        })
 }
 
 /// Returns what is to be written of a patient all the same who is settled: that the source has him

@@ -1,5 +1,7 @@
 //! Suppressions: "never contact" by keyed hash, outliving erasure (L28).
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use uuid::Uuid;
@@ -116,9 +118,17 @@ pub(super) async fn suppressions_add(
     hashes: &[AddressHash],
     opt_outs: &[OptOut],
 ) -> Result<()> {
+    // One row a kind and clock, whoever acted: a statement may not write a row twice.
+    let mut newest: BTreeMap<_, &OptOut> = BTreeMap::new();
+    for opt_out in opt_outs {
+        let known = newest.entry((opt_out.kind, opt_out.clock)).or_insert(opt_out);
+        if known.at < opt_out.at {
+            *known = opt_out;
+        }
+    }
     let puts: Vec<_> = hashes
         .iter()
-        .flat_map(|hash| opt_outs.iter().map(move |opt_out| suppression(hash, opt_out)))
+        .flat_map(|hash| newest.values().map(move |opt_out| suppression(hash, opt_out)))
         .collect();
     tx.execute(SUPPRESSIONS_ADD, args![json(&puts)?, clinic]).await.map(drop)
 }

@@ -1,11 +1,11 @@
 //! L6 to L9: who may be listed.
 
 use listwarden::domain::policy::SharedFields;
-use listwarden::domain::{Answer, Consent, Personal};
 use listwarden::domain::{
-    By, Class, ContactId, EventKind, MemberStatus, OptOutKind, PatientStatus, Reason, TimeSource,
-    Verb,
+    Actor, By, Class, ContactId, EventKind, MemberStatus, OptOutKind, PatientStatus, Reason,
+    TimeSource, Verb,
 };
+use listwarden::domain::{Answer, Consent, Personal};
 use listwarden::plan::Verdict;
 use listwarden::plan::payload::payload;
 
@@ -305,4 +305,47 @@ fn l9_a_merged_record_is_judged_on_its_own() {
     assert!(merged.grants("bob", 2).is_wanted());
     let listed = ann_listed().becomes("ann", PatientStatus::Merged);
     assert_eq!(listed.link.base.unwrap().by, By::Them);
+}
+
+// --- What an admin took down (L6) -----------------------------------------------------------
+
+#[test]
+fn l6_a_restriction_by_an_admin_bars_until_an_admin_lifts_it() {
+    let by = |actor, kind, at| {
+        but(event(kind, at, TimeSource::Listwarden), |d| {
+            d.actor = actor;
+            d.channel = None;
+        })
+    };
+    let admin = |kind, at| by(Actor::Admin, kind, at);
+    let restricted = ann().records(Some("ann"), admin(EventKind::Restricted, 5));
+    restricted.is_kept_off(Reason::Restricted);
+    let clinics = by(Actor::Clinic, EventKind::Unrestricted, 6);
+    restricted.clone().records(Some("ann"), clinics).is_kept_off(Reason::Restricted);
+    let lifted = restricted.clone().records(Some("ann"), admin(EventKind::Unrestricted, 7));
+    assert!(lifted.is_wanted());
+    let late = ann()
+        .records(Some("ann"), admin(EventKind::Unrestricted, 7))
+        .records(Some("ann"), admin(EventKind::Restricted, 5));
+    assert!(late.is_wanted(), "the newest word counts, whichever was learned first");
+}
+
+#[test]
+fn l6_a_refused_purpose_bars_its_lists_until_a_newer_explicit_yes() {
+    let says = |refuses, purpose: &str, at| {
+        but(event(EventKind::Preferred, at, TimeSource::Listwarden), |d| {
+            d.actor = Actor::Admin;
+            d.purpose = Some(purpose.to_owned());
+            d.refuses = refuses;
+        })
+    };
+    let news = || ann().policy(|p| p.purpose = Some("news".to_owned()));
+    assert!(news().is_wanted());
+    assert!(news().records(Some("ann"), says(true, "recalls", 5)).is_wanted());
+    let refused = news().records(Some("ann"), says(true, "news", 5));
+    refused.is_kept_off(Reason::PurposeRefused);
+    assert!(refused.clone().records(Some("ann"), says(false, "news", 6)).is_wanted());
+    assert!(refused.grants("ann", 8).is_wanted());
+    let person = but(says(true, "news", 5), |d| d.actor = Actor::Person);
+    assert!(news().records(Some("ann"), person).is_wanted(), "a bare preference bars nobody");
 }

@@ -55,6 +55,23 @@ impl World {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn l14_who_asked_to_be_erased_is_erased_again_although_the_clinic_keeps_them() {
+    let mut world = World::with_a_register().await;
+    world.listed(&["ann"]).await;
+    world.is_backed_up().await;
+    world.pass(TimeDelta::hours(1));
+    assert!(world.erases("ann").await.done);
+    world.is_put_back().await;
+    world.pass(TimeDelta::hours(1));
+    world.begins_anew().await;
+    world.runs().await;
+    assert_eq!(world.there("ann"), None);
+    let records = world.store_says("SELECT record FROM patients").await.concat();
+    assert!(!records.contains("Givenann"), "{records}");
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn l20_a_store_put_back_begins_anew_and_finds_every_opt_out_again() {
     let mut world = World::with_a_register().await;
     world.listed(&["ann", "ben"]).await;

@@ -1,4 +1,4 @@
-use listwarden::domain::{EventKind, MemberStatus, OptOutKind, PatientStatus};
+use listwarden::domain::{Actor, EventKind, MemberStatus, OptOutKind, PatientStatus};
 use listwarden::store::Verified;
 
 use crate::world::record;
@@ -49,5 +49,21 @@ stories! {
         ann.status = PatientStatus::Active;
         assert_eq!(world.reads(&[ann]).await.changed, 1, "a patient again");
         assert!(world.dump().await.contains("ann@mail.test"));
+    }
+
+    async fn two_hands_that_said_the_same_no_are_one_suppression(world: World) {
+        let (store, lease, clinic) = (&world.store, &world.lease, world.clinic);
+        world.reads(&[record("1", "ann@mail.test")]).await;
+        let contact = world.contact("ann@mail.test").await.unwrap();
+        let says = |actor, what: &str| {
+            let mut event = world.event(EventKind::Withdrawn, what);
+            event.draft.contact = Some(contact);
+            event.draft.actor = actor;
+            event
+        };
+        world.appends(vec![says(Actor::Person, "by letter"), says(Actor::Clinic, "by flag")]).await;
+        store.contact_erase(lease, clinic, contact).await.unwrap();
+        let facts = store.contact(clinic, contact).await.unwrap().unwrap();
+        assert_eq!(facts.contact.unwrap().address, None);
     }
 }

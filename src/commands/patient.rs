@@ -1,0 +1,236 @@
+//! `patient …`: what a patient may ask of the clinic about their own data.
+
+use std::path::PathBuf;
+
+use anyhow::Context;
+use chrono::{DateTime, Utc};
+use clap::{Args, Subcommand};
+use serde_json::json;
+
+use super::console::{print_json, say};
+use super::{Common, Deployment, Exit};
+use crate::domain::Channel;
+use crate::rights::archive::write_new;
+use crate::rights::{ArchiveError, Dossier, Receipt, TakenDown, Wish, Written, erase, wishes};
+use crate::store::AskedBy;
+
+/// Answers what a patient asks about their own data.
+#[derive(Debug, Subcommand)]
+pub enum Patient {
+    /// Writes everything that is held of one patient into a zip file (GDPR Art. 15, 20).
+    Export(Export),
+    /// Erases one patient: at the providers first, each verified, then here (Art. 17). Run again, it
+    /// goes on where it was.
+    Erase(Erase),
+    /// Restricts the processing of a patient's data: off every list, kept here (Art. 18).
+    Restrict(Word),
+    /// Lifts a restriction that was taken down here.
+    Unrestrict(Word),
+    /// Takes down that a patient objects to marketing, on every channel (Art. 21).
+    Object(Word),
+    /// Takes down what a patient prefers: it lists nobody, and with --not keeps them off.
+    Prefer(Prefer),
+}
+
+/// Which patient.
+#[derive(Debug, Clone, Args)]
+pub struct Whom {
+    /// The clinic's short name.
+    #[arg(value_name = "CLINIC")]
+    of: String,
+    /// The patient, by the clinic's own id.
+    patient: String,
+}
+
+/// What to export, and where to.
+#[derive(Debug, Clone, Args)]
+pub struct Export {
+    #[command(flatten)]
+    whom: Whom,
+    /// The file to write; one that is there is not written over.
+    #[arg(long, value_name = "FILE.zip")]
+    out: PathBuf,
+}
+
+/// Whom to erase, or why not.
+#[derive(Debug, Clone, Args)]
+#[group(id = "why", required = true, multiple = false, args = ["reason", "refuse"])]
+pub struct Erase {
+    #[command(flatten)]
+    whom: Whom,
+    /// Who takes it down.
+    #[arg(long)]
+    by: String,
+    /// Why: how it was asked for, and where that can be looked up. Name nobody: it stays on record.
+    #[arg(long)]
+    reason: Option<String>,
+    /// Refuse it because of this duty to keep: the patient objects and is restricted instead.
+    #[arg(long, value_name = "REASON")]
+    refuse: Option<String>,
+}
+
+/// What a patient said, and who took it down.
+#[derive(Debug, Clone, Args)]
+pub struct Word {
+    #[command(flatten)]
+    whom: Whom,
+    #[command(flatten)]
+    said: Said,
+}
+
+/// Who took it down, and what proves it.
+#[derive(Debug, Clone, Args)]
+pub struct Said {
+    /// Who takes it down.
+    #[arg(long)]
+    by: String,
+    /// How it was said, and where that can be looked up: a letter, a note of a call.
+    #[arg(long)]
+    evidence: String,
+    /// When, as RFC 3339; now, if left out.
+    #[arg(long)]
+    at: Option<DateTime<Utc>>,
+}
+
+/// What a patient prefers.
+#[derive(Debug, Clone, Args)]
+pub struct Prefer {
+    #[command(flatten)]
+    word: Word,
+    /// The channel: email or sms.
+    #[arg(long)]
+    channel: Channel,
+    /// Only about this purpose, as the lists name theirs.
+    #[arg(long)]
+    purpose: Option<String>,
+    /// They would rather not: off the channel's lists, with --purpose off those of the purpose.
+    #[arg(long)]
+    not: bool,
+}
+
+/// Nobody knows the patient.
+const NOBODY: &str = "the clinic has no such patient; the id is the clinic's own";
+
+/// Runs the subcommand.
+pub async fn run(common: &Common, patient: Patient) -> anyhow::Result<Exit> {
+    let deployment = Deployment::open(common).await?;
+    match patient {
+        Patient::Export(export) => self::export(&deployment, &export, common.json).await,
+        Patient::Erase(asked) => self::erase(&deployment, &asked, common.json).await,
+        Patient::Restrict(word) => take_down(&deployment, &word, Wish::Restrict, common.json).await,
+        Patient::Unrestrict(word) => {
+            take_down(&deployment, &word, Wish::Unrestrict, common.json).await
+        }
+        Patient::Object(word) => take_down(&deployment, &word, Wish::Object, common.json).await,
+        Patient::Prefer(prefer) => {
+            let Prefer { word, channel, purpose, not } = prefer;
+            let wish = if not {
+                Wish::NotBy { channel, purpose }
+            } else {
+                Wish::Gladly { channel, purpose }
+            };
+            take_down(&deployment, &word, wish, common.json).await
+        }
+    }
+}
+
+async fn export(deployment: &Deployment, export: &Export, json: bool) -> anyhow::Result<Exit> {
+    let path = export.out.display().to_string();
+    if export.out.exists() {
+        return Err(ArchiveError::Exists { path }.into());
+    }
+    let clinic = deployment.expect_clinic(&export.whom.of)?;
+    let now = deployment.clock().now();
+    let dossier = Dossier::gather(&deployment.store, clinic, &export.whom.patient, now).await?;
+    let dossier = dossier.context(NOBODY)?;
+    write_new(&export.out, &dossier.zip()?)?;
+    say(
+        json,
+        &json!({
+            "file": path,
+            "ledger_lines": dossier.ledger.len(),
+            "changes": dossier.changes.len(),
+        }),
+        format_args!("Written to `{path}`: only you can read the file. Hand it over safely."),
+    )?;
+    Ok(Exit::InStep)
+}
+
+async fn erase(deployment: &Deployment, asked: &Erase, json: bool) -> anyhow::Result<Exit> {
+    let Erase { whom, by, reason, refuse } = asked;
+    let clinic = deployment.expect_clinic(&whom.of)?;
+    let reconciler = deployment.reconciler().attending(deployment.roster().await);
+    if let Some(refused) = refuse {
+        let written =
+            wishes::refuse_erasure(&reconciler, clinic, &whom.patient, by, refused).await?;
+        return tell(&written.context(NOBODY)?, json);
+    }
+    let reason = reason.as_deref().unwrap_or_default();
+    let receipt = erase::erase(&reconciler, clinic, &whom.patient, AskedBy { by, reason }).await?;
+    let receipt = receipt.context(NOBODY)?;
+    if json {
+        print_json(&receipt)?;
+    } else {
+        print(&receipt);
+    }
+    Ok(if receipt.done { Exit::InStep } else { Exit::ParkedRemovals })
+}
+
+fn print(receipt: &Receipt) {
+    let at = |at: Option<DateTime<Utc>>| {
+        at.map_or_else(String::new, |at| at.format(" (%Y-%m-%d %H:%M UTC)").to_string())
+    };
+    println!("clinic `{}`, patient `{}`", receipt.clinic, receipt.patient);
+    println!("  asked for{}", at(receipt.asked_at));
+    for list in &receipt.lists {
+        println!("  list `{}`: {}{}", list.list, list.state.words(), at(list.verified_at));
+    }
+    println!("  addresses erased here: {}", receipt.addresses_erased);
+    if receipt.addresses_of_others > 0 {
+        println!("  addresses that stay another person's: {}", receipt.addresses_of_others);
+    }
+    println!(
+        "  the record here: {}{}",
+        if receipt.record_erased_at.is_some() { "erased" } else { "not yet erased" },
+        at(receipt.record_erased_at)
+    );
+    for remains in &receipt.remains {
+        println!(
+            "  remains: a hash of the {} address under key `{}`, {}…",
+            remains.channel,
+            remains.key,
+            remains.hash.get(..16).unwrap_or(&remains.hash)
+        );
+    }
+    if !receipt.done {
+        println!("Not done yet. Every run goes on with it; run this again to see how far it is.");
+    }
+}
+
+async fn take_down(
+    deployment: &Deployment,
+    word: &Word,
+    wish: Wish,
+    json: bool,
+) -> anyhow::Result<Exit> {
+    let Word { whom, said } = word;
+    if said.at.is_some_and(|at| at > deployment.clock().now()) {
+        anyhow::bail!("--at lies in the future: nothing can have been said there");
+    }
+    let clinic = deployment.expect_clinic(&whom.of)?;
+    let reconciler = deployment.reconciler().attending(deployment.roster().await);
+    let taken = TakenDown { by: &said.by, evidence: &said.evidence, at: said.at, reason: None };
+    let written = wishes::take_down(&reconciler, clinic, &whom.patient, &[wish], &taken).await?;
+    tell(&written.context(NOBODY)?, json)
+}
+
+fn tell(written: &Written, json: bool) -> anyhow::Result<Exit> {
+    let ids: Vec<String> = written.events.iter().map(ToString::to_string).collect();
+    let then = if written.left {
+        "Something is left to the next run."
+    } else {
+        "The lists have followed."
+    };
+    say(json, written, format_args!("Recorded as {}. {then}", ids.join(", ")))?;
+    Ok(Exit::InStep)
+}

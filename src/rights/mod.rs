@@ -1,0 +1,22 @@
+//! What a person may ask of a clinic about their own data, and what a clinic must answer for.
+//!
+//! The commands, the API and the page only ask here. Whoever is taken off a list for it is taken off
+//! by the ordinary loop, under its law and its journal.
+
+pub mod archive;
+pub mod dossier;
+pub mod erase;
+pub mod exposure;
+pub mod offboard;
+mod page;
+pub mod replay;
+mod tables;
+pub mod wishes;
+
+pub use archive::ArchiveError;
+pub use dossier::Dossier;
+pub use erase::{AtProvider, EraseError, Erased, Receipt, Remains};
+pub use exposure::{Exposed, Exposure, Window};
+pub use offboard::{Exported, Left, OffboardError};
+pub use replay::Stretch;
+pub use wishes::{TakenDown, Wish, Written};

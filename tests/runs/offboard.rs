@@ -1,0 +1,47 @@
+//! A clinic that leaves: exported, erased by the ordinary loop, ended.
+
+use std::fs;
+
+use chrono::TimeDelta;
+use listwarden::simulator::mailchimp::{SeedMember, Status};
+
+use crate::on_both_engines;
+use crate::world::{Engine, World, address};
+
+on_both_engines! {
+    async fn a_clinic_that_leaves_takes_everything_and_leaves_only_hashes(world: World) {
+        let stranger = SeedMember::subscribed(address("stranger"));
+        world.simulator.seed_member(&world.audience, stranger).unwrap();
+        let names: Vec<String> = (0..8).map(|number| format!("p{number}")).collect();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        world.listed(&names).await;
+        world.unsubscribes("p0");
+        world.clinic.archive("p1", world.now()).await.unwrap();
+        world.runs().await;
+        let folder = world.folder.path().join("goodbye");
+        let left = world.deployment.offboard("riverside", &folder, "owner").await.unwrap();
+        assert!(left.is_done(), "{left:#?}");
+        assert_eq!((left.exported.patients, left.exported.lists, left.lists_ended), (8, 1, 1));
+        for name in &names {
+            assert_eq!(world.there(name), None, "{name}");
+        }
+        assert_eq!(world.there("stranger"), Some(Status::Subscribed), "none of the clinic's");
+        let kept = world.kept().await;
+        for text in ["post.test", "Given"] {
+            assert!(!kept.contains(text), "{text} is still kept");
+        }
+        assert_eq!(fs::read_dir(folder.join("patients")).unwrap().count(), 8);
+        let table = fs::read_to_string(folder.join("lists/newsletter.csv")).unwrap();
+        assert!(table.contains("p0@post.test") && table.contains("unsubscribed"), "{table}");
+        let receipt = fs::read_to_string(folder.join("receipt.json")).unwrap();
+        assert!(receipt.contains("\"addresses_left\": 0"), "{receipt}");
+        world.pass(TimeDelta::days(1));
+        let writes = world.writes();
+        let again = world.deployment.offboard("riverside", &folder, "owner").await.unwrap();
+        assert!(again.is_done() && world.writes() == writes, "{again:#?}");
+        let store = &world.deployment.store;
+        let clinic = store.clinics().await.unwrap()[0].id;
+        assert_eq!(store.ledger_verify(clinic).await.unwrap().first_bad, None);
+        world.end().await;
+    }
+}
