@@ -111,3 +111,45 @@ fn came_to(outcome: &ClinicOutcome) -> CameTo {
         Exit::Usage | Exit::Error => "failed",
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::reconcile::{ListOutcome, SourceOutcome};
+
+    fn outcome(source: SourceState, lists: &[ListState]) -> ClinicOutcome {
+        let list = |state: &ListState| ListOutcome {
+            list: "news".to_owned(),
+            run: None,
+            state: *state,
+            classes: BTreeMap::new(),
+            operations: BTreeMap::new(),
+            parked_removals: 0,
+            parked: Vec::new(),
+            problem: None,
+        };
+        let source = SourceOutcome {
+            state: source,
+            rows: 0,
+            changed: 0,
+            problems: 0,
+            vanished: 0,
+            withdrawals_held: 0,
+        };
+        let lists = lists.iter().map(list).collect();
+        ClinicOutcome { clinic: "riverside".to_owned(), source, lists }
+    }
+
+    #[test]
+    fn a_resync_waits_for_whoever_has_something_in_hand_and_ends_otherwise() {
+        use ListState::{Braked, Busy, InStep, Interrupted};
+        let came = |lists: &[ListState]| came_to(&outcome(SourceState::Read, lists));
+        assert_eq!(came(&[InStep]), CameTo::End("in_step"));
+        assert_eq!(came(&[InStep, Braked]), CameTo::End("waiting"));
+        assert_eq!(came(&[Braked, Busy]), CameTo::Later(BUSY));
+        assert_eq!(came(&[InStep, Interrupted]), CameTo::Later(TimeDelta::zero()));
+        assert_eq!(came_to(&outcome(SourceState::Busy, &[InStep])), CameTo::Later(BUSY));
+    }
+}

@@ -200,6 +200,20 @@ on_both_engines! {
         assert_eq!(bad.status, 400);
     }
 
+    async fn a_run_under_way_is_watched_until_it_ends(world: &World) {
+        let clinic = world.riverside.id;
+        let list = world.store.list_ensure(clinic, "news", Channel::Email).await.unwrap();
+        let run = world.store.run_begin(&list, "reconcile").await.unwrap();
+        let viewer = world.token(Role::Viewer, &[]).await;
+        let path = format!("/api/v1/clinics/riverside/runs/{run}/events");
+        let mut watched = world.watches(&path, &viewer).await;
+        let first = watched.chunk().await.unwrap().unwrap();
+        assert!(String::from_utf8_lossy(&first).contains("\"outcome\":null"), "{first:?}");
+        world.store.run_end(run, "in_step", "{}").await.unwrap();
+        let rest = watched.text().await.unwrap();
+        assert!(rest.contains("\"outcome\":\"in_step\""), "{rest}");
+    }
+
     async fn a_run_is_watched_to_its_end(world: &World) {
         let viewer = world.token(Role::Viewer, &[]).await;
         let path = format!("/api/v1/clinics/riverside/runs/{}/events", world.riverside.run);

@@ -200,6 +200,12 @@ impl World {
         Answered { status, headers, body: Value::String(answer.text().await.unwrap()) }
     }
 
+    /// Asks for what goes on after it was begun.
+    pub async fn watches(&self, path: &str, token: &str) -> reqwest::Response {
+        let request = client(Ipv4Addr::LOCALHOST).get(format!("{}{path}", self.admin));
+        request.bearer_auth(token).send().await.unwrap()
+    }
+
     pub async fn get(&self, path: &str, token: &str) -> Answered {
         self.asks(Ipv4Addr::LOCALHOST, "GET", path, Some(token), None).await
     }
