@@ -129,6 +129,7 @@ mod tests {
             parked_removals: 0,
             parked: Vec::new(),
             problem: None,
+            credential_refused: false,
         };
         let source = SourceOutcome {
             state: source,

@@ -110,7 +110,7 @@ impl World {
             Ok(())
         };
         let serving = open(folder.path()).await;
-        let served = tokio::spawn(serve::serve(serving, public, Some(listener), until));
+        let served = tokio::spawn(serve::serve(serving, public, Some(listener), None, until));
         let [audience, _] = audiences;
         Self {
             store,
