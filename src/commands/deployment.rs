@@ -15,6 +15,7 @@ use crate::config::{
 };
 use crate::domain::ClinicId;
 use crate::keys::Keyring;
+use crate::notify::Herald;
 use crate::patients::{PatientSource, Reference, SqlOptions, SqlSource};
 use crate::providers::transport::HttpTransport;
 use crate::providers::{self, ListAccount, ListReader, ListWriter, Opening, Transport};
@@ -421,6 +422,28 @@ impl Deployment {
             self.store.notices_forget(id, now - NOTICES_KEPT).await?;
         }
         Ok(())
+    }
+
+    /// Tells admins what needs them. What goes wrong is logged, and tried again the next time.
+    pub async fn notify(&self) {
+        if let Err(error) = self.try_notify().await {
+            tracing::warn!(
+                error = format!("{error:#}"),
+                "admins could not be told; it is tried again"
+            );
+        }
+    }
+
+    async fn try_notify(&self) -> anyhow::Result<()> {
+        let clock = self.reconciler.clock.clone();
+        let herald = Herald::of(&self.config, &self.store, clock, self.transport.clone())?;
+        let Some(herald) = herald else { return Ok(()) };
+        let mut clinics = Vec::new();
+        for clinic in self.clinics() {
+            let id = self.store.clinic_ensure(&clinic.slug).await?;
+            clinics.push((id, clinic.slug.clone()));
+        }
+        Ok(herald.tell(&clinics).await?)
     }
 
     /// Opens the provider accounts of a clinic; lists of one account share its connections.

@@ -83,6 +83,7 @@ async fn reconcile_part(
             break;
         }
     }
+    deployment.notify().await;
     deployment.console.finish();
     if json {
         print_json(&outcomes)?;

@@ -148,6 +148,7 @@ async fn refresh(configured: watch::Sender<Arc<Deployment>>, announce: watch::Se
         }
         configured.send(deployment.clone()).ok();
         drop(announce.send(deployment.roster().await));
+        deployment.notify().await;
         if let Err(error) = deployment.forget_old().await {
             tracing::warn!(%error, "old deliveries could not be emptied");
         }

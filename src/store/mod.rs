@@ -4,6 +4,7 @@
 //! *fenced* takes the [`Lease`] under which the caller works and writes nothing once another
 //! process took that lease over. Instants come from the clock, never from a database.
 
+pub mod alerts;
 pub mod approvals;
 mod arguments;
 mod asked;
@@ -51,6 +52,7 @@ mod sweeps;
 mod upkeep;
 pub mod words;
 
+pub use alerts::{AlertRow, NewAlert, ToldBy};
 pub use approvals::{Acceptable, ApprovalRow};
 pub use barrier::{Barrier, Pass};
 pub use chain::Verified;
@@ -80,7 +82,7 @@ pub use patients::{Contacts, Unapplied, Upserted};
 pub use report::ListReport;
 pub use reviews::{NewReview, ReviewRow};
 pub use runs::{JournalRow, RunRow};
-pub use words::{OpState, Origin, ReviewKind, Told};
+pub use words::{AlertKind, OpState, Origin, ReviewKind, Told};
 
 use std::fmt;
 use std::sync::Arc;
@@ -92,6 +94,7 @@ use sql::Sql;
 
 /// Every statement of the store.
 static STATEMENTS: &[&[&Sql]] = &[
+    alerts::STATEMENTS,
     approvals::STATEMENTS,
     asked::STATEMENTS,
     chain::STATEMENTS,
