@@ -15,7 +15,7 @@ use crate::config::{
 };
 use crate::domain::ClinicId;
 use crate::keys::Keyring;
-use crate::notify::Herald;
+use crate::notify::{Herald, NotifyError};
 use crate::patients::{PatientSource, Reference, SqlOptions, SqlSource};
 use crate::providers::transport::HttpTransport;
 use crate::providers::{self, ListAccount, ListReader, ListWriter, Opening, Transport};
@@ -434,10 +434,14 @@ impl Deployment {
         }
     }
 
-    async fn try_notify(&self) -> anyhow::Result<()> {
+    /// Returns who tells admins; none where nobody is to be told.
+    pub(super) fn herald(&self) -> Result<Option<Herald>, NotifyError> {
         let clock = self.reconciler.clock.clone();
-        let herald = Herald::of(&self.config, &self.store, clock, self.transport.clone())?;
-        let Some(herald) = herald else { return Ok(()) };
+        Herald::of(&self.config, &self.store, clock, self.transport.clone())
+    }
+
+    async fn try_notify(&self) -> anyhow::Result<()> {
+        let Some(herald) = self.herald()? else { return Ok(()) };
         let mut clinics = Vec::new();
         for clinic in self.clinics() {
             let id = self.store.clinic_ensure(&clinic.slug).await?;

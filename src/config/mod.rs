@@ -70,6 +70,14 @@ pub struct NotifySettings {
     pub webhook: Option<HookSettings>,
 }
 
+impl NotifySettings {
+    /// Returns the names of the secrets it needs.
+    pub fn secrets(&self) -> impl Iterator<Item = &str> {
+        let password = self.smtp.iter().filter_map(|smtp| smtp.password.as_deref());
+        password.chain(self.webhook.iter().map(|hook| hook.secret.as_str()))
+    }
+}
+
 /// A mail server, and who writes to whom.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SmtpSettings {
