@@ -8,7 +8,7 @@ use listwarden::commands::{Cli, Exit};
 fn main() -> ExitCode {
     // Databases and files that are made here hold patients' data: for their owner alone.
     rustix::process::umask(rustix::fs::Mode::RWXG | rustix::fs::Mode::RWXO);
-    end_quietly_when_nobody_reads();
+    tell_of_panics();
     let cli = Cli::parse();
     listwarden::telemetry::init(&cli.log);
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
@@ -28,13 +28,13 @@ fn main() -> ExitCode {
 }
 
 /// Ends the process, as other tools do, when what it prints to has gone: `listwarden report | head`.
-fn end_quietly_when_nobody_reads() {
-    let tell = std::panic::take_hook();
-    std::panic::set_hook(Box::new(move |panic| {
+/// Any other panic is logged without what it holds.
+fn tell_of_panics() {
+    std::panic::set_hook(Box::new(|panic| {
         let said = panic.payload_as_str().unwrap_or_default();
         if said.starts_with("failed printing to") && said.contains("Broken pipe") {
             std::process::exit(128 + 13);
         }
-        tell(panic);
+        listwarden::telemetry::log_panic(panic);
     }));
 }

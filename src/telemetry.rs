@@ -1,6 +1,7 @@
 //! Logs to standard error: readable or JSON, and never with personal data.
 
 use std::io::IsTerminal;
+use std::panic::PanicHookInfo;
 
 use clap::{Args, ValueEnum};
 use tracing_subscriber::EnvFilter;
@@ -25,6 +26,7 @@ pub struct LogOptions {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum LogFormat {
     /// For people.
+    #[value(alias = "pretty")]
     Text,
     /// One JSON object a line.
     Json,
@@ -45,4 +47,53 @@ pub fn init(options: &LogOptions) {
         LogFormat::Json => builder.json().try_init(),
     };
     drop(started);
+}
+
+/// Logs that something panicked, and where. What it panicked with may hold personal data: nobody says it.
+pub fn log_panic(panic: &PanicHookInfo<'_>) {
+    let place = panic.location().map(ToString::to_string).unwrap_or_default();
+    let thread = std::thread::current();
+    let thread = thread.name().unwrap_or("unnamed");
+    tracing::error!(place, thread, "a thread panicked: please report its place");
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{self, Write};
+    use std::sync::{Arc, Mutex};
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Log(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Log {
+        fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().write(line)
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_panic_is_told_with_its_place_and_never_with_what_it_holds() {
+        let log = Log::default();
+        let kept = log.clone();
+        let subscriber = tracing_subscriber::fmt().with_writer(move || kept.clone()).finish();
+        let usual = std::panic::take_hook();
+        let mine = std::thread::current().id();
+        // Other tests may panic meanwhile, and are told as usual.
+        std::panic::set_hook(Box::new(move |panic| {
+            if std::thread::current().id() == mine { log_panic(panic) } else { usual(panic) }
+        }));
+        let panicked = tracing::subscriber::with_default(subscriber, || {
+            std::panic::catch_unwind(|| panic!("ann{}", "@post.test"))
+        });
+        drop(std::panic::take_hook());
+        assert!(panicked.is_err());
+        let told = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+        assert!(told.contains("src/telemetry.rs:") && told.contains("a_panic_is_told"), "{told}");
+        assert!(!told.contains("post.test"), "{told}");
+    }
 }

@@ -743,6 +743,28 @@ fn sql_blocks(text: &str) -> Vec<&str> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_token_is_shown_once_and_its_making_and_its_end_are_on_record() {
+    let desk = Desk::new().await;
+    desk.says(&["token", "create", "--role", "king", "--name", "x"]).ends(2, &["viewer"]);
+    desk.says(&["token", "create", "--role", "viewer", "--name", "x", "--clinic", "nowhere"])
+        .ends(2, &["there is no clinic `nowhere`"]);
+    let made = ["token", "create", "--role", "operator", "--name", "front desk", "--json"];
+    let made = desk.says(&[&made[..], &["--clinic", "riverside", "--expires", "90d"]].concat());
+    let made = made.ends(0, &[]).json();
+    let (id, text) = (made["id"].as_str().unwrap(), made["token"].as_str().unwrap());
+    assert!(text.starts_with(&format!("lw_{}_", id.replace('-', ""))));
+    let secret = text.rsplit('_').next().unwrap();
+    let listed = desk.says(&["token", "list"]).ends(0, &["front desk", "riverside", "holds"]);
+    assert!(!listed.out.contains(secret));
+    let store = fs::read(desk.folder.path().join("listwarden.db")).unwrap();
+    assert!(!store.windows(secret.len()).any(|bytes| bytes == secret.as_bytes()));
+    desk.says(&["token", "revoke", id]).ends(0, &["Revoked."]);
+    desk.says(&["token", "list"]).ends(0, &["revoked"]);
+    desk.says(&["audit", "verify"]).ends(0, &["2 lines, unbroken"]);
+    desk.says(&["ledger", "verify"]).ends(0, &["unbroken"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn another_master_key_is_refused_and_changes_nothing() {
     let desk = Desk::new().await;
     desk.fills();

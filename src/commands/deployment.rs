@@ -7,6 +7,7 @@ use anyhow::Context;
 use secrecy::{ExposeSecret, SecretString};
 
 use super::accounts::Accounts;
+use super::metered::Metered;
 use super::references::References;
 use super::{Common, Console};
 use crate::clock::{Clock, SharedClock, SystemClock};
@@ -14,6 +15,7 @@ use crate::config::{
     AccountConfig, ClinicConfig, Config, ConfigErrors, Environment, ListConfig, SourceKind,
 };
 use crate::domain::ClinicId;
+use crate::http::metrics::{Figures, Watched};
 use crate::keys::Keyring;
 use crate::notify::{Herald, NotifyError};
 use crate::patients::{PatientSource, Reference, SqlOptions, SqlSource};
@@ -61,7 +63,7 @@ const NOTICES_KEPT: chrono::TimeDelta = chrono::TimeDelta::days(90);
 #[derive(Debug)]
 pub struct Deployment {
     /// The validated configuration.
-    pub config: Config,
+    pub config: Arc<Config>,
     /// The store.
     pub store: Store,
     /// Where progress is shown.
@@ -133,7 +135,7 @@ impl Deployment {
         };
         let console = Arc::new(Console::default());
         Ok(Self {
-            config,
+            config: Arc::new(config),
             store,
             console,
             reconciler,
@@ -147,7 +149,11 @@ impl Deployment {
     /// Reads the configuration again, for the clinics in it; store, keys and transport stay.
     pub fn reread(&self, environment: &Environment) -> Result<Self, ConfigErrors> {
         let config = Config::load(&self.config.path, environment)?;
-        Ok(Self {
+        Ok(self.with(Arc::new(config)))
+    }
+
+    fn with(&self, config: Arc<Config>) -> Self {
+        Self {
             config,
             store: self.store.clone(),
             console: self.console.clone(),
@@ -156,7 +162,34 @@ impl Deployment {
             opened: self.opened.clone(),
             references: self.references.clone(),
             clinic: self.clinic.clone(),
-        })
+        }
+    }
+
+    /// Returns what requests are sent by.
+    pub(super) fn transport(&self) -> &dyn Transport {
+        self.transport.as_ref()
+    }
+
+    /// Returns the lists of `clinics`, by name, and how old a reading of them may be.
+    pub fn watched<'a>(clinics: impl Iterator<Item = &'a ClinicConfig>) -> Watched {
+        let of = |clinic: &'a ClinicConfig| {
+            let lists = clinic.lists.iter();
+            lists.map(|list| ((clinic.slug.clone(), list.slug.clone()), list.policy.freshness))
+        };
+        clinics.flat_map(of).collect()
+    }
+
+    /// Returns what gathers the figures of the lists that `watched` names.
+    pub fn figures(&self, watched: impl Fn() -> Watched + Send + Sync + 'static) -> Figures {
+        let clock = self.reconciler.clock.clone();
+        Figures::new(self.store.clone(), clock, watched, self.config.serve.metrics_lists)
+    }
+
+    /// Leaves in the store what this process has counted.
+    pub async fn leave_figures(&self) {
+        if let Err(error) = self.store.tallies_keep().await {
+            tracing::warn!(%error, "what was counted could not be stored; it is tried again");
+        }
     }
 
     /// Returns the loop.
@@ -294,7 +327,8 @@ impl Deployment {
         id: ClinicId,
         port: Arc<L>,
     ) -> anyhow::Result<ManagedList<L>> {
-        let KnownList { row, policy, .. } = self.known(clinic, id, list).await?;
+        let known = KnownList::find(&self.store, clinic, id, list).await?;
+        let KnownList { row, policy, .. } = known;
         Ok(ManagedList {
             clinic: clinic.slug.clone(),
             // Lists of one provider account share its lease, whichever clinic they belong to.
@@ -306,39 +340,9 @@ impl Deployment {
             policy,
             audience: list.audience.clone(),
             sender: None,
-            sharers: self.sharers(list).await?,
+            sharers: KnownList::sharers_of(&self.store, &self.config, list).await?,
             port,
         })
-    }
-
-    /// Finds the lists that share a list's audience.
-    async fn sharers(&self, list: &ListConfig) -> anyhow::Result<Vec<KnownList>> {
-        let mut sharers = Vec::new();
-        for shared in &list.shared_with {
-            let clinic = self.config.clinic(&shared.clinic);
-            let found = clinic.and_then(|clinic| Some((clinic, clinic.list(&shared.list)?)));
-            let (clinic, list) = found.with_context(|| format!("there is no list `{shared}`"))?;
-            let id = self.store.clinic_ensure(&shared.clinic).await?;
-            sharers.push(self.known(clinic, id, list).await?);
-        }
-        // A list that has ended wants nobody.
-        sharers.retain(|list| list.row.retired_at.is_none());
-        Ok(sharers)
-    }
-
-    async fn known(
-        &self,
-        clinic: &ClinicConfig,
-        id: ClinicId,
-        list: &ListConfig,
-    ) -> anyhow::Result<KnownList> {
-        let row = self.store.list_ensure(id, &list.slug, list.policy.channel).await?;
-        let account = clinic.accounts.get(&list.account);
-        let provider = account.and_then(|account| providers::provider(&account.provider));
-        let kept_there = provider.is_some_and(|provider| provider.keeps_list);
-        let mut policy = list.policy.clone();
-        policy.retiring = row.retiring_at.is_some();
-        Ok(KnownList { row, policy, sharers: Vec::new(), kept_there })
     }
 
     /// Returns a clinic's id and its lists, as store and configuration know them.
@@ -346,27 +350,32 @@ impl Deployment {
         &self,
         clinic: &ClinicConfig,
     ) -> anyhow::Result<(ClinicId, Vec<KnownList>)> {
-        let id = self.store.clinic_ensure(&clinic.slug).await?;
-        let mut lists = Vec::new();
-        for list in &clinic.lists {
-            let sharers = self.sharers(list).await?;
-            lists.push(KnownList { sharers, ..self.known(clinic, id, list).await? });
-        }
-        lists.retain(|list| list.row.retired_at.is_none());
-        Ok((id, lists))
+        Ok(KnownList::of_clinic(&self.store, &self.config, clinic).await?)
+    }
+
+    /// Returns the same deployment for one clinic only.
+    #[must_use]
+    pub fn of_clinic(&self, slug: &str) -> Self {
+        Self { clinic: Some(slug.to_owned()), ..self.with(self.config.clone()) }
     }
 
     /// Takes every clinic in hand with its accounts, to attend to what is told of them: all of them,
     /// whichever this command is about, since several may share an account.
     pub async fn roster(&self) -> Arc<Roster> {
+        self.roster_after(&Roster::default()).await
+    }
+
+    /// Does the same; a clinic that cannot be taken in hand now stays as it was `before`.
+    pub async fn roster_after(&self, before: &Roster) -> Arc<Roster> {
         let mut roster = Roster::default();
         for clinic in &self.config.clinics {
             if let Err(error) = self.enrol(&mut roster, clinic).await {
                 tracing::warn!(
                     clinic = clinic.slug,
                     error = format!("{error:#}"),
-                    "the clinic is not attended to"
+                    "the clinic could not be taken in hand; it is attended to as before, if it was"
                 );
+                roster.keep(before, &clinic.slug);
             }
         }
         Arc::new(roster)
@@ -376,12 +385,13 @@ impl Deployment {
         // Held from here on, so that lists and account are of one client.
         let accounts = self.accounts(clinic)?;
         let practice = self.practice(clinic).await?;
+        let mut enrolled = Vec::new();
         for (name, port) in accounts {
             let config = &clinic.accounts[&name];
             let provider = providers::provider(&config.provider)
                 .with_context(|| format!("there is no provider `{}`", config.provider))?;
             let scheme = provider.webhook.map(|scheme| scheme(&config.settings)).transpose()?;
-            roster.accounts.push(ManagedAccount {
+            enrolled.push(ManagedAccount {
                 clinic: practice.id,
                 account: account_lease(clinic, &name, &practice),
                 channel: provider.channel,
@@ -392,11 +402,13 @@ impl Deployment {
                 port,
             });
         }
+        roster.accounts.extend(enrolled);
         roster.practices.push(practice);
         Ok(())
     }
 
-    fn webhook_secrets(
+    /// Reads the secrets that an account's webhooks are signed with.
+    pub fn webhook_secrets(
         &self,
         clinic: &ClinicConfig,
         config: &AccountConfig,
@@ -416,10 +428,10 @@ impl Deployment {
     pub async fn forget_old(&self) -> anyhow::Result<()> {
         let now = self.clock().now();
         let before = now - self.config.serve.keep_bodies;
-        for clinic in self.clinics() {
-            let id = self.store.clinic_ensure(&clinic.slug).await?;
-            self.store.deliveries_empty(id, before).await?;
-            self.store.notices_forget(id, now - NOTICES_KEPT).await?;
+        // Clinics that are not configured any more too.
+        for clinic in self.store.clinics().await? {
+            self.store.deliveries_empty(clinic.id, before).await?;
+            self.store.notices_forget(clinic.id, now - NOTICES_KEPT).await?;
         }
         Ok(())
     }
@@ -477,7 +489,12 @@ impl Deployment {
         let opening = Opening {
             settings: config.settings.clone(),
             key: self.config.secrets.of_clinic(&clinic.slug, &config.key_secret)?,
-            transport: self.transport.clone(),
+            transport: Arc::new(Metered {
+                inner: self.transport.clone(),
+                provider: provider.name,
+                store: self.store.clone(),
+                clock: self.reconciler.clock.clone(),
+            }),
             clock: self.reconciler.clock.clone(),
         };
         Ok(self.opened.open(provider, opening)?)

@@ -22,7 +22,7 @@ pub async fn run(common: &Common, ledger: Ledger) -> anyhow::Result<Exit> {
     let mut all = Vec::new();
     for clinic in deployment.clinics() {
         let id = deployment.store.clinic_ensure(&clinic.slug).await?;
-        let verified = deployment.store.ledger_verify(id).await?;
+        let verified = deployment.store.ledger_verify_and_keep(id).await?;
         broken |= verified.first_bad.is_some();
         if common.json {
             all.push(json!({

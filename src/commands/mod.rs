@@ -2,6 +2,7 @@
 
 mod accounts;
 mod approve;
+mod audit;
 #[cfg(feature = "simulator")]
 mod bench;
 mod clinic;
@@ -15,21 +16,25 @@ mod explain;
 mod init;
 mod ledger;
 mod list;
+mod metered;
 mod migrate;
 mod patient;
 mod patients;
 mod plan;
+mod push;
 pub mod reconcile;
 mod references;
 #[cfg(feature = "simulator")]
 mod rehearse;
 mod report;
 mod restored;
+mod resyncs;
 mod review;
 mod scrub;
 pub mod serve;
 #[cfg(feature = "simulator")]
 mod simulator;
+mod token;
 pub mod webhook;
 
 use std::path::PathBuf;
@@ -141,6 +146,12 @@ enum Command {
     /// Makes, shows and mends the webhooks by which providers tell us at once.
     #[command(subcommand)]
     Webhook(webhook::Webhook),
+    /// Gives access to the API, shows who has it, and takes it back.
+    #[command(subcommand)]
+    Token(token::Token),
+    /// Examines the audit log.
+    #[command(subcommand)]
+    Audit(audit::Audit),
     /// Rehearses: made-up worlds live under faults, with the law checked at every step.
     #[cfg(feature = "simulator")]
     Rehearse(rehearse::Options),
@@ -178,6 +189,8 @@ impl Cli {
             Command::Consent(consent) => consent::run(&common, consent).await,
             Command::Review(review) => review::run(&common, review).await,
             Command::Webhook(webhook) => webhook::run(&common, webhook).await,
+            Command::Token(token) => token::run(&common, token).await,
+            Command::Audit(audit) => audit::run(&common, audit).await,
             #[cfg(feature = "simulator")]
             Command::Rehearse(options) => rehearse::run(options).await,
             #[cfg(feature = "simulator")]

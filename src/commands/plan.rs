@@ -1,5 +1,6 @@
 //! `plan`: what a run would do, and nothing of it done.
 
+use anyhow::Context;
 use clap::Args;
 use serde_json::json;
 
@@ -46,7 +47,9 @@ pub async fn plan(deployment: &Deployment, options: &Options, json: bool) -> any
                     rows.push(row);
                 }
             };
-            let preview = deployment.reconciler().preview(&practice, list, &mut each).await?;
+            let preview = deployment.reconciler().preview(&practice, list, &mut each).await;
+            let preview = preview
+                .with_context(|| format!("clinic `{}`, list `{}`", clinic.slug, list.row.slug))?;
             deployment.console.finish();
             let Some(preview) = preview else {
                 eprintln!("list `{}`: another worker has it; try again", list.row.slug);

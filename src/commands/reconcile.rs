@@ -1,13 +1,18 @@
 //! `reconcile`: one attempt at everything that is due.
 
+use std::fmt;
 use std::str::FromStr;
 
+use chrono::TimeDelta;
 use clap::Args;
 
 use super::console::{print_json, table};
+use super::push::push;
 use super::{Common, Deployment, Exit};
 use crate::domain::Class;
-use crate::reconcile::{ClinicOutcome, ListOutcome, ListState, Reconciler, Scope, SourceState};
+use crate::reconcile::{
+    ClinicOutcome, ListOutcome, ListState, Practice, Reconciler, Scope, SourceState,
+};
 use crate::store::ParkedBecause;
 
 /// What to reconcile.
@@ -22,13 +27,31 @@ pub struct Options {
     /// Only every N-th clinic, beginning with the K-th, as K/N: for N workers that share them.
     #[arg(long, default_value = "1/1")]
     pub part: Part,
+    /// Push the figures to this Prometheus Pushgateway at the end, such as `http://HOST:9091`.
+    #[arg(long, env = "LISTWARDEN_PUSHGATEWAY")]
+    pub pushgateway: Option<String>,
 }
+
+/// How often a run verifies the ledger: with each nightly sweep, also one that comes a little early.
+const VERIFIED_EVERY: TimeDelta = TimeDelta::hours(20);
 
 /// Which of the clinics are one worker's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Part {
     skipped: usize,
     every: usize,
+}
+
+impl Part {
+    fn of<T>(self, all: impl Iterator<Item = T>) -> impl Iterator<Item = T> {
+        all.skip(self.skipped).step_by(self.every)
+    }
+}
+
+impl fmt::Display for Part {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}-of-{}", self.skipped + 1, self.every)
+    }
 }
 
 impl FromStr for Part {
@@ -50,7 +73,14 @@ pub async fn run(common: &Common, options: Options) -> anyhow::Result<Exit> {
     deployment.expect_list(options.list.as_deref())?;
     deployment.stop_on_ctrl_c();
     let scope = Scope { list: options.list, full: options.full };
-    reconcile_part(&deployment, &scope, options.part, common.json).await
+    let exit = reconcile_part(&deployment, &scope, options.part, common.json).await?;
+    if let Some(gateway) = &options.pushgateway {
+        let watched = Deployment::watched(options.part.of(deployment.clinics()));
+        let clinic = common.clinic.iter().map(|clinic| format!("{clinic}-"));
+        let instance: String = clinic.chain([options.part.to_string()]).collect();
+        push(&deployment, gateway, &instance, watched).await;
+    }
+    Ok(exit)
 }
 
 /// Reconciles and prints what came of it.
@@ -67,7 +97,7 @@ async fn reconcile_part(
     let mut outcomes = Vec::new();
     let mut exit = Exit::InStep;
     let reconciler = deployment.reconciler().attending(deployment.roster().await);
-    for clinic in deployment.clinics().skip(part.skipped).step_by(part.every) {
+    for clinic in part.of(deployment.clinics()) {
         match one(deployment, &reconciler, clinic, scope).await {
             Ok(outcome) => {
                 exit = exit.max(Exit::after(&outcome));
@@ -79,6 +109,7 @@ async fn reconcile_part(
                 exit = Exit::Error;
             }
         }
+        deployment.leave_figures().await;
         if reconciler.stop.is_asked() {
             break;
         }
@@ -93,14 +124,35 @@ async fn reconcile_part(
     Ok(exit)
 }
 
-async fn one(
+/// Makes one attempt at one clinic.
+pub(super) async fn one(
     deployment: &Deployment,
     reconciler: &Reconciler,
     clinic: &crate::config::ClinicConfig,
     scope: &Scope,
 ) -> anyhow::Result<ClinicOutcome> {
     let mut practice = deployment.practice(clinic).await?;
-    Ok(reconciler.reconcile(&mut practice, scope).await?)
+    let outcome = reconciler.reconcile(&mut practice, scope).await?;
+    if outcome.source.state == SourceState::Swept {
+        verify(deployment, &practice).await?;
+    }
+    Ok(outcome)
+}
+
+/// Verifies the clinic's ledger when everything else was read whole, once a day. A line that does not
+/// fit changes nothing about the run: it is told, and the store keeps it for whoever watches.
+async fn verify(deployment: &Deployment, practice: &Practice) -> anyhow::Result<()> {
+    let last = deployment.store.ledger_verified_at(practice.id).await?;
+    let now = deployment.clock().now();
+    if last.is_some_and(|at| (at..at + VERIFIED_EVERY).contains(&now)) {
+        return Ok(());
+    }
+    let verified = deployment.store.ledger_verify_and_keep(practice.id).await?;
+    if let Some(line) = verified.first_bad {
+        let clinic = &practice.slug;
+        tracing::error!(clinic, line, "the ledger is broken: look with `listwarden ledger verify`");
+    }
+    Ok(())
 }
 
 /// Prints what a run came to.
@@ -191,7 +243,7 @@ mod tests {
     #[test]
     fn the_parts_of_a_whole_leave_nobody_out_and_take_nobody_twice() {
         let parts = ["1/3", "2/3", "3/3"].map(|text| text.parse::<Part>().unwrap());
-        let of = |part: &Part| (0..10).skip(part.skipped).step_by(part.every);
+        let of = |part: &Part| part.of(0..10);
         let mut taken: Vec<usize> = parts.iter().flat_map(of).collect();
         taken.sort_unstable();
         assert_eq!(taken, (0..10).collect::<Vec<_>>());

@@ -1,12 +1,13 @@
 //! `review`: what a rule decided and an admin should look at.
 
-use anyhow::bail;
+use anyhow::{Context, bail};
 use clap::{Args, Subcommand};
 use serde_json::json;
 use uuid::Uuid;
 
 use super::console::{print_json, say, table};
 use super::{Common, Deployment, Exit};
+use crate::domain::Because;
 use crate::store::ReviewKind;
 
 /// What an admin should look at.
@@ -69,9 +70,10 @@ async fn list(deployment: &Deployment, json: bool) -> anyhow::Result<Exit> {
 }
 
 async fn close(deployment: &Deployment, close: Close, json: bool) -> anyhow::Result<Exit> {
+    let reason = Because::parse(&close.reason).context("--reason")?;
     for clinic in deployment.clinics() {
         let id = deployment.store.clinic_ensure(&clinic.slug).await?;
-        if deployment.store.review_close(id, close.id, &close.reason).await? {
+        if deployment.store.review_close(id, close.id, reason.text()).await? {
             say(json, &json!({ "closed": close.id }), "Closed.")?;
             return Ok(Exit::InStep);
         }

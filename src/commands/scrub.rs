@@ -70,6 +70,11 @@ pub async fn run(common: &Common, scrub: Scrub) -> anyhow::Result<Exit> {
     answers.flush()?;
     let Tally { may, may_not, unreadable } = tally;
     eprintln!("{may} may be sent to, {may_not} may not, {unreadable} are no address.");
+    if may + may_not == 0 && unreadable > 0 {
+        bail!(
+            "no line of the file holds an address of the list's channel: name the column with --column"
+        );
+    }
     Ok(Exit::InStep)
 }
 

@@ -8,14 +8,15 @@ use anyhow::Context;
 use clap::Args;
 use futures::future::{Either, select};
 use tokio::net::TcpListener;
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::JoinSet;
 
-use super::{Common, Deployment, Exit};
+use super::{Common, Deployment, Exit, resyncs};
 use crate::clock::timeout;
-use crate::config::Environment;
+use crate::config::{Config, Environment};
+use crate::http::admin::{Admin, Errand};
 use crate::http::{self, Receiver};
-use crate::reconcile::{Reconciler, Roster, Scope};
+use crate::reconcile::{Reconciler, Roster, Scope, Stop};
 use crate::scheduler::Schedule;
 
 /// Where to serve.
@@ -24,57 +25,106 @@ pub struct Options {
     /// The address and port to listen on, if not as the configuration says.
     #[arg(long)]
     listen: Option<SocketAddr>,
+    /// The address and port of the admin API, if not as the configuration says; without either it
+    /// is not served. Never reachable from the Internet.
+    #[arg(long)]
+    admin_listen: Option<SocketAddr>,
+    /// The address and port to show figures on for Prometheus, at /metrics, if not as the
+    /// configuration says.
+    #[arg(long, env = "LISTWARDEN_METRICS_LISTEN")]
+    metrics_listen: Option<SocketAddr>,
 }
 
 /// What was begun is finished within this, or left to the next start: it is in the store.
 const GRACE: Duration = Duration::from_secs(10);
+/// How long the last figures may take to be stored.
+const LAST: Duration = Duration::from_secs(3);
 /// How often it is looked whether deliveries can still be written.
 const LOOK: Duration = Duration::from_millis(500);
+/// How often what was counted is left in the store.
+const COUNTED: Duration = Duration::from_secs(5);
 /// How old the list of accounts and lists may get: a list that was pinned meanwhile shows then.
 const ROSTER: Duration = Duration::from_mins(1);
 
 /// Serves until it is asked to stop.
 pub async fn run(common: &Common, options: Options) -> anyhow::Result<Exit> {
     let deployment = Deployment::open(common).await?;
-    let listen = options.listen.unwrap_or(deployment.config.serve.listen);
-    let listener = TcpListener::bind(listen).await.with_context(|| {
-        format!("cannot listen on {listen}: choose another port in [serve] listen or with --listen")
-    })?;
+    let settings = &deployment.config.serve;
+    let listener = bind(options.listen.unwrap_or(settings.listen), "listen").await?;
     eprintln!("Serving on http://{}", listener.local_addr()?);
-    serve(deployment, listener, super::deployment::asked_to_stop()).await?;
+    let admin = match options.admin_listen.or(settings.admin_listen) {
+        Some(address) => Some(bind(address, "admin_listen").await?),
+        None => None,
+    };
+    if let Some(admin) = &admin {
+        eprintln!("The admin API is on http://{}/api/v1", admin.local_addr()?);
+    }
+    let metrics = match options.metrics_listen.or(settings.metrics_listen) {
+        Some(address) => Some(bind(address, "metrics_listen").await?),
+        None => None,
+    };
+    if let Some(metrics) = &metrics {
+        eprintln!("Figures on http://{}/metrics", metrics.local_addr()?);
+    }
+    serve(deployment, listener, admin, metrics, super::deployment::asked_to_stop()).await?;
     Ok(Exit::InStep)
 }
 
-/// Serves on `listener` until `stop` resolves; then accepts nothing more, and finishes and commits
-/// what it took.
+async fn bind(address: SocketAddr, key: &str) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address).await.with_context(|| {
+        let flag = key.replace('_', "-");
+        format!("cannot listen on {address}: choose another port in [serve] {key} or with --{flag}")
+    })
+}
+
+/// Serves on `listener`, admins on `admin`, and figures on `metrics`, until `stop` resolves; then accepts nothing more,
+/// and finishes and commits what it took.
 pub async fn serve(
     deployment: Deployment,
     listener: TcpListener,
+    admin: Option<TcpListener>,
+    metrics: Option<TcpListener>,
     stop: impl Future<Output = std::io::Result<()>> + Send + 'static,
 ) -> anyhow::Result<()> {
     let deployment = Arc::new(deployment);
     let (announce, roster) = watch::channel(deployment.roster().await);
     let woken = Arc::new(Notify::new());
-    let receiver = Receiver::start(
+    let receiver = Arc::new(Receiver::start(
         deployment.store.clone(),
         deployment.reconciler().clock.clone(),
         deployment.public_url(),
         roster.clone(),
         woken.clone(),
-    );
+    ));
     let asked = deployment.reconciler().stop.clone();
     let mut tasks = JoinSet::new();
     let (configured, current) = watch::channel(deployment.clone());
-    tasks.spawn(refresh(configured, announce));
+    let (configure, config) = watch::channel(deployment.config.clone());
+    tasks.spawn(refresh(configured, announce, configure));
     tasks.spawn(attend(deployment.clone(), roster.clone(), woken));
     let due = Arc::new(Notify::new());
     if let Some(schedule) = schedule(&deployment)? {
         let clock = deployment.reconciler().clock.clone();
         tasks.spawn(schedule.run(clock, due.clone(), asked.clone()));
     }
+    if let Some(listener) = metrics {
+        let current = current.clone();
+        let figures = deployment.figures(move || watched(&current.borrow()));
+        let routes = http::metrics::router(Arc::new(figures), receiver.clone());
+        tasks.spawn(show(deployment.clone(), listener, routes));
+    }
+    tasks.spawn(leave_figures(deployment.clone()));
+    let resync = Arc::new(Notify::new());
+    tasks.spawn(resyncs::work(current.clone(), roster.clone(), resync.clone()));
+    if let Some(listener) = admin {
+        let (errands, wanted) = mpsc::channel(1);
+        let reconciler = deployment.reconciler().clone();
+        let admin = Admin::new(reconciler, config, errands, resync);
+        tasks.spawn(run_errands(current.clone(), wanted));
+        tasks.spawn(serve_admins(listener, admin, asked.clone()));
+    }
     tasks.spawn(reconcile(current, roster, due));
 
-    let receiver = Arc::new(receiver);
     let (over, stopping) = tokio::sync::oneshot::channel();
     let until = async move { drop(stopping.await) };
     let served = axum::serve(listener, http::router(receiver.clone()));
@@ -87,6 +137,7 @@ pub async fn serve(
             tracing::error!(%error, "serve ends; whoever started it starts it again");
             died = Some(error);
         }
+        tracing::info!("asked to stop: what was taken is finished first");
         asked.ask();
         over.send(()).ok();
         deployment.clock().sleep(GRACE).await;
@@ -101,6 +152,7 @@ pub async fn serve(
     if timeout(deployment.clock(), GRACE, finished).await.is_err() {
         tracing::warn!("stopped in the midst of a run; the next one goes on from there");
     }
+    timeout(deployment.clock(), LAST, deployment.leave_figures()).await.ok();
     died.map_or(Ok(()), Err)
 }
 
@@ -137,7 +189,11 @@ fn schedule(deployment: &Deployment) -> anyhow::Result<Option<Schedule>> {
 
 /// Reads configuration, accounts and lists anew from time to time. A configuration that cannot be
 /// read is told, and the one before it stays.
-async fn refresh(configured: watch::Sender<Arc<Deployment>>, announce: watch::Sender<Arc<Roster>>) {
+async fn refresh(
+    configured: watch::Sender<Arc<Deployment>>,
+    announce: watch::Sender<Arc<Roster>>,
+    configure: watch::Sender<Arc<Config>>,
+) {
     let mut deployment = configured.borrow().clone();
     while !pause(&deployment, ROSTER).await {
         match deployment.reread(&Environment::of_process()) {
@@ -147,11 +203,71 @@ async fn refresh(configured: watch::Sender<Arc<Deployment>>, announce: watch::Se
             }
         }
         configured.send(deployment.clone()).ok();
-        drop(announce.send(deployment.roster().await));
+        configure.send(deployment.config.clone()).ok();
+        let before = announce.borrow().clone();
+        drop(announce.send(deployment.roster_after(&before).await));
         deployment.notify().await;
         if let Err(error) = deployment.forget_old().await {
             tracing::warn!(%error, "old deliveries could not be emptied");
         }
+    }
+}
+
+fn watched(deployment: &Deployment) -> http::metrics::Watched {
+    Deployment::watched(deployment.clinics())
+}
+
+/// Shows figures until it is asked to stop.
+async fn show(deployment: Arc<Deployment>, listener: TcpListener, routes: axum::Router) {
+    let asked = {
+        let deployment = deployment.clone();
+        async move { while !pause(&deployment, ROSTER).await {} }
+    };
+    if let Err(error) = axum::serve(listener, routes).with_graceful_shutdown(asked).await {
+        tracing::error!(%error, "figures cannot be shown any more");
+    }
+}
+
+/// Leaves in the store what was counted, from time to time; what comes last is left when all has ended.
+async fn leave_figures(deployment: Arc<Deployment>) {
+    while !pause(&deployment, COUNTED).await {
+        deployment.leave_figures().await;
+    }
+}
+
+/// Serves admins until it is asked to stop.
+async fn serve_admins(listener: TcpListener, admin: Admin, stop: Stop) {
+    let clock = admin.clock().clone();
+    let router = http::admin::router(admin);
+    let service = router.into_make_service_with_connect_info::<SocketAddr>();
+    let until = async move {
+        while !stop.is_asked() {
+            clock.sleep(LOOK).await;
+        }
+    };
+    if let Err(error) = axum::serve(listener, service).with_graceful_shutdown(until).await {
+        tracing::error!(%error, "the admin API is not served any more");
+    }
+}
+
+/// Does what only this process can, having the providers' keys.
+async fn run_errands(
+    current: watch::Receiver<Arc<Deployment>>,
+    mut wanted: mpsc::Receiver<Errand>,
+) {
+    let stop = current.borrow().reconciler().stop.clone();
+    while !stop.is_asked() {
+        let deployment = current.borrow().clone();
+        let looked = deployment.clock().sleep(LOOK);
+        let next = std::pin::pin!(wanted.recv());
+        let Either::Left((Some(errand), _)) = select(next, looked).await else { continue };
+        let of_clinic = deployment.of_clinic(&errand.clinic);
+        let done = super::webhook::rotate(&of_clinic, errand.list.as_deref()).await;
+        let done = done.map_err(|error| {
+            let error = format!("{error:#}");
+            tracing::error!(clinic = errand.clinic, error, "webhooks could not be replaced");
+        });
+        errand.answer.send(done).ok();
     }
 }
 
@@ -184,14 +300,15 @@ async fn reconcile(
             if stop.is_asked() {
                 return;
             }
-            let done = async {
-                let mut practice = deployment.practice(clinic).await?;
-                anyhow::Ok(reconciler.reconcile(&mut practice, &Scope::default()).await?)
-            };
-            match done.await {
+            match super::reconcile::one(&deployment, &reconciler, clinic, &Scope::default()).await {
                 Ok(outcome) => tell(&reconciler, &outcome),
                 Err(error) => {
-                    tracing::error!(clinic = clinic.slug, %error, "the clinic could not be reconciled");
+                    let error = format!("{error:#}");
+                    tracing::error!(
+                        clinic = clinic.slug,
+                        error,
+                        "the clinic could not be reconciled"
+                    );
                 }
             }
         }

@@ -3,7 +3,8 @@
 use chrono::TimeDelta;
 
 /// Reads a duration; none where it is not one, or longer than ten years.
-pub(super) fn parse(text: &str) -> Option<TimeDelta> {
+#[must_use]
+pub fn parse(text: &str) -> Option<TimeDelta> {
     let text = text.trim();
     let unit = text.chars().last()?;
     let number: i64 = text.strip_suffix(unit)?.trim().parse().ok()?;

@@ -9,7 +9,7 @@ mod asking;
 mod clinic;
 mod deployment;
 mod digest;
-mod duration;
+pub mod duration;
 mod list;
 mod notify;
 mod parts;
@@ -145,6 +145,12 @@ pub struct RunSettings {
 pub struct ServeSettings {
     /// The address and port to listen on.
     pub listen: std::net::SocketAddr,
+    /// The address and port to show figures on; none shows none.
+    pub metrics_listen: Option<std::net::SocketAddr>,
+    /// Up to how many lists each is shown by itself.
+    pub metrics_lists: u32,
+    /// The address and port of the admin API; none where it is not served.
+    pub admin_listen: Option<std::net::SocketAddr>,
     /// How providers reach us, with the path that the proxy before us takes off; signatures may
     /// cover it.
     pub public_url: Option<String>,

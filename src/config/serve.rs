@@ -10,7 +10,10 @@ use super::section::Section;
 /// Reads the section; each key has a usual value.
 pub(super) fn read(section: Section<'_>) -> ServeSettings {
     let serve = ServeSettings {
-        listen: listen(&section),
+        listen: listen(&section, "listen").unwrap_or_else(|| ([127, 0, 0, 1], 8080).into()),
+        admin_listen: listen(&section, "admin_listen"),
+        metrics_listen: listen(&section, "metrics_listen"),
+        metrics_lists: section.number("metrics_lists", 1_000, 0..=100_000),
         public_url: public_url(&section),
         schedule: schedule(&section),
         time_zone: time_zone(&section),
@@ -21,14 +24,13 @@ pub(super) fn read(section: Section<'_>) -> ServeSettings {
     serve
 }
 
-fn listen(section: &Section<'_>) -> std::net::SocketAddr {
-    let usual = ([127, 0, 0, 1], 8080).into();
-    let Some(text) = section.text("listen") else { return usual };
-    text.parse().unwrap_or_else(|_| {
+fn listen(section: &Section<'_>, key: &str) -> Option<std::net::SocketAddr> {
+    let address = section.text(key)?.parse().ok();
+    if address.is_none() {
         let cure = "Write an address and a port, such as \"0.0.0.0:8080\"";
-        section.problem("listen", "is no address to listen on", cure);
-        usual
-    })
+        section.problem(key, "is no address to listen on", cure);
+    }
+    address
 }
 
 /// Providers are given this URL, and some sign it.

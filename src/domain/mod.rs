@@ -3,6 +3,7 @@
 //! Nothing here does I/O, knows a provider or asks the time. Personal data redacts itself in
 //! `Debug` and `Display`; the full text comes only from `expose()`.
 
+pub mod access;
 pub mod address;
 pub mod endpoint;
 pub mod event;
@@ -17,6 +18,7 @@ pub mod reason;
 pub mod standing;
 pub mod text;
 
+pub use access::{Act, Because, Clinics, Role};
 pub use address::{Address, AddressError, Channel};
 pub use endpoint::Origin;
 pub use event::{Actor, Draft, Event, EventKind, TimeSource};

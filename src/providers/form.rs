@@ -27,6 +27,16 @@ impl fmt::Debug for Form {
 impl Form {
     /// Decodes `application/x-www-form-urlencoded`; nested names stay as they are written.
     pub fn decode(body: &[u8]) -> Result<Self, Malformed> {
+        Self::read(body, false)
+    }
+
+    /// Decodes a form in which no name may come twice: where a signature covers names and texts
+    /// without what parts them, one field could be passed off as two.
+    pub fn decode_each_once(body: &[u8]) -> Result<Self, Malformed> {
+        Self::read(body, true)
+    }
+
+    fn read(body: &[u8], each_once: bool) -> Result<Self, Malformed> {
         let mut fields = BTreeMap::new();
         let pairs = body.split(|byte| *byte == b'&').filter(|pair| !pair.is_empty());
         for (number, pair) in pairs.enumerate() {
@@ -38,7 +48,10 @@ impl Form {
             if name.len() > LONGEST_NAME || name.matches('[').count() > DEEPEST {
                 return Err(Malformed { what: "a field's name is too long or too deep" });
             }
-            fields.insert(name, decoded(halves.next().unwrap_or_default())?);
+            let before = fields.insert(name, decoded(halves.next().unwrap_or_default())?);
+            if each_once && before.is_some() {
+                return Err(Malformed { what: "a field comes twice" });
+            }
         }
         Ok(Self(fields))
     }
@@ -69,6 +82,14 @@ mod tests {
         assert_eq!(form.get("data[merges][A][0]"), Some("x y"));
         assert_eq!(form.get("data[e]"), Some("a+b c"));
         assert_eq!(form.get("data[f]"), None);
+    }
+
+    #[test]
+    fn a_field_that_comes_twice_counts_last_or_is_refused() {
+        let twice = b"From=%2B1&To=x&From=%2B2";
+        assert_eq!(Form::decode(twice).unwrap().get("From"), Some("+2"));
+        assert!(Form::decode_each_once(twice).is_err());
+        assert!(Form::decode_each_once(b"From=%2B1&To=x").is_ok());
     }
 
     #[test]

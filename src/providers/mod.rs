@@ -18,6 +18,7 @@ pub mod transport;
 pub mod twilio;
 pub mod webhook;
 
+pub(crate) use http::{base_url, is_json};
 pub use notice::{Keyword, Notice, NoticePage, NoticeReader, Word};
 pub use port::{
     Account, Audience, Capabilities, Job, JobState, ListReader, ListWriter, Lot, LotResult, Member,

@@ -1,39 +1,78 @@
 //! Attending to what somebody waits for: deliveries are read, their members read again at the
 //! provider, and what follows is done at once, between the pages and operations of any sweep.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::future::Future;
 use std::pin::Pin;
 
-use chrono::{DateTime, Utc};
-use futures::future::{join_all, try_join_all};
+use futures::future::join_all;
 use http::{HeaderMap, Method};
+use uuid::Uuid;
 
 use super::roster::ManagedAccount;
 use super::tenure::Tenure;
 use super::told::says;
 use super::{ManagedList, ReconcileError, Reconciler};
-use crate::domain::{Address, ClinicId, Entry, ListId, MemberStatus, Observed, RunId};
+use crate::domain::{ClinicId, RunId};
 use crate::plan::reply::Meaning;
 use crate::providers::signatures::Delivery as Request;
 use crate::providers::{Keyword, Notice, Word};
-use crate::store::{Delivery, Endpoint, LinkRow, ListRow, ObservedMember, OpState, Which};
+use crate::store::{BY_WEBHOOK, Delivery, Endpoint, OpState, Which};
 
 /// Deliveries attended to at a time.
 const PAGE: u32 = 200;
-/// Members asked for at the same time, as far as the account's share of connections allows.
-const READ_TOGETHER: usize = 50;
+
+/// What attending left undone.
+#[derive(Debug, Default)]
+pub struct Left {
+    /// Whether another worker holds something now, and attends between its pages.
+    pub held: bool,
+    /// What was attended to, by its lease.
+    pub done: BTreeSet<String>,
+    /// What failed, by its lease.
+    pub failed: BTreeSet<String>,
+}
+
+impl Left {
+    /// Tells whether nothing is left.
+    #[must_use]
+    pub fn is_nothing(&self) -> bool {
+        !self.held && self.failed.is_empty()
+    }
+
+    fn add(&mut self, lease: String, turn: Turn) {
+        match turn {
+            Turn::Held => self.held = true,
+            Turn::Done => drop(self.done.insert(lease)),
+            Turn::Failed => drop(self.failed.insert(lease)),
+        }
+    }
+}
+
+/// How one account or record was attended to.
+enum Turn {
+    Done,
+    Held,
+    Failed,
+}
 
 /// A boxed turn: attending goes on within the turns that it makes.
 type Attending<'a> = Pin<Box<dyn Future<Output = Result<(), ReconcileError>> + Send + 'a>>;
 
 impl Reconciler {
-    /// Attends to everything that waits, as far as accounts are free. Tells whether something is
-    /// left: to a worker that holds an account now and attends between its pages, or because it
-    /// failed, which is logged and tried again.
+    /// Attends to everything that waits, as far as accounts are free, and tells what is left.
     ///
-    /// What fails for one account, list or clinic keeps no other from its turn.
-    pub async fn attend(&self) -> Result<bool, ReconcileError> {
+    /// What fails for one account, list or clinic is logged, and keeps no other from its turn.
+    pub async fn attend(&self) -> Result<Left, ReconcileError> {
+        self.attend_but(&BTreeSet::new()).await
+    }
+
+    /// Attends to everything that waits but for the accounts and clinics in `resting`, by their
+    /// leases.
+    pub(super) async fn attend_but(
+        &self,
+        resting: &BTreeSet<String>,
+    ) -> Result<Left, ReconcileError> {
         let waiting: BTreeSet<ClinicId> = self.store.clinics_waiting().await?.into_iter().collect();
         for practice in self.roster.practices.iter().filter(|p| waiting.contains(&p.id)) {
             self.recognise_store(practice.id, &practice.slug).await?;
@@ -44,32 +83,43 @@ impl Reconciler {
             waiting.contains(&account.clinic)
                 || of_account.any(|(practice, _)| waiting.contains(&practice.id))
         });
-        let names: BTreeSet<&str> = concerned.map(|account| account.account.as_str()).collect();
-        let accounts = join_all(names.into_iter().map(|name| self.visit(name)));
-        let mut left = accounts.await.into_iter().any(|left| left);
+        let accounts: BTreeSet<&str> = concerned.map(|account| account.account.as_str()).collect();
+        let visits = accounts.into_iter().map(|name| (format!("account:{name}"), name));
+        let visits = visits.filter(|(lease, _)| !resting.contains(lease));
+        let visits = join_all(visits.map(|(lease, name)| self.visit(lease, name)));
+        let mut left = Left::default();
+        for (lease, turn) in visits.await {
+            left.add(lease, turn);
+        }
         for practice in self.roster.practices.iter().filter(|p| waiting.contains(&p.id)) {
-            left |= !self.attend_record(practice.id).await.unwrap_or_else(|error| {
+            let lease = format!("source:{}", practice.id);
+            if resting.contains(&lease) {
+                continue;
+            }
+            let turn = self.attend_record(practice.id).await.unwrap_or_else(|error| {
                 tracing::warn!(clinic = practice.slug, %error, "the clinic could not be told; it is tried again");
-                false
+                Turn::Failed
             });
+            left.add(lease, turn);
         }
         Ok(left)
     }
 
-    /// Attends to one account if it is free; tells whether something is left.
-    async fn visit(&self, name: &str) -> bool {
+    /// Attends to one account if it is free.
+    async fn visit(&self, lease: String, name: &str) -> (String, Turn) {
         let visited = async {
-            let Some(tenure) = Tenure::take(self, &format!("account:{name}")).await? else {
-                return Ok(true);
+            let Some(tenure) = Tenure::take(self, &lease).await? else {
+                return Ok(Turn::Held);
             };
             let done = self.attend_account(&tenure, name).await;
             tenure.release().await?;
-            done.map(|()| false)
+            done.map(|()| Turn::Done)
         };
-        visited.await.unwrap_or_else(|error: ReconcileError| {
+        let turn = visited.await.unwrap_or_else(|error: ReconcileError| {
             tracing::warn!(account = name, %error, "what was told could not be attended to; it is tried again");
-            true
-        })
+            Turn::Failed
+        });
+        (lease, turn)
     }
 
     /// Does what [`Reconciler::attend`] does for one account, by whoever holds it: first what is
@@ -80,13 +130,21 @@ impl Reconciler {
         name: &'a str,
     ) -> Attending<'a> {
         Box::pin(async move {
-            self.turn_urgent_lists(tenure, name).await?;
+            let mut failed = self.turn_urgent_lists(tenure, name).await.err();
             for account in self.roster.accounts.iter().filter(|a| a.account == name) {
-                while self.read_deliveries(tenure, account).await? {
-                    self.turn_urgent_lists(tenure, name).await?;
+                let mut after = Uuid::nil();
+                loop {
+                    let waiting =
+                        self.store.deliveries_waiting(account.clinic, &account.name, after, PAGE);
+                    let page = waiting.await?;
+                    let Some(last) = page.last() else { break };
+                    after = last.id;
+                    let read = self.read_deliveries(tenure, account, &page).await;
+                    let turned = self.turn_urgent_lists(tenure, name).await;
+                    failed = failed.or(read.err()).or(turned.err());
                 }
             }
-            Ok(())
+            failed.map_or(Ok(()), Err)
         })
     }
 
@@ -113,48 +171,49 @@ impl Reconciler {
     }
 
     /// Tells the clinic what waits to be told, unless another worker has its record in hand.
-    async fn attend_record(&self, clinic: ClinicId) -> Result<bool, ReconcileError> {
+    async fn attend_record(&self, clinic: ClinicId) -> Result<Turn, ReconcileError> {
         let practice = self.roster.practices.iter().find(|practice| practice.id == clinic);
-        let Some(practice) = practice else { return Ok(true) };
+        let Some(practice) = practice else { return Ok(Turn::Done) };
         let Some(tenure) = Tenure::take(self, &format!("source:{clinic}")).await? else {
-            return Ok(false);
+            return Ok(Turn::Held);
         };
         let done = self.write_back(&tenure, clinic, practice.source.as_ref()).await;
         tenure.release().await?;
-        done.map(|()| true)
+        done?;
+        self.store.spreading_over(clinic).await?;
+        Ok(Turn::Done)
     }
 
-    /// Reads a page of what was delivered for an account, and the members it is about; tells
-    /// whether there was any.
+    /// Reads what was delivered for an account, and the members it is about. What is about a list that
+    /// fails waits; whatever else was delivered does not.
     async fn read_deliveries(
         &self,
         tenure: &Tenure<'_>,
         account: &ManagedAccount,
-    ) -> Result<bool, ReconcileError> {
-        let page = self.store.deliveries_waiting(account.clinic, &account.name, PAGE).await?;
-        if page.is_empty() {
-            return Ok(false);
-        }
+        page: &[Delivery],
+    ) -> Result<(), ReconcileError> {
         let endpoints = self.store.endpoints_by_id(account.clinic).await?;
-        let mut notices = Vec::new();
+        let mut told = Vec::new();
         let mut replies = Replies::default();
-        for delivery in &page {
+        for delivery in page {
             let Some(endpoint) = endpoints.get(&delivery.endpoint) else { continue };
             for notice in notices_of(account, delivery, endpoint) {
                 match notice.word {
                     Word::OptedOut { .. } | Word::Moved { .. } | Word::Changed => {
-                        notices.push(notice);
+                        replies.wants_reading |= !delivery.proven || notice.word == Word::Changed;
+                        told.push((delivery.id, notice));
                     }
                     Word::Other => {}
                     _ => replies.take(notice, delivery.proven),
                 }
             }
         }
-        self.read_again(tenure, account, &notices).await?;
+        let unread = self.read_again(tenure, account, &told).await;
         self.heed_told(tenure, account, replies).await?;
-        let ids: Vec<_> = page.iter().map(|delivery| delivery.id).collect();
-        self.store.deliveries_attended(&tenure.lease, account.clinic, &ids).await?;
-        Ok(true)
+        let read = page.iter().map(|delivery| delivery.id);
+        let read: Vec<_> = read.filter(|id| !unread.deliveries.contains(id)).collect();
+        self.store.deliveries_attended(&tenure.lease, account.clinic, &read).await?;
+        unread.failed.map_or(Ok(()), Err)
     }
 
     /// Heeds what was told of texts: what a signature proves, and everything else as the provider's
@@ -178,84 +237,6 @@ impl Reconciler {
         self.heed(tenure, account, &replies.answers).await.map(drop)
     }
 
-    /// Reads the members again that notices are about, on every list concerned: what the provider
-    /// says now counts, not what the notice said (L17 to L19).
-    async fn read_again(
-        &self,
-        tenure: &Tenure<'_>,
-        account: &ManagedAccount,
-        notices: &[Notice],
-    ) -> Result<(), ReconcileError> {
-        let mut asked: BTreeMap<ListId, (&ManagedList, BTreeSet<&Address>)> = BTreeMap::new();
-        for notice in notices {
-            let moved = match &notice.word {
-                Word::Moved { to } => to.as_ref(),
-                _ => None,
-            };
-            for (_, list) in self.roster.lists_of(account, notice) {
-                let (_, addresses) =
-                    asked.entry(list.row.id).or_insert_with(|| (list, BTreeSet::new()));
-                addresses.extend(notice.address.as_ref().into_iter().chain(moved));
-            }
-        }
-        for (list, addresses) in asked.into_values() {
-            let Some(list) = self.as_it_is(list).await? else { continue };
-            let addresses: Vec<_> = addresses.into_iter().collect();
-            for addresses in addresses.chunks(READ_TOGETHER) {
-                tenure.prolong().await?;
-                let asked_at = self.clock.now();
-                let read = addresses.iter().map(|address| self.read_address(&list, address));
-                let read: Vec<_> = try_join_all(read).await?.into_iter().flatten().collect();
-                let seen = self.store.members_observe(&tenure.lease, &list.row, &read).await?;
-                self.store.links_urgent(&tenure.lease, &list.row, &seen, asked_at).await?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Reads whom an address is about: the member that has it, else the one that we know had it,
-    /// by its key. Only if there is neither is the address absent; none where the list would not
-    /// show what we know of it either way.
-    pub(super) async fn read_address(
-        &self,
-        list: &ManagedList,
-        address: &Address,
-    ) -> Result<Option<ObservedMember>, ReconcileError> {
-        let now = self.clock.now();
-        if let Some(member) = list.port.member_by_address(address).await? {
-            return Ok(Some(self.observed(list, member, now)));
-        }
-        let link = self.link_at(&list.row, address).await?;
-        let known = link.and_then(|link| link.link.observed);
-        let shows = list.port.capabilities().shows;
-        if known.as_ref().is_some_and(|known| !shows.contains(&known.status)) {
-            return Ok(None);
-        }
-        let key = known.and_then(|known| known.member);
-        let member = match &key {
-            Some(key) => list.port.members(std::slice::from_ref(key)).await?.pop().flatten(),
-            None => None,
-        };
-        Ok(Some(match member {
-            Some(member) => self.observed(list, member, now),
-            None => self.absent(&list.row, address, now),
-        }))
-    }
-
-    /// Finds the link of whoever had an address: a contact, or a stranger.
-    async fn link_at(
-        &self,
-        list: &ListRow,
-        address: &Address,
-    ) -> Result<Option<LinkRow>, ReconcileError> {
-        if let Some(contact) = self.store.contact_find(list.clinic, address).await? {
-            let links = self.store.links_of_contact(list.clinic, contact.id).await?;
-            return Ok(links.into_iter().find(|link| link.list_id == list.id));
-        }
-        let hashes = self.store.address_hashes(list.clinic, address);
-        Ok(self.store.link_by_address(list, &hashes).await?)
-    }
-
     /// Returns a list as the store has it now; none where no turn may touch it: not approved yet
     /// (L20), retired, or pinned to another audience than the configuration names.
     pub(super) async fn as_it_is(
@@ -270,26 +251,6 @@ impl Reconciler {
         let mut policy = list.policy.clone();
         policy.retiring = row.retiring_at.is_some();
         Ok(Some(ManagedList { row, policy, ..list.clone() }))
-    }
-
-    /// What is stored of an address that is not on the list.
-    fn absent(&self, list: &ListRow, address: &Address, seen_at: DateTime<Utc>) -> ObservedMember {
-        ObservedMember {
-            observed: Observed {
-                status: MemberStatus::Absent,
-                member: None,
-                last_changed: None,
-                signed_up_at: None,
-                opted_in_at: None,
-                entry: Entry::Unknown,
-                complained: false,
-                digest: 0,
-                seen_at,
-            },
-            hashes: self.store.address_hashes(list.clinic, address),
-            address: None,
-            seen: None,
-        }
     }
 
     /// Learns, plans and carries out what is urgent on one list; tells whether there was anything.
@@ -308,7 +269,7 @@ impl Reconciler {
             self.store.links_calm(&tenure.lease, &list.row).await?;
             return Ok(false);
         };
-        let run = self.run_begins(&list, "webhook").await?;
+        let run = self.run_begins(&list, BY_WEBHOOK).await?;
         let done = self.turn_urgent_under(tenure, run, &list).await;
         self.close_urgent(tenure, run, &list).await?;
         done.map(|()| true)
@@ -372,9 +333,8 @@ struct Replies {
 
 impl Replies {
     fn take(&mut self, notice: Notice, proven: bool) {
-        let given = Some(Keyword::Help);
         match says(&notice) {
-            _ if matches!(&notice.word, Word::Replied { taken_for, .. } if *taken_for == given) => {
+            _ if proven && is_taken_for_help(&notice) => {
                 self.helped.push(notice);
             }
             Some(Meaning::Other) => {}
@@ -386,6 +346,11 @@ impl Replies {
             _ => self.wants_reading = true,
         }
     }
+}
+
+/// Tells whether the provider took a text for a question for help, and answered it.
+fn is_taken_for_help(notice: &Notice) -> bool {
+    matches!(&notice.word, Word::Replied { taken_for: Some(Keyword::Help), .. })
 }
 
 /// Reads a stored delivery again; what cannot be read any more, or was never meant for us, is

@@ -66,6 +66,13 @@ pub enum Refused {
 }
 
 impl ReconcileError {
+    /// Tells whether the provider refuses the credential, or the account it is of.
+    #[must_use]
+    pub const fn is_credential_refused(&self) -> bool {
+        use ProviderError::{AccountDisabled, Unauthorized};
+        matches!(self, Self::Provider(Unauthorized | AccountDisabled { .. }))
+    }
+
     /// Tells whether the next run may succeed without anybody doing anything.
     #[must_use]
     pub const fn is_transient(&self) -> bool {

@@ -3,11 +3,10 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use futures::future::FutureExt;
-use futures::stream::{FuturesUnordered, StreamExt};
 use uuid::Uuid;
 
 use super::tenure::Tenure;
+use super::under_way::UnderWay;
 use super::{ManagedList, ReconcileError, Reconciler};
 use crate::domain::{Personal, RunId, Verb};
 use crate::providers::{Job, JobState, Lot, LotResult, MemberWrite, Outcome, Refusal};
@@ -62,27 +61,28 @@ impl Reconciler {
         let rows = Rows::of(page);
         let ids: Vec<Uuid> = unsent.iter().map(|(id, _)| *id).collect();
         self.record(tenure, list, &rows, &ids, unsent).await?;
-        let mut under_way = FuturesUnordered::new();
+        let mut under_way = UnderWay::new();
         let mut failed = None;
         loop {
             while failed.is_none() && !self.stop.is_asked() {
-                let free = list.port.capabilities().in_flight.saturating_sub(under_way.len());
+                let free = list.port.capabilities().in_flight.saturating_sub(under_way.count());
                 let next: Vec<Lot> = lots.by_ref().take(free).collect();
                 if next.is_empty() {
                     break;
                 }
-                match self.submit(tenure, list, next).await {
+                match under_way.beside(self.submit(tenure, list, next)).await {
                     Ok(lots) => {
-                        under_way.extend(lots.into_iter().map(|lot| self.send(tenure, list, lot)));
+                        lots.into_iter()
+                            .for_each(|lot| under_way.begin(self.send(tenure, list, lot)));
                     }
                     Err(error) => failed = Some(error),
                 }
             }
             let Some(mut answers) = under_way.next().await else { break };
-            while let Some(Some(answer)) = under_way.next().now_or_never() {
+            while let Some(answer) = under_way.ended() {
                 answers.add(answer);
             }
-            let settled = self.settle(tenure, list, &rows, answers).await;
+            let settled = under_way.beside(self.settle(tenure, list, &rows, answers)).await;
             failed = failed.or(settled.err());
         }
         failed.map_or(Ok(()), Err)

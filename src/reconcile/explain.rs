@@ -4,8 +4,8 @@ use serde::Serialize;
 
 use super::{KnownList, ReconcileError, Reconciler};
 use crate::domain::{
-    Address, Base, Class, ClinicId, Contact, ContactFacts, Event, LinkId, MemberStatus, Reason,
-    Verb,
+    Address, Base, Class, ClinicId, Contact, ContactFacts, ContactId, Event, LinkId, MemberStatus,
+    Reason, Verb,
 };
 use crate::plan::decide;
 use crate::store::LinkRow;
@@ -35,6 +35,8 @@ impl Who {
 /// What is known of somebody.
 #[derive(Debug, Clone, Serialize)]
 pub struct Explanation {
+    /// The contacts, by which the ledger names them.
+    pub contacts: Vec<ContactId>,
     /// Each list's word.
     pub lists: Vec<ListWord>,
     /// The ledger's lines, oldest first.
@@ -42,7 +44,7 @@ pub struct Explanation {
 }
 
 /// One list's word on one contact.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
 pub struct ListWord {
     /// The list's short name.
     pub list: String,
@@ -67,7 +69,7 @@ pub struct ListWord {
 }
 
 /// One reason, as a sentence with its law.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
 pub struct Because {
     /// The reason.
     pub reason: Reason,
@@ -116,7 +118,11 @@ impl Reconciler {
         ledger.sort_by_key(|event: &Event| (event.recorded_at, event.id));
         ledger.dedup_by_key(|event| event.id);
         let known = !contacts.is_empty() || !words.is_empty() || !ledger.is_empty();
-        Ok(known.then_some(Explanation { lists: words, ledger }))
+        Ok(known.then_some(Explanation {
+            contacts: contacts.iter().map(|contact| contact.id).collect(),
+            lists: words,
+            ledger,
+        }))
     }
 
     async fn contacts(&self, clinic: ClinicId, who: &Who) -> Result<Vec<Contact>, ReconcileError> {

@@ -15,24 +15,29 @@ mod feedback;
 mod former;
 mod held;
 mod hurry;
+mod known;
 mod learn;
 mod notices;
 mod observe;
 mod outcome;
+mod overview;
 mod plan_run;
 mod preview;
 mod progress;
 mod record;
 mod records;
 mod replies;
+mod reread;
 mod restored;
 mod roster;
 mod scrub;
 mod seen;
 mod settings;
 mod sharing;
+mod suppressing;
 mod tenure;
 mod told;
+mod under_way;
 mod worker;
 
 use std::sync::Arc;
@@ -42,10 +47,13 @@ use futures::future::join;
 pub use attest::Attestation;
 pub use error::{ReconcileError, Refused};
 pub use explain::{Because, Explanation, ListWord, Who};
+pub use known::KnownList;
 pub use outcome::{ClinicOutcome, ListOutcome, ListState, SourceOutcome, SourceState};
+pub use overview::Overview;
 pub use preview::{Preview, PreviewRow};
 pub use progress::{Progress, Silent};
 pub use roster::{ManagedAccount, Roster};
+pub use suppressing::{Evidence, NotLifted};
 pub use tenure::Stop;
 pub use told::opt_out;
 
@@ -103,6 +111,18 @@ pub struct Practice<L: ?Sized = dyn ListWriter> {
     pub lists: Vec<ManagedList<L>>,
 }
 
+impl<L: ?Sized> Clone for Practice<L> {
+    fn clone(&self) -> Self {
+        Self {
+            id: self.id,
+            slug: self.slug.clone(),
+            opt_out_scope: self.opt_out_scope,
+            source: self.source.clone(),
+            lists: self.lists.clone(),
+        }
+    }
+}
+
 /// One list in hand.
 #[derive(Debug)]
 pub struct ManagedList<L: ?Sized = dyn ListWriter> {
@@ -150,31 +170,6 @@ impl<L: ListReader + ?Sized> ManagedList<L> {
         let parts: Vec<String> =
             std::iter::once(policy_digest(&self.policy)).chain(sharers).collect();
         format!("{} {}", env!("CARGO_PKG_VERSION"), parts.join(" "))
-    }
-}
-
-/// One list as the store and the configuration know it, without its provider.
-#[derive(Debug, Clone)]
-pub struct KnownList {
-    /// What the store knows of it.
-    pub row: ListRow,
-    /// What the clinic decided about it.
-    pub policy: Policy,
-    /// The lists that share the audience (L27); theirs are not followed.
-    pub sharers: Vec<KnownList>,
-    /// Whether the provider keeps who is on it; else it lives with us.
-    pub kept_there: bool,
-}
-
-impl KnownList {
-    /// Returns the lists that share its members: none where it lives with us, as then each list has
-    /// its own word.
-    fn sharing(&self) -> &[KnownList] {
-        if self.kept_there { &self.sharers } else { &[] }
-    }
-
-    fn facts(&self) -> ListFacts<'_> {
-        facts(&self.row, &self.policy)
     }
 }
 
@@ -290,7 +285,8 @@ impl Reconciler {
         let Some(tenure) = Tenure::take_in_turn(self, &name).await? else { return Ok(()) };
         self.write_back(&tenure, practice.id, practice.source.as_ref()).await?;
         self.erase_settled(&tenure, practice).await?;
-        tenure.release().await
+        tenure.release().await?;
+        Ok(self.store.spreading_over(practice.id).await?)
     }
 
     /// One list's turn: observe while the records are read, then learn, plan, brake, execute, until nothing is left to do.
@@ -309,8 +305,26 @@ impl Reconciler {
         let outcome = outcome.unwrap_or_else(|error| ListOutcome::failed(&list.row, &error));
         let outcome = ListOutcome { run: Some(run), ..outcome };
         self.store.run_end(run, outcome.state.word(), &outcome.summary()).await?;
+        self.heed_credential(list, &outcome).await?;
         tenure.release().await?;
         Ok(outcome)
+    }
+
+    /// Remembers whether the provider takes the credential, where that has changed.
+    async fn heed_credential(
+        &self,
+        list: &ManagedList,
+        outcome: &ListOutcome,
+    ) -> Result<(), ReconcileError> {
+        let known = list.row.credential_refused_at.is_some();
+        let refused = match outcome.state {
+            ListState::Failed if !outcome.credential_refused => known,
+            _ => outcome.credential_refused,
+        };
+        if refused != known {
+            self.store.list_credential(&list.row, refused.then(|| self.clock.now())).await?;
+        }
+        Ok(())
     }
 
     /// Tells whether every link is to be judged anew: with each sweep where others share the audience

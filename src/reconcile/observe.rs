@@ -4,10 +4,10 @@ use std::collections::VecDeque;
 
 use chrono::{DateTime, Utc};
 use futures::future::try_join;
-use futures::stream::{FuturesUnordered, StreamExt};
 use tokio::sync::mpsc;
 
 use super::tenure::Tenure;
+use super::under_way::UnderWay;
 use super::{ManagedList, ReconcileError, Reconciler, seen};
 use crate::clock::Clock;
 use crate::domain::{ClinicId, Link, LinkId, MemberKey, MemberStatus, Observed};
@@ -333,16 +333,16 @@ async fn fetch_pages<L: ListReader + ?Sized>(
         port.page(scope, cursor.as_ref()).await.map(|page| (asked_at, page))
     };
     let mut waiting = VecDeque::from([None]);
-    let mut under_way = FuturesUnordered::new();
+    let mut under_way = UnderWay::new();
     loop {
-        while under_way.len() < port.capabilities().in_flight {
+        while under_way.count() < port.capabilities().in_flight {
             let Some(cursor) = waiting.pop_front() else { break };
-            under_way.push(read(cursor));
+            under_way.begin(read(cursor));
         }
         let Some(page) = under_way.next().await else { return Ok(()) };
         let (asked_at, mut page) = page?;
         waiting.extend(page.next.drain(..).map(Some));
-        if arriving.send((asked_at, page)).await.is_err() {
+        if under_way.beside(arriving.send((asked_at, page))).await.is_err() {
             return Ok(());
         }
     }

@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::observe::Short;
 use super::{ManagedList, ReconcileError, Reconciler};
 use crate::domain::{Class, RunId};
-use crate::store::{ListRow, OpState, ParkedBecause};
+use crate::store::{IN_STEP, ListRow, OpState, ParkedBecause};
 
 /// What one practice's run came to.
 #[derive(Debug, Clone, Serialize)]
@@ -82,6 +82,9 @@ pub struct ListOutcome {
     pub parked: Vec<ParkedBecause>,
     /// What went wrong, for a person.
     pub problem: Option<String>,
+    /// Whether the provider refused the credential.
+    #[serde(skip)]
+    pub credential_refused: bool,
 }
 
 /// How a list's turn ended, the worst last.
@@ -109,7 +112,7 @@ impl ListState {
     #[must_use]
     pub const fn word(self) -> &'static str {
         match self {
-            Self::InStep => "in_step",
+            Self::InStep => IN_STEP,
             Self::Busy => "busy",
             Self::Interrupted => "interrupted",
             Self::Waiting => "waiting",
@@ -138,6 +141,7 @@ impl ListOutcome {
             parked_removals: 0,
             parked: Vec::new(),
             problem: None,
+            credential_refused: false,
         }
     }
 
@@ -146,7 +150,11 @@ impl ListOutcome {
     }
 
     pub(super) fn failed(list: &ListRow, error: &ReconcileError) -> Self {
-        Self { problem: Some(error.chain()), ..Self::new(list, ListState::Failed) }
+        Self {
+            problem: Some(error.chain()),
+            credential_refused: error.is_credential_refused(),
+            ..Self::new(list, ListState::Failed)
+        }
     }
 
     pub(super) fn incomplete(list: &ManagedList, short: Short) -> Self {

@@ -92,7 +92,12 @@ impl Reconciler {
         let failed = |(id, standing): &(ContactId, Standing)| {
             failing.contains(id) || standing.undeliverable().is_some()
         };
+        let mut heeded = BTreeSet::new();
         for (notice, address, lists) in share.told.iter().filter(|(notice, ..)| is_new(notice)) {
+            // One message told twice together is one.
+            if notice.id.as_ref().is_some_and(|id| !heeded.insert(id)) {
+                continue;
+            }
             let Some(list) = lists.first() else { continue };
             tenure.prolong().await?;
             let contact = contacts.get(address);

@@ -41,6 +41,16 @@ pub struct ManagedAccount {
 }
 
 impl Roster {
+    /// Takes a clinic over as it is in `other`, if it is there.
+    pub fn keep(&mut self, other: &Self, slug: &str) {
+        let Some(practice) = other.practices.iter().find(|practice| practice.slug == slug) else {
+            return;
+        };
+        let accounts = other.accounts.iter().filter(|account| account.clinic == practice.id);
+        self.accounts.extend(accounts.cloned());
+        self.practices.push(practice.clone());
+    }
+
     /// Returns the account of a clinic by its name in the clinic's file.
     #[must_use]
     pub fn account(&self, clinic: ClinicId, name: &str) -> Option<&ManagedAccount> {

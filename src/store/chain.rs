@@ -1,9 +1,10 @@
-//! The chain of codes over a clinic's ledger, and whether it is unbroken.
+//! Chains of codes: how one is followed, the one over a clinic's ledger, and whether it is unbroken.
 
+use chrono::{DateTime, Utc};
 use sha2::{Digest, Sha256};
 
 use super::Store;
-use super::columns::args;
+use super::columns::{MaybeAt, args};
 use super::error::{Result, StoreError};
 use super::sql::statements;
 use crate::domain::{ClinicId, EventId, EventKind};
@@ -41,6 +42,52 @@ struct Line {
 /// How many lines are verified at a time.
 const PAGE: u32 = 1_000;
 
+/// Follows a chain line by line from its first one to its head.
+pub(super) struct Follower {
+    prev: Head,
+    end: Head,
+    pub(super) verified: Verified,
+}
+
+impl Follower {
+    pub(super) fn to(end: Head) -> Self {
+        let prev = Head { seq: 0, mac: String::new() };
+        Self { prev, end, verified: Verified::default() }
+    }
+
+    /// Returns the number of the line it has come to.
+    pub(super) const fn at(&self) -> i64 {
+        self.prev.seq
+    }
+
+    /// Returns the code of the line it has come to.
+    pub(super) fn prev(&self) -> &str {
+        &self.prev.mac
+    }
+
+    /// Takes the next line, which `is_sound` by itself; tells whether to go on. Lines after the
+    /// head were appended meanwhile.
+    pub(super) fn step(&mut self, seq: i64, mac: &str, is_sound: bool) -> bool {
+        if seq > self.end.seq {
+            return false;
+        }
+        self.verified.lines += 1;
+        if !is_sound || seq != self.prev.seq + 1 {
+            self.verified.first_bad = Some(seq);
+            return false;
+        }
+        self.prev = Head { seq, mac: mac.to_owned() };
+        true
+    }
+
+    /// Returns what was found; a chain that ends before its head lacks lines.
+    pub(super) fn end(self) -> Verified {
+        let whole = (self.prev.seq, &self.prev.mac) == (self.end.seq, &self.end.mac);
+        let missing = (!whole).then_some(self.prev.seq + 1);
+        Verified { first_bad: self.verified.first_bad.or(missing), ..self.verified }
+    }
+}
+
 /// What a line's code covers.
 pub(super) struct Chained<'a> {
     pub(super) prev: &'a str,
@@ -53,6 +100,10 @@ pub(super) struct Chained<'a> {
 
 statements! {
     LEDGER_HEAD = { "SELECT seq, mac FROM ledger_heads WHERE clinic_id = $1" }
+    LEDGER_LAST_VERIFIED = { "SELECT ledger_verified_at FROM clinics WHERE clinic_id = $1" }
+    LEDGER_VERIFIED = {
+        "UPDATE clinics SET ledger_verified_at = $2, ledger_bad_line = $3 WHERE clinic_id = $1"
+    }
     LEDGER_PAGE = {
         "SELECT l.seq, l.event_id, l.kind, l.recorded_at, l.key_id, l.commitment, l.mac,
             d.payload, d.salt
@@ -86,34 +137,43 @@ impl Store {
     /// Verifies the clinic's chain from its first line to its head.
     pub async fn ledger_verify(&self, clinic: ClinicId) -> Result<Verified> {
         let head: Option<(i64, String)> = self.db.row(LEDGER_HEAD, args![clinic]).await?;
-        let (end, end_mac) = head.ok_or(StoreError::Missing { what: "clinic" })?;
-        let mut verified = Verified::default();
-        let mut prev = Head { seq: 0, mac: String::new() };
+        let (seq, mac) = head.ok_or(StoreError::Missing { what: "clinic" })?;
+        let mut follower = Follower::to(Head { seq, mac });
         loop {
-            // Lines appended meanwhile come after the head that was read first.
-            let page: Vec<Line> = self.db.rows(LEDGER_PAGE, args![clinic, prev.seq, PAGE]).await?;
-            let page: Vec<Line> = page.into_iter().filter(|line| line.seq <= end).collect();
-            if page.is_empty() {
-                break;
-            }
+            let page: Vec<Line> =
+                self.db.rows(LEDGER_PAGE, args![clinic, follower.at(), PAGE]).await?;
+            let last = page.len() < PAGE as usize;
             for line in page {
-                verified.lines += 1;
-                verified.erased += u64::from(line.payload.is_none());
-                if !self.is_sound(clinic, &prev, &line) {
-                    return Ok(Verified { first_bad: Some(line.seq), ..verified });
+                let sound = self.is_sound(clinic, follower.prev(), &line);
+                let erased = line.payload.is_none() && line.seq <= seq;
+                follower.verified.erased += u64::from(erased);
+                if !follower.step(line.seq, &line.mac, sound) {
+                    return Ok(follower.end());
                 }
-                prev = Head { seq: line.seq, mac: line.mac };
+            }
+            if last {
+                return Ok(follower.end());
             }
         }
-        if (prev.seq, &prev.mac) != (end, &end_mac) {
-            verified.first_bad = Some(prev.seq + 1);
-        }
+    }
+
+    /// Verifies the clinic's chain, and keeps when that was and what came of it.
+    pub async fn ledger_verify_and_keep(&self, clinic: ClinicId) -> Result<Verified> {
+        let verified = self.ledger_verify(clinic).await?;
+        let args = args![clinic, self.clock.now(), verified.first_bad];
+        self.db.execute(LEDGER_VERIFIED, args).await?;
         Ok(verified)
     }
 
-    fn is_sound(&self, clinic: ClinicId, prev: &Head, line: &Line) -> bool {
+    /// Returns when the clinic's chain was last verified.
+    pub async fn ledger_verified_at(&self, clinic: ClinicId) -> Result<Option<DateTime<Utc>>> {
+        let at: Option<(MaybeAt,)> = self.db.row(LEDGER_LAST_VERIFIED, args![clinic]).await?;
+        Ok(at.and_then(|(at,)| at.into()))
+    }
+
+    fn is_sound(&self, clinic: ClinicId, prev: &str, line: &Line) -> bool {
         let chained = Chained {
-            prev: &prev.mac,
+            prev,
             seq: line.seq,
             event: line.event_id,
             kind: line.kind,
@@ -121,8 +181,7 @@ impl Store {
             commitment: &line.commitment,
         };
         let detail = line.salt.as_deref().zip(line.payload.as_deref());
-        line.seq == prev.seq + 1
-            && self.chain(clinic, &line.key_id, &chained).as_ref() == Some(&line.mac)
+        self.chain(clinic, &line.key_id, &chained).as_ref() == Some(&line.mac)
             && detail.is_none_or(|(salt, text)| commitment(salt, text) == line.commitment)
     }
 }

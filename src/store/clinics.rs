@@ -3,11 +3,11 @@
 use chrono::{DateTime, Utc};
 
 use super::Store;
-use super::columns::{MaybeAt, args};
+use super::columns::{MaybeAt, args, id_rows};
 use super::error::{Result, StoreError};
 use super::leases::Lease;
 use super::sql::statements;
-use crate::domain::ClinicId;
+use crate::domain::{ClinicId, Clinics};
 
 /// One clinic, and how far its source was read.
 #[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
@@ -43,6 +43,15 @@ statements! {
     CLINICS = {
         "SELECT clinic_id, slug, source_swept_at, source_cursor, sweep_no FROM clinics ORDER BY slug"
     }
+    CLINICS_AFTER = {
+        "SELECT clinic_id, slug, source_swept_at, source_cursor, sweep_no
+         FROM clinics WHERE slug > $1 ORDER BY slug LIMIT $2"
+    }
+    CLINICS_AMONG (given: id uuid) = {
+        "SELECT clinic_id, slug, source_swept_at, source_cursor, sweep_no
+         FROM given g CROSS JOIN clinics
+         WHERE clinic_id = g.id AND slug > $2 ORDER BY slug LIMIT $3"
+    }
     CLINIC_SOURCE_RECORDED = {
         "UPDATE clinics SET source_cursor = COALESCE($2, source_cursor),
             source_swept_at = COALESCE($3, source_swept_at)
@@ -67,6 +76,28 @@ impl Store {
     /// Returns the clinic.
     pub async fn clinic(&self, id: ClinicId) -> Result<ClinicRow> {
         self.db.row(CLINIC, args![id]).await?.ok_or(StoreError::Missing { what: "clinic" })
+    }
+
+    /// Finds the clinic called `slug`.
+    pub async fn clinic_find(&self, slug: &str) -> Result<Option<ClinicId>> {
+        let found: Option<(ClinicId,)> = self.db.row(CLINIC_BY_SLUG, args![slug]).await?;
+        Ok(found.map(|(id,)| id))
+    }
+
+    /// Returns a page of those clinics by name.
+    pub async fn clinics_page(
+        &self,
+        clinics: &Clinics,
+        after: &str,
+        limit: u32,
+    ) -> Result<Vec<ClinicRow>> {
+        match clinics {
+            Clinics::All => self.db.rows(CLINICS_AFTER, args![after, limit]).await,
+            Clinics::Some(ids) => {
+                let rows = id_rows(ids.iter().map(|id| id.0))?;
+                self.db.rows(CLINICS_AMONG, args![rows, after, limit]).await
+            }
+        }
     }
 
     /// Returns all clinics by name.

@@ -9,7 +9,7 @@ use super::error::{Result, StoreError};
 use crate::domain::operation::Counted;
 use crate::domain::{
     Actor, By, Channel, Class, ClinicId, ContactId, Entry, EventId, EventKind, LinkId, ListId,
-    MemberKey, MemberStatus, OptOutKind, Origin, PatientId, PatientStatus, Reason, RunId,
+    MemberKey, MemberStatus, OptOutKind, Origin, PatientId, PatientStatus, Reason, Role, RunId,
     TimeSource, Verb,
 };
 
@@ -119,6 +119,7 @@ stored_words!(
     Origin,
     PatientStatus,
     Reason,
+    Role,
     TimeSource,
     Verb
 );

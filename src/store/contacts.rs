@@ -10,7 +10,8 @@ use super::Store;
 use super::columns::{At, args, from_json, json, text_rows};
 use super::db::Tx;
 use super::error::Result;
-use super::holders::{HolderPut, Holding};
+use super::holders::{HolderPut, Holding, holders_exchange, holders_of};
+use super::ledger::ledger_lock;
 use super::sql::statements;
 use crate::domain::{
     Address, Channel, ClinicId, Contact, ContactId, EventId, OptOut, OptOutKind, PatientId,
@@ -22,6 +23,13 @@ use crate::keys::AddressHash;
 struct Hashed<'a> {
     address: &'a Address,
     hashes: Vec<AddressHash>,
+}
+
+/// The contacts of addresses.
+struct Ensured<'a> {
+    contacts: BTreeMap<&'a Address, ContactId>,
+    /// Those that were there before.
+    known: BTreeSet<Uuid>,
 }
 
 #[derive(Serialize)]
@@ -158,7 +166,7 @@ impl Store {
                 (address, Hashed { address, hashes: self.address_hashes(clinic, address) })
             })
             .collect();
-        let contacts = self.contacts_ensure(tx, clinic, &hashed).await?;
+        let Ensured { contacts, known } = self.contacts_ensure(tx, clinic, &hashed).await?;
         let held: BTreeSet<HolderPut> = holdings
             .iter()
             .flat_map(|holding| holding.addresses.iter().map(move |a| (holding.patient, a)))
@@ -167,7 +175,20 @@ impl Store {
                 Some(HolderPut { contact, patient: patient.0 })
             })
             .collect();
-        let before = self.holders_exchange(tx, clinic, holdings, &held).await?;
+        let patients = holdings.iter().map(|holding| holding.patient);
+        let before = holders_of(tx, clinic, patients).await?;
+        let left: Vec<_> = before.difference(&held).collect();
+        let new: Vec<_> = held.difference(&before).collect();
+        let of_known: Vec<_> =
+            new.iter().copied().filter(|holder| known.contains(&holder.contact)).collect();
+        if of_known.is_empty() {
+            holders_exchange(tx, clinic, &left, &new).await?;
+        } else {
+            // No no is written down while its address gets a holder.
+            ledger_lock(tx, clinic).await?;
+            holders_exchange(tx, clinic, &left, &new).await?;
+            self.noes_bind(tx, clinic, &of_known).await?;
+        }
         let touched: BTreeSet<Uuid> =
             held.iter().chain(&before).map(|holder| holder.contact).collect();
         let rows = hash_rows(hashed.iter().flat_map(|(address, hashed)| {
@@ -184,7 +205,7 @@ impl Store {
         tx: &mut Tx,
         clinic: ClinicId,
         hashed: &BTreeMap<&'a Address, Hashed<'a>>,
-    ) -> Result<BTreeMap<&'a Address, ContactId>> {
+    ) -> Result<Ensured<'a>> {
         let rows = hash_rows(hashed.values().flat_map(|hashed| {
             hashed.hashes.iter().map(|h| (None, hashed.address.channel(), h.hash.as_str()))
         }))?;
@@ -205,10 +226,11 @@ impl Store {
             }
         }
         tx.execute(CONTACTS_REVIVE, args![json(&revived)?, clinic]).await?;
+        let known = contacts.values().map(|id| id.0).collect();
         for (address, id) in self.contacts_add(tx, clinic, &unknown).await? {
             contacts.insert(address, id);
         }
-        Ok(contacts)
+        Ok(Ensured { contacts, known })
     }
 
     async fn contacts_add<'a>(

@@ -150,7 +150,7 @@ statements! {
         "SELECT d.id, d.endpoint_id, d.body, d.media_type, d.proven, d.received_at
          FROM deliveries d
          JOIN endpoints e ON e.clinic_id = d.clinic_id AND e.id = d.endpoint_id
-         WHERE d.clinic_id = $1 AND d.attended_at IS NULL AND e.account = $3
+         WHERE d.clinic_id = $1 AND d.attended_at IS NULL AND d.id > $4 AND e.account = $3
          ORDER BY d.id LIMIT $2"
     }
     // LIMIT keeps PostgreSQL from reading everything that waits: one row a clinic is enough.
@@ -183,8 +183,8 @@ statements! {
          WHERE deliveries.clinic_id = $2 AND deliveries.id = g.id"
     }
     DELIVERIES_EMPTY = {
-        "UPDATE deliveries SET body = NULL
-         WHERE clinic_id = $1 AND received_at < $2 AND body IS NOT NULL AND attended_at IS NOT NULL"
+        "UPDATE deliveries SET body = NULL, attended_at = COALESCE(attended_at, $3)
+         WHERE clinic_id = $1 AND received_at < $2 AND body IS NOT NULL"
     }
     DELIVERY_LAST = {
         "SELECT MAX(received_at) FROM deliveries WHERE clinic_id = $1 AND endpoint_id = $2"
@@ -192,11 +192,11 @@ statements! {
 }
 
 impl Store {
-    /// Takes deliveries, all of them or none; returns how many were new.
+    /// Takes deliveries, all of them or none; tells of each whether it was new.
     ///
     /// Of a new one the opt-outs that it proves are in the ledger, and the links of the addresses
     /// urgent, when this returns.
-    pub async fn deliveries_take(&self, deliveries: &[NewDelivery]) -> Result<u64> {
+    pub async fn deliveries_take(&self, deliveries: &[NewDelivery]) -> Result<Vec<bool>> {
         let now = self.clock.now();
         let ids: Vec<Uuid> = deliveries.iter().map(|_| self.clock.id()).collect();
         let mut puts = Vec::with_capacity(deliveries.len());
@@ -224,7 +224,7 @@ impl Store {
         deliveries: &[NewDelivery],
         puts: &[DeliveryPut<'_>],
         now: DateTime<Utc>,
-    ) -> Result<u64> {
+    ) -> Result<Vec<bool>> {
         let mut tx = self.db.begin().await?;
         let new: Vec<(Uuid,)> = tx.rows(DELIVERIES_ADD, args![json(&puts)?]).await?;
         let new: BTreeSet<Uuid> = new.into_iter().map(|(id,)| id).collect();
@@ -239,7 +239,7 @@ impl Store {
             self.opt_outs_append(&mut tx, clinic, &opt_outs, now).await?;
         }
         tx.commit().await?;
-        Ok(new.len() as u64)
+        Ok(ids.iter().map(|id| new.contains(id)).collect())
     }
 
     /// Records opt-outs that a provider's log proves; their links are urgent. Fenced.
@@ -338,17 +338,19 @@ impl Store {
         Ok((contacts, standings))
     }
 
-    /// Returns deliveries for one account of the clinic that nobody attended to yet, oldest first.
+    /// Returns deliveries for one account of the clinic that nobody attended to yet, oldest first,
+    /// after the one called `after`.
     ///
     /// A body that does not open is as good as dropped: the next sweep sees what it told of.
     pub async fn deliveries_waiting(
         &self,
         clinic: ClinicId,
         account: &str,
+        after: Uuid,
         limit: u32,
     ) -> Result<Vec<Delivery>> {
         let rows: Vec<DeliveryColumns> =
-            self.db.rows(DELIVERIES_WAITING, args![clinic, limit, account]).await?;
+            self.db.rows(DELIVERIES_WAITING, args![clinic, limit, account, after]).await?;
         Ok(rows
             .into_iter()
             .map(|row| Delivery {
@@ -424,9 +426,10 @@ impl Store {
         self.execute_under(lease, DELIVERIES_ATTENDED, args).await.map(drop)
     }
 
-    /// Drops the bodies of deliveries that came before `before`; their keys stay.
+    /// Drops the bodies of deliveries that came before `before`; their keys stay. One that nobody
+    /// attended to by then, because its account is gone, waits no longer.
     pub async fn deliveries_empty(&self, clinic: ClinicId, before: DateTime<Utc>) -> Result<u64> {
-        self.db.execute(DELIVERIES_EMPTY, args![clinic, before]).await
+        self.db.execute(DELIVERIES_EMPTY, args![clinic, before, self.clock.now()]).await
     }
 
     /// Returns when the endpoint last took a delivery.

@@ -5,10 +5,11 @@ use uuid::Uuid;
 
 use super::Store;
 use super::columns::{args, from_json, json};
-use super::db::Tx;
+use super::db::{Tx, again};
 use super::error::{Result, StoreError};
 use super::following::links_stale_of_contacts;
 use super::leases::Lease;
+use super::ledger::ledger_lock;
 use super::sql::statements;
 use super::suppressions::suppressions_add;
 use crate::domain::{
@@ -161,19 +162,23 @@ impl Store {
         clinic: ClinicId,
         contact: ContactId,
     ) -> Result<()> {
-        let mut tx = self.begin_under(lease).await?;
-        let erasing: Option<Erasing> = tx.row(CONTACT_ERASING, args![clinic, contact]).await?;
-        let erasing = erasing.ok_or(StoreError::Missing { what: "contact" })?;
-        let event = self.erased(contact, erasing.channel);
-        tx.execute(CONTACT_KEYS_WIPE, args![clinic, contact]).await?;
-        tx.execute(CONTACT_NOTICES_DELETE, args![clinic, contact]).await?;
-        tx.execute(CONTACT_HELD_DELETE, args![clinic, contact]).await?;
-        tx.execute(CONTACT_REVIEWS_DELETE, args![clinic, contact]).await?;
-        tx.execute(CONTACT_DETAIL_DELETE, args![clinic, contact]).await?;
-        tx.execute(CONTACT_PAYLOADS_WIPE, args![clinic, contact]).await?;
-        self.append_in(&mut tx, clinic, std::slice::from_ref(&event)).await?;
-        self.contact_wipe(&mut tx, clinic, contact, erasing, &event).await?;
-        tx.commit().await
+        again!(self, {
+            let mut tx = self.begin_under(lease).await?;
+            // Nobody's no is written down between what is read here and what is kept of it.
+            ledger_lock(&mut tx, clinic).await?;
+            let erasing: Option<Erasing> = tx.row(CONTACT_ERASING, args![clinic, contact]).await?;
+            let erasing = erasing.ok_or(StoreError::Missing { what: "contact" })?;
+            let event = self.erased(contact, erasing.channel);
+            tx.execute(CONTACT_KEYS_WIPE, args![clinic, contact]).await?;
+            tx.execute(CONTACT_NOTICES_DELETE, args![clinic, contact]).await?;
+            tx.execute(CONTACT_HELD_DELETE, args![clinic, contact]).await?;
+            tx.execute(CONTACT_REVIEWS_DELETE, args![clinic, contact]).await?;
+            tx.execute(CONTACT_DETAIL_DELETE, args![clinic, contact]).await?;
+            tx.execute(CONTACT_PAYLOADS_WIPE, args![clinic, contact]).await?;
+            self.append_in(&mut tx, clinic, std::slice::from_ref(&event)).await?;
+            self.contact_wipe(&mut tx, clinic, contact, erasing, &event).await?;
+            tx.commit().await
+        })
     }
 
     async fn contact_wipe(

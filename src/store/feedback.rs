@@ -6,13 +6,11 @@ use uuid::Uuid;
 
 use super::Store;
 use super::arguments::Write;
-use super::columns::{At, args, from_json, id_rows, json, millis};
-use super::db::Tx;
+use super::columns::{At, args, id_rows, json, millis};
 use super::error::Result;
-use super::holders::HolderPut;
 use super::leases::Lease;
 use super::sql::statements;
-use super::standings::{Holdings, bound};
+use super::standings::Holdings;
 use crate::domain::{Actor, Channel, ClinicId, Event, EventId, EventKind, PatientId, TimeSource};
 
 /// One thing that the clinic is to be told about one patient.
@@ -64,13 +62,6 @@ statements! {
          SELECT $2, g.id, g.patient, g.seq, g.event, g.kind, g.channel, g.list, g.actor, g.at
          FROM given g JOIN patients p ON p.clinic_id = $2 AND p.id = g.patient"
     }
-    NOES_OF_CONTACTS (given: contact uuid, patient uuid) = {
-        "SELECT g.patient, l.seq, d.payload FROM given g
-         JOIN ledger l ON l.clinic_id = $2 AND l.contact_id = g.contact
-            AND l.kind IN ('withdrawn', 'objected', 'complained')
-         JOIN ledger_detail d ON d.clinic_id = l.clinic_id AND d.seq = l.seq
-         ORDER BY l.seq, g.patient"
-    }
     FEEDBACK_PAGE = {
         "SELECT f.id, f.patient_id, p.source_id, f.channel, f.kind, f.at, l.slug AS list,
             f.event_id, f.actor, COALESCE(e.patient_id <> f.patient_id, FALSE) AS by_another
@@ -101,45 +92,18 @@ impl Store {
 
     /// Returns what has the clinic told of `events`, the first of which is line `first`, in the
     /// record of each patient concerned.
-    pub(super) fn tell_concerned(
+    pub(super) fn feedback_of(
         &self,
         clinic: ClinicId,
         first: i64,
         events: &[Event],
         holdings: &Holdings,
     ) -> Result<Option<Write>> {
-        let told = (first..).zip(events).flat_map(|(seq, event)| {
-            holdings.concerned(event).into_iter().map(move |patient| (patient, seq, event))
-        });
-        self.tell(clinic, told)
-    }
-
-    /// Returns what has the clinic told of noes that were said from addresses before anybody was
-    /// known to hold them, in the record of each who holds one now (L15).
-    pub(super) async fn tell_new_holders(
-        &self,
-        tx: &mut Tx,
-        clinic: ClinicId,
-        new: &[&HolderPut],
-    ) -> Result<Option<Write>> {
-        let rows: Vec<(PatientId, i64, String)> =
-            tx.rows(NOES_OF_CONTACTS, args![json(&new)?, clinic]).await?;
-        let noes = rows
-            .iter()
-            .map(|(patient, seq, payload)| Ok((*patient, *seq, from_json("event", payload)?)))
-            .collect::<Result<Vec<(PatientId, i64, Event)>>>()?;
-        let unheard = noes.iter().filter(|(_, _, event)| bound(event).next().is_none());
-        self.tell(clinic, unheard.map(|(patient, seq, event)| (*patient, *seq, event)))
-    }
-
-    fn tell<'a>(
-        &self,
-        clinic: ClinicId,
-        told: impl Iterator<Item = (PatientId, i64, &'a Event)>,
-    ) -> Result<Option<Write>> {
-        let puts: Vec<_> = told
-            .filter(|(patient, _, event)| is_news(event) && !is_from_record_of(event, *patient))
-            .map(|(patient, seq, event)| FeedbackPut {
+        let mut puts = Vec::new();
+        for (seq, event) in (first..).zip(events).filter(|(_, event)| is_news(event)) {
+            let told = holdings.concerned(event).into_iter();
+            let told = told.filter(|patient| !is_from_record_of(event, *patient));
+            puts.extend(told.map(|patient| FeedbackPut {
                 id: self.clock.id(),
                 patient: patient.0,
                 seq,
@@ -149,8 +113,8 @@ impl Store {
                 list: event.draft.list.map(|id| id.0),
                 actor: event.draft.actor.word(),
                 at: millis(event.as_opt_out().0),
-            })
-            .collect();
+            }));
+        }
         Ok(if puts.is_empty() { None } else { Some((FEEDBACK_ADD, args![json(&puts)?, clinic])) })
     }
 }

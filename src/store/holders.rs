@@ -33,10 +33,6 @@ statements! {
             AND c.clinic_id = h.clinic_id AND c.id = h.contact_id
          ORDER BY h.contact_id"
     }
-    HOLDERS_OF_CONTACTS (given: id uuid) = {
-        "SELECT h.contact_id, h.patient_id FROM given g CROSS JOIN holders h
-         WHERE h.clinic_id = $2 AND h.contact_id = g.id AND h.holds_now"
-    }
     HOLDERS_LEFT (given: contact uuid, patient uuid) = {
         "UPDATE holders SET holds_now = FALSE FROM given g
          WHERE holders.clinic_id = $2 AND holders.contact_id = g.contact
@@ -71,31 +67,31 @@ impl Store {
     }
 }
 
-impl Store {
-    /// Writes who holds what now, has the clinic told what new holders' addresses said before, and
-    /// returns who held what before.
-    pub(super) async fn holders_exchange(
-        &self,
-        tx: &mut Tx,
-        clinic: ClinicId,
-        holdings: &[Holding],
-        held: &BTreeSet<HolderPut>,
-    ) -> Result<BTreeSet<HolderPut>> {
-        let patients = id_rows(holdings.iter().map(|holding| holding.patient.0))?;
-        let rows: Vec<(ContactId, PatientId, Channel)> =
-            tx.rows(HOLDERS_OF_PATIENTS, args![patients, clinic]).await?;
-        let before: BTreeSet<HolderPut> = rows
-            .into_iter()
-            .map(|(contact, patient, _)| HolderPut { contact: contact.0, patient: patient.0 })
-            .collect();
-        let left: Vec<_> = before.difference(held).collect();
-        let new: Vec<_> = held.difference(&before).collect();
-        let mut writes = vec![
-            (HOLDERS_LEFT, args![json(&left)?, clinic]),
-            (HOLDERS_ADD, args![json(&new)?, clinic]),
-        ];
-        writes.extend(self.tell_new_holders(tx, clinic, &new).await?);
-        tx.execute_together(writes).await?;
-        Ok(before)
-    }
+/// Returns who of `patients` holds what.
+pub(super) async fn holders_of(
+    tx: &mut Tx,
+    clinic: ClinicId,
+    patients: impl Iterator<Item = PatientId>,
+) -> Result<BTreeSet<HolderPut>> {
+    let patients = id_rows(patients.map(|patient| patient.0))?;
+    let rows: Vec<(ContactId, PatientId, Channel)> =
+        tx.rows(HOLDERS_OF_PATIENTS, args![patients, clinic]).await?;
+    let holders = rows.into_iter();
+    Ok(holders
+        .map(|(contact, patient, _)| HolderPut { contact: contact.0, patient: patient.0 })
+        .collect())
+}
+
+/// Writes who holds nothing more, and who holds something new.
+pub(super) async fn holders_exchange(
+    tx: &mut Tx,
+    clinic: ClinicId,
+    left: &[&HolderPut],
+    new: &[&HolderPut],
+) -> Result<()> {
+    tx.execute_together(vec![
+        (HOLDERS_LEFT, args![json(&left)?, clinic]),
+        (HOLDERS_ADD, args![json(&new)?, clinic]),
+    ])
+    .await
 }

@@ -17,6 +17,7 @@ use super::db::{Tx, again};
 use super::error::{Result, StoreError};
 use super::following::links_stale_or_urgent;
 use super::leases::Lease;
+use super::spreading::spreading;
 use super::sql::statements;
 use super::standings::{Holdings, bound, standings_fold};
 use crate::domain::{ClinicId, ContactId, Event, PatientId, Standing};
@@ -168,7 +169,8 @@ impl Store {
         writes.extend(links_stale_or_urgent(tx, clinic, &touched, &after.urgent).await?);
         let first = after.head.seq + 1;
         writes.extend(self.lines(clinic, after.head, &new)?);
-        writes.extend(self.tell_concerned(clinic, first, &new, &holdings)?);
+        writes.extend(self.feedback_of(clinic, first, &new, &holdings)?);
+        writes.extend(spreading(clinic, first, &new, &holdings, self.clock.now())?);
         tx.execute_together(writes).await?;
         Ok(appended)
     }

@@ -58,13 +58,17 @@ pub struct ListRow {
     /// Since when it waits to be read anew, where the store was put back to an older state.
     #[sqlx(try_from = "MaybeAt")]
     pub restored_at: Option<DateTime<Utc>>,
+    /// Since when its provider refuses the credential.
+    #[sqlx(try_from = "MaybeAt")]
+    pub credential_refused_at: Option<DateTime<Utc>>,
 }
 
 macro_rules! list_columns {
     () => {
         "SELECT id, clinic_id, slug, channel, account_pin, audience_pin, region,
             audience_double_opt_in, settings_read_at, approved_at, retiring_at, retired_at, swept_at,
-            delta_cursor, observed_at, policy_digest, judged_at, restored_at
+            delta_cursor, observed_at, policy_digest, judged_at, restored_at,
+            credential_refused_at
          FROM lists "
     };
 }
@@ -117,6 +121,9 @@ statements! {
     }
     LIST_RETIRE = { "UPDATE lists SET retired_at = $3 WHERE clinic_id = $1 AND id = $2" }
     LIST_POLICY = { "UPDATE lists SET policy_digest = $3 WHERE clinic_id = $1 AND id = $2" }
+    LIST_CREDENTIAL = {
+        "UPDATE lists SET credential_refused_at = $3 WHERE clinic_id = $1 AND id = $2"
+    }
     LIST_JUDGED = { "UPDATE lists SET judged_at = $3 WHERE clinic_id = $1 AND id = $2" }
     LIST_POLICY_STALES = {
         "UPDATE links SET stale = TRUE, version = links.version + 1
@@ -216,6 +223,11 @@ impl Store {
     pub async fn list_judged(&self, lease: &Lease, list: &ListRow) -> Result<()> {
         let args = args![list.clinic, list.id, self.clock.now()];
         self.execute_under(lease, LIST_JUDGED, args).await.map(drop)
+    }
+
+    /// Records that the provider refuses the list's credential since `at`, or takes it.
+    pub async fn list_credential(&self, list: &ListRow, at: Option<DateTime<Utc>>) -> Result<()> {
+        self.db.execute(LIST_CREDENTIAL, args![list.clinic, list.id, at]).await.map(drop)
     }
 
     /// Ends the list.

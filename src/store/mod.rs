@@ -8,6 +8,7 @@ pub mod alerts;
 pub mod approvals;
 mod arguments;
 mod asked;
+pub mod audit;
 pub mod barrier;
 mod chain;
 pub mod clinics;
@@ -22,6 +23,7 @@ pub mod erasures;
 pub mod error;
 pub mod facts;
 pub mod feedback;
+pub mod figures;
 mod following;
 pub mod held;
 mod holders;
@@ -40,20 +42,26 @@ pub mod parked;
 pub mod patients;
 pub mod report;
 mod restored;
+pub mod resyncs;
 pub mod reviews;
 pub mod runs;
 mod schema;
 mod seen;
+mod spreading;
 mod sql;
 mod standings;
 mod submissions;
-mod suppressions;
+pub mod suppressions;
 mod sweeps;
+pub mod tally;
+pub mod tokens;
+mod unbound;
 mod upkeep;
 pub mod words;
 
 pub use alerts::{AlertRow, NewAlert, ToldBy};
 pub use approvals::{Acceptable, ApprovalRow};
+pub use audit::{AuditRow, NewAudit};
 pub use barrier::{Barrier, Pass};
 pub use chain::Verified;
 pub use clinics::ClinicRow;
@@ -66,6 +74,7 @@ pub use erasures::{AskedBy, ErasureRow};
 pub use error::{Result, StoreError};
 pub use facts::{LinkRow, Which};
 pub use feedback::Feedback;
+pub use figures::{LedgerFigures, Links, ListFigures};
 pub use held::HeldRow;
 pub use holds::OperationCount;
 pub use leases::Lease;
@@ -80,9 +89,13 @@ pub use outcomes::Recorded;
 pub use parked::{Park, Parked, ParkedBecause, ParkedRow};
 pub use patients::{Contacts, Unapplied, Upserted};
 pub use report::ListReport;
+pub use resyncs::ResyncRow;
 pub use reviews::{NewReview, ReviewRow};
-pub use runs::{JournalRow, RunRow};
-pub use words::{AlertKind, OpState, Origin, ReviewKind, Told};
+pub use runs::{BY_WEBHOOK, IN_STEP, JournalRow, RunRow};
+pub use suppressions::SuppressionRow;
+pub use tally::Tally;
+pub use tokens::{BadToken, NewToken, TokenRow};
+pub use words::{AlertKind, AuditOutcome, Counter, OpState, Origin, ReviewKind, Told};
 
 use std::fmt;
 use std::sync::Arc;
@@ -97,6 +110,7 @@ static STATEMENTS: &[&[&Sql]] = &[
     alerts::STATEMENTS,
     approvals::STATEMENTS,
     asked::STATEMENTS,
+    audit::STATEMENTS,
     chain::STATEMENTS,
     clinics::STATEMENTS,
     contacts::STATEMENTS,
@@ -107,6 +121,7 @@ static STATEMENTS: &[&[&Sql]] = &[
     erasures::STATEMENTS,
     facts::STATEMENTS,
     feedback::STATEMENTS,
+    figures::STATEMENTS,
     following::STATEMENTS,
     held::STATEMENTS,
     holders::STATEMENTS,
@@ -122,15 +137,20 @@ static STATEMENTS: &[&[&Sql]] = &[
     parked::STATEMENTS,
     patients::STATEMENTS,
     report::STATEMENTS,
+    resyncs::STATEMENTS,
     restored::STATEMENTS,
     reviews::STATEMENTS,
     runs::STATEMENTS,
     schema::STATEMENTS,
     seen::STATEMENTS,
+    spreading::STATEMENTS,
     standings::STATEMENTS,
     submissions::STATEMENTS,
     suppressions::STATEMENTS,
     sweeps::STATEMENTS,
+    tally::STATEMENTS,
+    tokens::STATEMENTS,
+    unbound::STATEMENTS,
 ];
 
 /// The store: cheap to clone, safe to share.
@@ -139,7 +159,8 @@ pub struct Store {
     db: Db,
     keys: Arc<Keyring>,
     clock: SharedClock,
-    looked_at: Arc<upkeep::LookedAt>,
+    seen_to: Arc<upkeep::SeenTo>,
+    counting: tally::Counting,
 }
 
 impl fmt::Debug for Store {
@@ -151,7 +172,8 @@ impl fmt::Debug for Store {
 impl Store {
     /// Opens the store at `url` (`sqlite:…` or `postgres:…`) without touching its tables.
     pub async fn open(url: &str, keys: Arc<Keyring>, clock: SharedClock) -> Result<Self> {
-        Ok(Self { db: Db::open(url).await?, keys, clock, looked_at: Arc::default() })
+        let db = Db::open(url).await?;
+        Ok(Self { db, keys, clock, seen_to: Arc::default(), counting: Arc::default() })
     }
 
     /// Closes every connection.

@@ -1,16 +1,19 @@
 //! Parked: operations that could not be made and are tried again later (L26).
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
 use uuid::Uuid;
 
 use super::Store;
-use super::columns::{At, args, count, id_rows, json, millis};
-use super::error::Result;
+use super::columns::{Arg, At, args, count, id_rows, json, millis};
+use super::error::{Result, StoreError};
 use super::leases::Lease;
 use super::lists::ListRow;
-use super::sql::statements;
-use crate::domain::{ClinicId, LinkId, ListId, Reason, Verb};
+use super::sql::{Sql, statements};
+use crate::domain::{Because, ClinicId, LinkId, ListId, Reason, Verb};
+
+/// As good as never.
+const NEVER: TimeDelta = TimeDelta::days(36_500);
 
 /// An operation that could not be made.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -117,6 +120,19 @@ statements! {
         "SELECT list_id, link_id, verb, reason, tries, next_try, since FROM parked
          WHERE clinic_id = $1 ORDER BY since, link_id"
     }
+    PARKED_PAGE = {
+        "SELECT list_id, link_id, verb, reason, tries, next_try, since FROM parked
+         WHERE clinic_id = $1 AND link_id > $2 ORDER BY link_id LIMIT $3"
+    }
+    PARKED_RETRY = { "UPDATE parked SET next_try = $3 WHERE clinic_id = $1 AND link_id = $2" }
+    // Nobody dismisses a removal (L26).
+    PARKED_DISMISS = {
+        "UPDATE parked SET next_try = $3, reason = $4
+         WHERE clinic_id = $1 AND link_id = $2 AND verb IN ('update', 'invite', 'subscribe')"
+    }
+    LINK_STALE = {
+        "UPDATE links SET stale = TRUE, version = links.version + 1 WHERE clinic_id = $1 AND id = $2"
+    }
     PARKED_COUNTS = {
         "SELECT verb, reason, COUNT(*), MIN(next_try) FROM parked
          WHERE clinic_id = $1 AND list_id = $2 GROUP BY verb, reason ORDER BY verb, reason"
@@ -149,6 +165,51 @@ impl Store {
     pub async fn parked_list(&self, clinic: ClinicId) -> Result<Vec<ParkedRow>> {
         let rows: Vec<ParkedColumns> = self.db.rows(PARKED_LIST, args![clinic]).await?;
         Ok(rows.into_iter().map(ParkedColumns::row).collect())
+    }
+
+    /// Returns a page of what is parked in the clinic, by link.
+    pub async fn parked_page(
+        &self,
+        clinic: ClinicId,
+        after: LinkId,
+        limit: u32,
+    ) -> Result<Vec<ParkedRow>> {
+        let rows: Vec<ParkedColumns> =
+            self.db.rows(PARKED_PAGE, args![clinic, after, limit]).await?;
+        Ok(rows.into_iter().map(ParkedColumns::row).collect())
+    }
+
+    /// Has what is parked for the link tried again by the next run.
+    pub async fn parked_retry(&self, clinic: ClinicId, link: LinkId) -> Result<()> {
+        let args = args![clinic, link, self.clock.now()];
+        self.parked_change(clinic, link, PARKED_RETRY, args).await
+    }
+
+    /// Has what is parked for the link not tried again; a removal is always tried (L26).
+    pub async fn parked_dismiss(
+        &self,
+        clinic: ClinicId,
+        link: LinkId,
+        because: &Because,
+    ) -> Result<()> {
+        let why = format!("dismissed by an admin: {}", because.text());
+        let args = args![clinic, link, self.clock.now() + NEVER, why];
+        self.parked_change(clinic, link, PARKED_DISMISS, args).await
+    }
+
+    async fn parked_change(
+        &self,
+        clinic: ClinicId,
+        link: LinkId,
+        change: &'static Sql,
+        args: Vec<Arg>,
+    ) -> Result<()> {
+        let mut tx = self.db.begin().await?;
+        if tx.execute(change, args).await? == 0 {
+            return Err(StoreError::Missing { what: "parked change that this can be said of" });
+        }
+        tx.execute(LINK_STALE, args![clinic, link]).await?;
+        tx.commit().await
     }
 
     /// Counts what is parked on the list by why: changes that were tried, then people about whom an

@@ -13,7 +13,6 @@ use super::db::{Tx, again};
 use super::error::Result;
 use super::holders::Holding;
 use super::leases::Lease;
-use super::ledger::ledger_lock;
 use super::marks::Marks;
 use super::sql::statements;
 use super::words::Origin;
@@ -250,8 +249,6 @@ impl Store {
             puts.push(put);
         }
         if !puts.is_empty() {
-            // Nobody's no is written down while its address gets its first holder.
-            ledger_lock(tx, clinic).await?;
             tx.execute(PATIENTS_PUT, args![json(&puts)?, clinic, origin]).await?;
             self.contacts_hold(tx, clinic, &holdings).await?;
             self.erasures_lift(tx, clinic, &lifted).await?;

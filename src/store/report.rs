@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use chrono::{DateTime, Utc};
+
 use super::Store;
-use super::columns::{args, count};
+use super::columns::{MaybeAt, args, count};
 use super::error::{Result, StoreError};
 use super::facts::LinkRow;
 use super::lists::ListRow;
@@ -34,6 +36,14 @@ statements! {
     REPORT_PARKED = {
         "SELECT list_id, COUNT(*) FROM parked
          WHERE clinic_id = $1 AND verb IN ('unsubscribe', 'archive', 'erase') GROUP BY list_id"
+    }
+    REPORT_OPT_OUT_WAITING = {
+        "SELECT MIN(n.at) FROM (
+            SELECT MIN(planned_at) AS at FROM operations
+            WHERE clinic_id = $1 AND list_id = $2 AND verb = 'unsubscribe'
+                AND state IN ('planned', 'waiting', 'braked', 'submitted')
+            UNION ALL SELECT MIN(since) FROM parked
+            WHERE clinic_id = $1 AND list_id = $2 AND verb = 'unsubscribe') n"
     }
     REPORT_HELD = {
         "SELECT list_id, COUNT(CASE WHEN state = 'braked' THEN 1 END),
@@ -72,6 +82,13 @@ impl Store {
                 }
             })
             .collect())
+    }
+
+    /// Returns since when the oldest opt-out waits that has not reached the list at its provider.
+    pub async fn opt_out_waiting_since(&self, list: &ListRow) -> Result<Option<DateTime<Utc>>> {
+        let args = args![list.clinic, list.id];
+        let oldest: Option<(MaybeAt,)> = self.db.row(REPORT_OPT_OUT_WAITING, args).await?;
+        Ok(oldest.and_then(|(at,)| at.into()))
     }
 
     /// Returns the contact's links with their lists, for `explain`.

@@ -9,7 +9,6 @@ use super::arguments::Write;
 use super::columns::{args, from_json, id_rows, json};
 use super::db::Tx;
 use super::error::Result;
-use super::holders::{HOLDERS_OF_CONTACTS, HOLDERS_OF_PATIENTS};
 use super::sql::statements;
 use crate::domain::{Channel, ClinicId, ContactId, Event, EventKind, PatientId, Standing};
 
@@ -18,8 +17,20 @@ statements! {
         "SELECT c.id, c.standing FROM given g
          JOIN contacts c ON c.clinic_id = $2 AND c.id = g.id"
     }
-    STANDINGS_OF_PATIENTS (given: id uuid) = {
-        "SELECT s.patient_id, s.channel, s.standing FROM given g CROSS JOIN patient_standings s
+    // Whoever is named or holds an address that is named: with all that they hold, and how they
+    // stand. Each way to PostgreSQL and back counts where many wait for it.
+    HOLDINGS (given: contact uuid, patient uuid) = {
+        ", concerned AS (
+            SELECT g.patient AS id FROM given g WHERE g.patient IS NOT NULL
+            UNION SELECT h.patient_id FROM given g CROSS JOIN holders h
+            WHERE h.clinic_id = $2 AND h.contact_id = g.contact AND h.holds_now)
+         SELECT h.patient_id, h.contact_id, c.channel, NULL AS standing
+         FROM concerned g CROSS JOIN holders h CROSS JOIN contacts c
+         WHERE h.clinic_id = $2 AND h.patient_id = g.id AND h.holds_now
+            AND c.clinic_id = h.clinic_id AND c.id = h.contact_id
+         UNION ALL
+         SELECT s.patient_id, NULL, s.channel, s.standing
+         FROM concerned g CROSS JOIN patient_standings s
          WHERE s.clinic_id = $2 AND s.patient_id = g.id"
     }
     CONTACTS_STAND (given: id uuid, standing text) = {
@@ -41,36 +52,51 @@ struct StandingPut {
     standing: String,
 }
 
-/// Who holds what now, as far as a batch of events is concerned.
+#[derive(Serialize)]
+struct Named {
+    contact: Option<ContactId>,
+    patient: Option<PatientId>,
+}
+
+/// Who holds what now and how they stand, as far as a batch of events is concerned.
 pub(super) struct Holdings {
     by_contact: BTreeMap<ContactId, BTreeSet<PatientId>>,
     by_patient: BTreeMap<PatientId, BTreeSet<(ContactId, Channel)>>,
+    standings: BTreeMap<(PatientId, Channel), String>,
 }
 
 impl Holdings {
-    /// Reads the holders of the events' contacts and, after binding them where the law says so
-    /// (L8), all that the bound patients hold.
+    /// Reads who holds the events' contacts and what those and the events' patients hold, and binds
+    /// them where the law says so (L8).
     pub(super) async fn bind(tx: &mut Tx, clinic: ClinicId, events: &mut [Event]) -> Result<Self> {
-        let contacts =
-            id_rows(events.iter().filter_map(|event| event.draft.contact).map(|id| id.0))?;
-        let rows: Vec<(ContactId, PatientId)> =
-            tx.rows(HOLDERS_OF_CONTACTS, args![contacts, clinic]).await?;
+        let named: Vec<_> = events
+            .iter()
+            .map(|Event { draft, .. }| Named { contact: draft.contact, patient: draft.patient })
+            .collect();
+        let rows: Vec<(PatientId, Option<ContactId>, Channel, Option<String>)> =
+            tx.rows(HOLDINGS, args![json(&named)?, clinic]).await?;
         let mut by_contact: BTreeMap<ContactId, BTreeSet<PatientId>> = BTreeMap::new();
-        for (contact, patient) in rows {
-            by_contact.entry(contact).or_default().insert(patient);
+        let mut by_patient: BTreeMap<PatientId, BTreeSet<(ContactId, Channel)>> = BTreeMap::new();
+        let mut standings = BTreeMap::new();
+        for (patient, contact, channel, standing) in rows {
+            if let Some(contact) = contact {
+                by_contact.entry(contact).or_default().insert(patient);
+                by_patient.entry(patient).or_default().insert((contact, channel));
+            }
+            standings.extend(standing.map(|standing| ((patient, channel), standing)));
         }
         for event in events.iter_mut().filter(|event| follows(event.draft.kind)) {
             let holders = event.draft.contact.and_then(|contact| by_contact.get(&contact));
             event.binds.extend(holders.into_iter().flatten());
         }
-        let patients: BTreeSet<Uuid> = events.iter().flat_map(bound).map(|id| id.0).collect();
-        let rows: Vec<(ContactId, PatientId, Channel)> =
-            tx.rows(HOLDERS_OF_PATIENTS, args![id_rows(patients)?, clinic]).await?;
-        let mut by_patient: BTreeMap<PatientId, BTreeSet<(ContactId, Channel)>> = BTreeMap::new();
-        for (contact, patient, channel) in rows {
-            by_patient.entry(patient).or_default().insert((contact, channel));
-        }
-        Ok(Self { by_contact, by_patient })
+        Ok(Self { by_contact, by_patient, standings })
+    }
+
+    /// Returns how whoever acted or is bound by `events` stands.
+    fn standings(&self, events: &[Event]) -> Result<BTreeMap<(PatientId, Channel), Standing>> {
+        let bound: BTreeSet<PatientId> = events.iter().flat_map(bound).collect();
+        let standings = self.standings.iter().filter(|((patient, _), _)| bound.contains(patient));
+        standings.map(|(key, text)| Ok((*key, from_json("standing", text)?))).collect()
     }
 
     /// Returns everybody the event concerns: who acted, whom it binds, who holds the address.
@@ -124,7 +150,7 @@ pub(super) async fn standings_fold(
 ) -> Result<Vec<Write>> {
     let contacts: BTreeSet<_> = events.iter().flat_map(|event| holdings.stands(event)).collect();
     let mut of_contacts = contacts_load(tx, clinic, &contacts, known).await?;
-    let mut of_patients = patients_load(tx, clinic, events).await?;
+    let mut of_patients = holdings.standings(events)?;
     for event in events {
         for contact in holdings.stands(event) {
             if let Some(standing) = of_contacts.get_mut(&contact) {
@@ -165,23 +191,6 @@ async fn contacts_load(
         }
     }
     Ok(known)
-}
-
-async fn patients_load(
-    tx: &mut Tx,
-    clinic: ClinicId,
-    events: &[Event],
-) -> Result<BTreeMap<(PatientId, Channel), Standing>> {
-    let patients: BTreeSet<Uuid> = events.iter().flat_map(bound).map(|id| id.0).collect();
-    if patients.is_empty() {
-        return Ok(BTreeMap::new());
-    }
-    let found: Vec<(PatientId, Channel, String)> =
-        tx.rows(STANDINGS_OF_PATIENTS, args![id_rows(patients)?, clinic]).await?;
-    found
-        .into_iter()
-        .map(|(id, channel, text)| Ok(((id, channel), from_json("standing", &text)?)))
-        .collect()
 }
 
 fn standings_store(

@@ -7,7 +7,7 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use super::Store;
-use super::columns::{args, from_json, json, text_rows};
+use super::columns::{At, args, from_json, json, text_rows};
 use super::db::{Tx, again};
 use super::error::Result;
 use super::following::links_stale_of_contacts;
@@ -15,6 +15,20 @@ use super::ledger::ledger_lock;
 use super::sql::statements;
 use crate::domain::{ClinicId, ContactId, EventId, OptOut, OptOutKind, Standing, TimeSource};
 use crate::keys::AddressHash;
+
+/// One suppression; whose it is, only its address tells.
+#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
+pub struct SuppressionRow {
+    /// The keyed hash of the address.
+    pub hash: String,
+    /// Why nobody may be contacted there.
+    pub kind: OptOutKind,
+    /// Whose clock its time is by.
+    pub clock: TimeSource,
+    /// Since when.
+    #[sqlx(try_from = "At")]
+    pub at: DateTime<Utc>,
+}
 
 #[derive(Serialize)]
 struct SuppressionPut<'a> {
@@ -46,10 +60,26 @@ statements! {
             WHERE l.clinic_id = $2 AND k.clinic_id = $2 AND k.list_id = l.id
                 AND k.address_hash = g.text)"
     }
+    SUPPRESSIONS_PAGE = {
+        "SELECT hash, kind, clock, at FROM suppressions
+         WHERE clinic_id = $1 AND (hash, kind, clock) > ($2, $3, $4)
+         ORDER BY hash, kind, clock LIMIT $5"
+    }
     CONTACT_STANDING = { "UPDATE contacts SET standing = $3 WHERE clinic_id = $1 AND id = $2" }
 }
 
 impl Store {
+    /// Returns a page of the clinic's suppressions after that one, by hash.
+    pub async fn suppressions_page(
+        &self,
+        clinic: ClinicId,
+        after: (&str, &str, &str),
+        limit: u32,
+    ) -> Result<Vec<SuppressionRow>> {
+        let (hash, kind, clock) = after;
+        self.db.rows(SUPPRESSIONS_PAGE, args![clinic, hash, kind, clock, limit]).await
+    }
+
     /// Suppresses the address that `hashes` name, whether the clinic knows it or not.
     pub async fn suppress(
         &self,

@@ -11,6 +11,9 @@ use super::error::StoreError;
 
 /// How often PostgreSQL is asked which tables have grown, in milliseconds.
 const LOOK: i64 = 1_000;
+/// How often SQLite's log is emptied at most, in milliseconds: no writer waits for its turn meanwhile,
+/// but its commit shares the disk with the file's sync.
+const EMPTY: i64 = 250;
 
 /// Moves what was committed from SQLite's log to its file, while others write on.
 const CHECKPOINT: &str = "PRAGMA wal_checkpoint(PASSIVE)";
@@ -24,15 +27,15 @@ const GROWN: &str = "SELECT c.oid::regclass::text FROM pg_class c
         AND pg_relation_size(c.oid) > 16 * 8192
         AND pg_relation_size(c.oid) > 2 * 8192 * c.relpages::bigint";
 
-/// When PostgreSQL was last asked which tables have grown.
+/// When the engine was last seen to.
 #[derive(Debug, Default)]
-pub(super) struct LookedAt(AtomicI64);
+pub(super) struct SeenTo(AtomicI64);
 
 impl Store {
     /// Keeps the engine in shape while much is written; to be called between pages and after groups.
     ///
-    /// On SQLite it empties the log, which keeps no writer waiting; on PostgreSQL it has tables
-    /// analysed that have grown, asking at most once a second. Behind a barrier nothing is done: a
+    /// On SQLite it empties the log, at most four times a second, which keeps no writer waiting; on
+    /// PostgreSQL it has tables analysed that have grown, asking at most once a second. Behind a barrier nothing is done: a
     /// rehearsal is small, and nobody may come in between unseen.
     ///
     /// A failure is logged and ends nobody's work: it costs time only, and the next call tries again.
@@ -41,9 +44,11 @@ impl Store {
             return;
         }
         let done = match &self.db {
-            Db::Sqlite { pool, .. } => sqlx::query(CHECKPOINT).execute(pool).await.map(drop),
-            Db::Postgres { pool, .. } if self.is_time_to_look() => analyze_grown(pool).await,
-            Db::Postgres { .. } => return,
+            Db::Sqlite { pool, .. } if self.is_time(EMPTY) => {
+                sqlx::query(CHECKPOINT).execute(pool).await.map(drop)
+            }
+            Db::Postgres { pool, .. } if self.is_time(LOOK) => analyze_grown(pool).await,
+            Db::Sqlite { .. } | Db::Postgres { .. } => return,
         };
         if let Err(error) = done {
             let error = StoreError::Statement { statement: "UPKEEP", fault: error.into() };
@@ -51,14 +56,12 @@ impl Store {
         }
     }
 
-    fn is_time_to_look(&self) -> bool {
-        let now = millis(self.clock.now());
-        let last = self.looked_at.0.swap(now, Ordering::Relaxed);
-        let lately = (0..LOOK).contains(&(now - last));
-        if lately {
-            self.looked_at.0.store(last, Ordering::Relaxed);
-        }
-        !lately
+    /// Tells whether `every` so many milliseconds have passed since it last said so.
+    fn is_time(&self, every: i64) -> bool {
+        let (now, SeenTo(seen_to)) = (millis(self.clock.now()), &*self.seen_to);
+        let last = seen_to.load(Ordering::Relaxed);
+        let lately = (0..every).contains(&(now - last));
+        !lately && seen_to.compare_exchange(last, now, Ordering::Relaxed, Ordering::Relaxed).is_ok()
     }
 }
 

@@ -74,4 +74,35 @@ words! {
     }
 }
 
-stored_words!(AlertKind, OpState, Origin, Told, ReviewKind);
+words! {
+    /// What is counted.
+    Counter {
+        /// Opt-outs, by how long it took until they were everywhere.
+        Propagation = "propagation",
+        /// Requests to a provider (label), by what came of them (part).
+        Requests = "requests",
+        /// Requests to a provider (label), by how long they took.
+        RequestTime = "request_time",
+        /// Answers of a provider (label) that asked us to wait.
+        Throttles = "throttles",
+        /// Turns of lists in runs, by outcome (label).
+        Runs = "runs",
+        /// The same, by how long they took.
+        RunTime = "run_time",
+    }
+}
+words! {
+    /// What came of an act.
+    AuditOutcome {
+        /// It was begun; without a later line of the same request it ended in the midst.
+        Begun = "begun",
+        /// It was done.
+        Done = "done",
+        /// It could not be done.
+        Failed = "failed",
+        /// It was not allowed.
+        Refused = "refused",
+    }
+}
+
+stored_words!(AlertKind, AuditOutcome, OpState, Origin, Told, ReviewKind);

@@ -47,6 +47,9 @@ WRONG = [
     ("minimal", "{ reconcile: { enabled: false }, serve: { enabled: false } }", "nothing would run"),
     ("minimal", "ingress: { enabled: true }", "ingress.host: name the host"),
     ("minimal", "{ ingress: { enabled: true, host: a.example }, serve: { enabled: false } }", "nothing behind it"),
+    ("minimal", "metrics: { enabled: true, port: 8080 }", "metrics.port is serve.port"),
+    ("minimal", "metrics: { serviceMonitor: { enabled: true } }", "nothing to read without metrics.enabled"),
+    ("minimal", "metrics: { pushgateway: gateway }", "/metrics/pushgateway"),
     ("minimal", "httpRoute: { enabled: true, hostnames: [a.example] }", "httpRoute.parentRefs"),
 ]
 

@@ -46,7 +46,7 @@ impl<S: Stage> World<S> {
 impl Door {
     /// Attends to all that was delivered.
     pub async fn attends(&self) {
-        assert!(!self.reconciler.attend().await.unwrap(), "nobody else holds anything");
+        assert!(self.reconciler.attend().await.unwrap().is_nothing(), "nobody else holds anything");
     }
 
     async fn answers(&self, request: Request<Body>) -> Answer {

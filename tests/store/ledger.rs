@@ -74,7 +74,7 @@ stories! {
         assert!(world.store.feedback_page(world.clinic, 10).await.unwrap().is_empty());
     }
 
-    async fn a_no_said_while_nobody_held_the_address_is_told_of_each_who_holds_it_first(world: World) {
+    async fn l8_a_no_said_while_nobody_held_the_address_binds_those_who_hold_it_first(world: World) {
         world.reads(&[record("1", "free@mail.test")]).await;
         let mut no = world.event(EventKind::Withdrawn, "no");
         no.draft.contact = world.contact("free@mail.test").await;
@@ -90,9 +90,17 @@ stories! {
         assert_eq!(of, BTreeSet::from([("2", EventKind::Withdrawn), ("3", EventKind::Withdrawn)]));
         assert_eq!(told.len(), 2);
         assert_eq!(told[0].at, at(-10));
+        let link = world.link_of("free@mail.test").await;
+        for holder in &link.facts.holders {
+            assert_eq!(kinds(&holder.standing), [OptOutKind::Withdrawn]);
+            assert_eq!(holder.standing.opt_outs[0].at, at(-10));
+        }
+        world.reads(&[record("4", "free@mail.test")]).await;
+        assert_eq!(world.store.feedback_page(world.clinic, 10).await.unwrap().len(), 2);
+        assert_eq!(world.store.ledger_length(world.clinic).await.unwrap(), 2);
     }
 
-    async fn a_no_that_bound_its_holders_is_not_told_of_those_who_come_later(world: World) {
+    async fn l8_a_no_that_bound_its_holders_binds_nobody_who_comes_later(world: World) {
         family(world).await;
         let no = opt_out(world, EventKind::Withdrawn, "no").await;
         world.appends(vec![no]).await;

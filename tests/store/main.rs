@@ -5,12 +5,15 @@
 #[macro_use]
 mod world;
 
+mod audit;
 mod deliveries;
 mod erasure;
+mod figures;
 mod leases;
 mod ledger;
 mod links;
 mod members;
 mod operations;
+mod pages;
 mod patients;
 mod schema;

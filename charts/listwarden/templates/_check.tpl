@@ -45,6 +45,12 @@
 
 {{- define "listwarden.checkOutside" -}}
 {{- $values := .Values -}}
+{{- if and $values.metrics.enabled (eq (int $values.metrics.port) (int $values.serve.port)) }}
+  {{- fail "metrics.port is serve.port: give figures a port of their own, which is not shown to the world" }}
+{{- end }}
+{{- if and $values.metrics.serviceMonitor.enabled (not (and $values.metrics.enabled $values.serve.enabled)) }}
+  {{- fail "metrics.serviceMonitor.enabled: there is nothing to read without metrics.enabled and serve.enabled" }}
+{{- end }}
 {{- range list "ingress" "httpRoute" }}
   {{- if and (index $values . "enabled") (not $values.serve.enabled) }}
     {{- fail (printf "%s.enabled: there is nothing behind it while serve.enabled is false" .) }}

@@ -11,6 +11,12 @@ env:
   - { name: LISTWARDEN_CONFIG, value: /config/listwarden.toml }
   - { name: LISTWARDEN_LOG, value: {{ $values.log.filter | quote }} }
   - { name: LISTWARDEN_LOG_FORMAT, value: {{ $values.log.format }} }
+  {{- if and (eq .component "serve") $values.metrics.enabled }}
+  - { name: LISTWARDEN_METRICS_LISTEN, value: {{ printf "%s:%d" $values.serve.address (int $values.metrics.port) | quote }} }
+  {{- end }}
+  {{- if and (has .component (list "reconcile" "sweep")) $values.metrics.pushgateway }}
+  - { name: LISTWARDEN_PUSHGATEWAY, value: {{ $values.metrics.pushgateway | quote }} }
+  {{- end }}
   {{- with $values.extraEnv }}
   {{- toYaml . | nindent 2 }}
   {{- end }}

@@ -37,7 +37,7 @@ pub(super) async fn show(stage: &Stage, life: &Life<'_>, serve: bool) -> anyhow:
     }
     let travelled = travel(stage, life).await;
     if serve && travelled.is_ok() {
-        invite(stage);
+        invite(stage, life);
         tokio::signal::ctrl_c().await?;
     }
     drop((mailchimp, twilio));
@@ -55,7 +55,7 @@ async fn serving(
     let port = port.context("somebody serves already")?;
     let deployment = stage.another_process().await?;
     let until = async { ended.await.map_err(std::io::Error::other) };
-    Ok(serve::serve(deployment, port, until))
+    Ok(serve::serve(deployment, port, None, None, until))
 }
 
 async fn travel(stage: &Stage, life: &Life<'_>) -> anyhow::Result<()> {
@@ -134,9 +134,11 @@ fn texted(stage: &Stage) -> Option<PatientRecord> {
     found.cloned()
 }
 
-fn invite(stage: &Stage) {
+fn invite(stage: &Stage, life: &Life<'_>) {
     let (mailchimp, twilio) = (stage.server.url(), stage.texting_server.url());
-    let somebody = stage.town.members.first().map_or("ann@post.test", |member| &member.email);
+    let listed = life.listed_singles();
+    let address = listed.first().and_then(|who| who.email.as_ref());
+    let somebody = address.map_or("ann@post.test", crate::domain::Address::expose);
     let texted = stage.texting.outbox().last().map(|text| text.to.clone()).unwrap_or_default();
     say("Everything is up. Try, in another terminal:");
     println!(

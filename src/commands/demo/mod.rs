@@ -32,7 +32,8 @@ pub struct Options {
 
 /// Shows it. Ends with exit 0 only if the lists are clean.
 pub async fn run(_common: &Common, options: Options) -> anyhow::Result<Exit> {
-    let stage = Stage::set(&options).await?;
+    let days = life::DAYS.iter().map(|day| day.after_days).sum();
+    let stage = Stage::set(&options, days).await?;
     let shown = show(&stage, options.serve).await;
     stage.strike(options.keep).await?;
     shown

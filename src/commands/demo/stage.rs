@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use anyhow::Context;
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, Days, NaiveTime, Utc};
 use tokio::net::TcpListener;
 
 use super::Options;
@@ -21,8 +21,8 @@ use crate::rehearsal::town::Town;
 use crate::simulator::mailchimp::{Running, SeedMember, Simulator};
 use crate::simulator::twilio;
 
-/// When the demo begins.
-const BEGIN: &str = "2026-03-02T09:00:00Z";
+/// The hour at which the demo begins, when texts may be sent.
+const BEGIN: u32 = 9;
 /// The key of the simulated Mailchimp account.
 const API_KEY: &str = "0123456789abcdef0123456789abcdef-us6";
 /// The auth token of the simulated Twilio account.
@@ -50,8 +50,9 @@ pub(super) struct Stage {
 
 impl Stage {
     /// Makes up the town, starts the provider, writes the configuration, opens the deployment.
-    pub(super) async fn set(options: &Options) -> anyhow::Result<Self> {
-        let begin: DateTime<Utc> = BEGIN.parse()?;
+    /// The last of `days` is the present one, or the one before it.
+    pub(super) async fn set(options: &Options, days: u64) -> anyhow::Result<Self> {
+        let begin = begin(SystemClock.now(), days);
         let clock = Arc::new(ManualClock::new(begin, options.seed));
         let town = Town::new(options.patients, begin, options.seed);
         let folder = std::env::temp_dir().join(format!("listwarden-demo-{}", SystemClock.id()));
@@ -152,6 +153,14 @@ impl Stage {
         fs::remove_dir_all(&self.folder)
             .with_context(|| format!("`{}` could not be removed", self.folder.display()))
     }
+}
+
+/// Returns nine o'clock so many days ago that the last of them has begun.
+fn begin(now: DateTime<Utc>, days: u64) -> DateTime<Utc> {
+    let nine = NaiveTime::from_hms_opt(BEGIN, 0, 0).unwrap_or_default();
+    let today = now.date_naive().and_time(nine).and_utc();
+    let last = if today <= now { today } else { today - Days::new(1) };
+    last - Days::new(days)
 }
 
 async fn open(folder: &Path, clock: Arc<ManualClock>) -> anyhow::Result<Deployment> {

@@ -9,6 +9,7 @@ use super::{Checkup, Deployment};
 use crate::clock::timeout;
 use crate::commands::webhook;
 use crate::config::{ClinicConfig, ListConfig};
+use crate::domain::Channel;
 use crate::providers::{Audience, ListAccount, ProviderError};
 
 /// How long a provider may take for one question, all tries together.
@@ -25,6 +26,12 @@ pub(super) async fn look(checkup: &mut Checkup, deployment: &Deployment, clinic:
             return checkup.tell(&what, vec![Mend(format!("{error:#}"))]);
         }
     };
+    for (name, config) in &clinic.accounts {
+        if let Err(error) = deployment.webhook_secrets(clinic, config) {
+            let what = format!("clinic `{}`, account `{name}`, webhook_secrets", clinic.slug);
+            checkup.tell(&what, vec![Mend(format!("{error:#}"))]);
+        }
+    }
     for (name, account) in &accounts {
         let lists = clinic.lists.iter().filter(|list| list.account == *name);
         let look = Look { deployment, clinic, account: account.as_ref(), lists: lists.collect() };
@@ -83,8 +90,11 @@ impl Look<'_> {
         let port = crate::commands::deployment::port(self.account, list, &list.audience);
         let mut findings = match self.answer(port.audience()).await? {
             Ok(audience) => {
-                let mut findings = vec![confirmation(&audience)];
-                findings.extend(fields_of(&audience, list));
+                let mut findings = fields_of(&audience, list);
+                // Only a list of e-mail addresses has forms where people sign up.
+                if list.policy.channel == Channel::Email {
+                    findings.insert(0, confirmation(&audience));
+                }
                 findings
             }
             Err(error) => vec![Mend(error.to_string())],

@@ -8,6 +8,7 @@ use super::console::say;
 use super::{Common, Deployment, Exit};
 use crate::config::{ClinicConfig, Config};
 use crate::domain::event::CLOCK_SKEW;
+use crate::store::Verified;
 
 /// What a look came to.
 enum Finding {
@@ -28,6 +29,10 @@ pub async fn run(common: &Common) -> anyhow::Result<Exit> {
     checkup.tell("notices", vec![notices(&deployment)]);
     for clinic in deployment.clinics() {
         checkup.tell(&format!("clinic `{}`", clinic.slug), source(&deployment, clinic).await);
+        checkup.tell(
+            &format!("clinic `{}`, ledger", clinic.slug),
+            vec![ledger(&deployment, clinic).await],
+        );
         accounts::look(&mut checkup, &deployment, clinic).await;
     }
     checkup.end()
@@ -113,6 +118,20 @@ async fn store(deployment: &Deployment) -> Finding {
             }
             Err(error) => Mend(error.to_string()),
         },
+        Err(error) => Mend(error.to_string()),
+    }
+}
+
+async fn ledger(deployment: &Deployment, clinic: &ClinicConfig) -> Finding {
+    let verified = async {
+        let id = deployment.store.clinic_ensure(&clinic.slug).await?;
+        deployment.store.ledger_verify_and_keep(id).await
+    };
+    match verified.await {
+        Ok(Verified { first_bad: None, lines, .. }) => Well(format!("{lines} lines, unbroken")),
+        Ok(Verified { first_bad: Some(line), .. }) => Mend(format!(
+            "broken at line {line}: somebody changed the database past Listwarden (docs/runbooks/ledger-broken.md)"
+        )),
         Err(error) => Mend(error.to_string()),
     }
 }

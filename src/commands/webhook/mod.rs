@@ -3,7 +3,7 @@
 mod by_hand;
 mod hooked;
 
-use anyhow::bail;
+use anyhow::{Context, bail};
 use chrono::{DateTime, TimeDelta, Utc};
 use clap::{Args, Subcommand};
 use secrecy::ExposeSecret;
@@ -87,7 +87,7 @@ pub async fn run(common: &Common, webhook: Webhook) -> anyhow::Result<Exit> {
 pub async fn register(deployment: &Deployment, list: Option<&str>) -> anyhow::Result<Vec<String>> {
     let mut said = Vec::new();
     for list in lists(deployment, list).await? {
-        said.extend(list.register(deployment).await?);
+        said.extend(list.register(deployment).await.with_context(|| list.name.clone())?);
     }
     for account in by_hand::accounts(deployment, list).await? {
         said.push(account.register(deployment).await?);
@@ -100,7 +100,7 @@ pub async fn rotate(deployment: &Deployment, list: Option<&str>) -> anyhow::Resu
     let mut said = Vec::new();
     for list in lists(deployment, list).await? {
         let old = list.endpoints(deployment).await?;
-        said.extend(list.replace(deployment, &old).await?);
+        said.extend(list.replace(deployment, &old).await.with_context(|| list.name.clone())?);
     }
     for account in by_hand::accounts(deployment, list).await? {
         said.push(account.replace(deployment).await?);

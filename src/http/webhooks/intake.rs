@@ -25,8 +25,11 @@ pub(super) struct Intake {
 
 struct Waiting {
     delivery: NewDelivery,
-    kept: oneshot::Sender<bool>,
+    kept: oneshot::Sender<Kept>,
 }
+
+/// Whether a delivery that is kept was new; none where it could not be kept.
+type Kept = Option<bool>;
 
 impl Intake {
     /// Starts the writing task; it ends when the intake is dropped and everything taken is written.
@@ -44,10 +47,10 @@ impl Intake {
     }
 
     /// Keeps a delivery; returns once it is committed, or could not be.
-    pub(super) async fn keep(&self, delivery: NewDelivery) -> Result<(), ()> {
+    pub(super) async fn keep(&self, delivery: NewDelivery) -> Kept {
         let (kept, answer) = oneshot::channel();
-        self.waiting.send(Waiting { delivery, kept }).await.map_err(|_| ())?;
-        if answer.await.unwrap_or(false) { Ok(()) } else { Err(()) }
+        self.waiting.send(Waiting { delivery, kept }).await.ok()?;
+        answer.await.ok().flatten()
     }
 }
 
@@ -105,12 +108,12 @@ async fn gather(
 }
 
 /// Writes all in one transaction; where that fails each by itself, so that one alone is refused.
-async fn keep_all(store: &Store, deliveries: &[NewDelivery]) -> Vec<bool> {
+async fn keep_all(store: &Store, deliveries: &[NewDelivery]) -> Vec<Kept> {
     match store.deliveries_take(deliveries).await {
-        Ok(_) => return vec![true; deliveries.len()],
+        Ok(new) => return new.into_iter().map(Some).collect(),
         Err(error) if deliveries.len() == 1 => {
             tracing::error!(%error, "a delivery could not be kept; its provider sends it again");
-            return vec![false];
+            return vec![None];
         }
         Err(_) => {}
     }
@@ -120,7 +123,7 @@ async fn keep_all(store: &Store, deliveries: &[NewDelivery]) -> Vec<bool> {
         if let Err(error) = &one {
             tracing::error!(%error, "a delivery could not be kept; its provider sends it again");
         }
-        kept.push(one.is_ok());
+        kept.push(one.ok().and_then(|new| new.first().copied()));
     }
     kept
 }

@@ -28,8 +28,9 @@ use tokio::sync::{Notify, Semaphore, watch};
 
 use self::intake::Intake;
 use crate::clock::{SharedClock, timeout};
+use crate::domain::text::words;
 use crate::providers::WebhookScheme;
-use crate::providers::signatures::{Delivery, Verified};
+use crate::providers::signatures::{Delivery, Forged, Verified};
 use crate::reconcile::{ManagedAccount, Roster};
 use crate::store::{Endpoint, NewDelivery, Store, StoreError};
 
@@ -68,19 +69,44 @@ impl fmt::Debug for Receiver {
     }
 }
 
+words! {
+    /// What became of a delivery.
+    Verdict {
+        /// Kept.
+        Accepted = "accepted",
+        /// Kept before.
+        Repeated = "repeated",
+        /// Its signature is not right.
+        RefusedSignature = "refused_signature",
+        /// Its signature is right, and too old or from the future.
+        RefusedStale = "refused_stale",
+        /// Too large.
+        RefusedSize = "refused_size",
+        /// Not what the provider would send.
+        RefusedForm = "refused_form",
+        /// Of another media type.
+        RefusedType = "refused_type",
+        /// To an endpoint that nobody made.
+        RefusedPath = "refused_path",
+        /// Not kept, because the store did not take it: the provider tries again.
+        Unavailable = "unavailable",
+    }
+}
+
 /// What became of deliveries since the start.
 #[derive(Debug, Default)]
-pub struct Counts {
-    /// Kept, or known already.
-    pub taken: AtomicU64,
-    /// Refused for their signature.
-    pub forged: AtomicU64,
-    /// Refused for anything else about them.
-    pub refused: AtomicU64,
-    /// To an endpoint that nobody made.
-    pub unknown: AtomicU64,
-    /// Not kept, because the store did not take them: the provider tries again.
-    pub failed: AtomicU64,
+pub struct Counts([AtomicU64; Verdict::ALL.len()]);
+
+impl Counts {
+    /// Returns how many came to `verdict`.
+    #[must_use]
+    pub fn of(&self, verdict: Verdict) -> u64 {
+        self.0[verdict as usize].load(Ordering::Relaxed)
+    }
+
+    fn count(&self, verdict: Verdict) {
+        self.0[verdict as usize].fetch_add(1, Ordering::Relaxed);
+    }
 }
 
 impl Receiver {
@@ -159,7 +185,8 @@ impl Receiver {
             opt_outs,
             body: body.to_vec(),
         };
-        self.intake.keep(delivery).await.map_err(|()| Refused::Later)?;
+        let new = self.intake.keep(delivery).await.ok_or(Refused::Later)?;
+        self.counts.count(if new { Verdict::Accepted } else { Verdict::Repeated });
         let (media_type, text) = scheme.answer();
         Ok(([(CONTENT_TYPE, media_type)], text).into_response())
     }
@@ -180,8 +207,8 @@ impl Receiver {
         match scheme.verify(delivery, &secrets, self.clock.now()) {
             Ok(verified) => Ok(Some(verified)),
             Err(reason) => {
-                tracing::warn!(endpoint = %endpoint.id, %reason, "a delivery was refused");
-                Err(Refused::Forged)
+                tracing::warn!(endpoint = %endpoint.id, account = account.account, %reason, "a delivery was refused");
+                Err(if reason == Forged::Stale { Refused::Stale } else { Refused::Forged })
             }
         }
     }
@@ -212,18 +239,6 @@ impl Receiver {
     fn remembered(&self) -> MutexGuard<'_, Remembered> {
         self.endpoints.lock().unwrap_or_else(PoisonError::into_inner)
     }
-
-    fn count(&self, answer: &Result<Response, Refused>) {
-        let counts = &self.counts;
-        let count = match answer {
-            Ok(_) => &counts.taken,
-            Err(Refused::Forged) => &counts.forged,
-            Err(Refused::Unknown) => &counts.unknown,
-            Err(Refused::Later) => &counts.failed,
-            Err(Refused::TooLarge | Refused::MediaType | Refused::Malformed) => &counts.refused,
-        };
-        count.fetch_add(1, Ordering::Relaxed);
-    }
 }
 
 /// Why a delivery was not taken.
@@ -231,10 +246,25 @@ impl Receiver {
 enum Refused {
     Unknown,
     Forged,
+    Stale,
     TooLarge,
     MediaType,
     Malformed,
     Later,
+}
+
+impl Refused {
+    const fn verdict(self) -> Verdict {
+        match self {
+            Self::Unknown => Verdict::RefusedPath,
+            Self::Forged => Verdict::RefusedSignature,
+            Self::Stale => Verdict::RefusedStale,
+            Self::TooLarge => Verdict::RefusedSize,
+            Self::MediaType => Verdict::RefusedType,
+            Self::Malformed => Verdict::RefusedForm,
+            Self::Later => Verdict::Unavailable,
+        }
+    }
 }
 
 impl From<StoreError> for Refused {
@@ -248,7 +278,7 @@ impl IntoResponse for Refused {
     fn into_response(self) -> Response {
         match self {
             Self::Unknown => StatusCode::NOT_FOUND,
-            Self::Forged => StatusCode::UNAUTHORIZED,
+            Self::Forged | Self::Stale => StatusCode::UNAUTHORIZED,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::MediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::Malformed => StatusCode::BAD_REQUEST,
@@ -284,8 +314,10 @@ async fn receive(
         }
         Err(_) => Err(Refused::Later),
     };
-    receiver.count(&answer);
-    answer.unwrap_or_else(IntoResponse::into_response)
+    answer.unwrap_or_else(|refused| {
+        receiver.counts.count(refused.verdict());
+        refused.into_response()
+    })
 }
 
 fn announced(headers: &HeaderMap) -> Option<usize> {

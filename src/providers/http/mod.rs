@@ -23,7 +23,7 @@ use tokio::sync::Semaphore;
 
 pub use self::answer::{Answer, Failure, Judge, Setback, Trouble, plain};
 pub use self::base::base_url;
-pub use self::headers::{basic, bearer};
+pub use self::headers::{basic, bearer, is_json};
 use crate::clock::SharedClock;
 use crate::providers::{ProviderError, Transport, TransportError};
 

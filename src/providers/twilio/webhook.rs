@@ -49,11 +49,15 @@ impl WebhookScheme for Scheme {
     }
 
     fn read(&self, delivery: &Delivery<'_>, _origin: Origin) -> Result<Vec<Notice>, Malformed> {
-        let form = Form::decode(delivery.body)?;
+        let form = Form::decode_each_once(delivery.body)?;
         let message = ["MessageSid", "SmsMessageSid", "SmsSid"].iter().find_map(|n| form.get(n));
-        let message = message.ok_or(Malformed { what: "it names no message" })?;
+        let Some(message) = message else {
+            return Ok(vec![about(None, None, None, Word::Other)]);
+        };
         let status = form.get("MessageStatus").or(form.get("SmsStatus")).unwrap_or_default();
-        let inbound = form.get("MessageStatus").is_none() && status == "received";
+        let is_text =
+            status.is_empty() && ["Body", "OptOutType"].iter().any(|n| form.get(n).is_some());
+        let inbound = is_text || (form.get("MessageStatus").is_none() && status == "received");
         let (id, word) = if inbound {
             (message.to_owned(), reply(&form, message))
         } else {
@@ -170,6 +174,13 @@ mod tests {
     }
 
     #[test]
+    fn a_text_is_one_also_without_its_status() {
+        let stop = told("From=%2B447911123456&To=%2B447700900001&Body=STOP&OptOutType=STOP");
+        assert!(matches!(stop.word, Word::OptedOut { .. }));
+        assert_eq!(stop.address.unwrap().expose(), "+447911123456");
+    }
+
+    #[test]
     fn a_text_to_another_sender_names_that_sender() {
         let other = "From=%2B447911123456&To=%2B447700900002&SmsStatus=received&Body=YES";
         assert_eq!(told(other).sender.as_deref(), Some("+447700900002"));
@@ -185,7 +196,7 @@ mod tests {
         let body = format!("MessageSid=SM1&AccountSid=AC2&{FROM}&OptOutType=STOP");
         assert_eq!(read(body.as_bytes()).unwrap()[0].word, Word::Other);
         assert_eq!(told("SomethingNew=1").word, Word::Other);
-        assert!(read(b"Body=STOP").is_err());
+        assert_eq!(read(b"Body=STOP").unwrap()[0].word, Word::Other);
     }
 
     proptest! {

@@ -177,7 +177,7 @@ impl World {
         let mut left = true;
         for _ in 0..LOOKS {
             left = match reconciler.attend().await {
-                Ok(left) => left,
+                Ok(left) => !left.is_nothing(),
                 Err(error) => {
                     self.said.hear(&error.chain());
                     true

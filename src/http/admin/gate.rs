@@ -1,0 +1,338 @@
+//! The gate before every route: who asks, whether they may, for which clinic; and the audit log.
+//!
+//! A handler that needs to know who asks, or for which clinic, takes a [`Permit`], which only the
+//! gate gives out.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::str::FromStr;
+use std::sync::Arc;
+
+use axum::body::{Body, to_bytes};
+use axum::extract::{ConnectInfo, FromRequestParts, RawPathParams, Request, State};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use http::header::{AUTHORIZATION, CACHE_CONTROL, ETAG, IF_NONE_MATCH};
+use http::request::Parts;
+use http::{HeaderMap, HeaderValue, Method, StatusCode};
+use secrecy::SecretString;
+use sha2::{Digest, Sha256};
+use uuid::Uuid;
+
+use super::Admin;
+use super::problem::Problem;
+use super::route::Route;
+use crate::config::{ClinicConfig, Config};
+use crate::domain::{Act, Because, ClinicId};
+use crate::reconcile::KnownList;
+use crate::store::{AuditOutcome, BadToken, NewAudit, TokenRow};
+
+/// The request's id, which the outermost layer gives.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct RequestId(pub(super) Uuid);
+
+/// What a handler adds to the line of what was done.
+#[derive(Debug, Clone, Default)]
+pub(super) struct OnRecord(pub(super) Option<Because>);
+
+/// What one route asks for.
+#[derive(Clone)]
+pub(super) struct Gate {
+    admin: Arc<Admin>,
+    method: Method,
+    path: &'static str,
+    act: Act,
+    everywhere: bool,
+    streams: bool,
+}
+
+/// Somebody may do what the route does, for the clinic of its path.
+#[derive(Debug, Clone)]
+pub(super) struct Permit {
+    /// Who.
+    pub(super) token: TokenRow,
+    config: Arc<Config>,
+    clinic: Option<(ClinicId, String)>,
+    names: BTreeMap<String, String>,
+}
+
+/// Who is kept out, and why.
+struct Kept {
+    problem: Problem,
+    token: Option<Uuid>,
+    who: String,
+    clinic: Option<ClinicId>,
+    because: &'static str,
+}
+
+impl Gate {
+    pub(super) fn of(admin: &Arc<Admin>, route: &Route) -> Self {
+        Self {
+            admin: admin.clone(),
+            method: route.method.clone(),
+            path: route.path,
+            act: route.act,
+            everywhere: route.everywhere,
+            streams: route.streams,
+        }
+    }
+
+    async fn token(&self, headers: &HeaderMap) -> Result<TokenRow, Box<Kept>> {
+        let sent = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
+        let Some(text) = sent.and_then(|sent| sent.strip_prefix("Bearer ")) else {
+            return Err(Kept::out(None, "no token"));
+        };
+        let text = SecretString::from(text.trim().to_owned());
+        let found = self.admin.store.token_by_text(&text).await;
+        match found.map_err(|error| Kept::failed(error.into()))? {
+            Ok(token) => Ok(token),
+            Err(BadToken::Unknown) => Err(Kept::out(None, "unknown token")),
+            Err(BadToken::Expired(id)) => Err(Kept::out(Some(id), "expired token")),
+            Err(BadToken::Revoked(id)) => Err(Kept::out(Some(id), "revoked token")),
+        }
+    }
+
+    /// Lets somebody in, or says why not.
+    async fn permit(&self, token: TokenRow, names: &RawPathParams) -> Result<Permit, Box<Kept>> {
+        let config = self.admin.config.borrow().clone();
+        let names: BTreeMap<String, String> =
+            names.iter().map(|(name, text)| (name.to_owned(), text.to_owned())).collect();
+        let mut clinic = None;
+        if let Some(slug) = names.get("clinic") {
+            let found = match config.clinic(slug) {
+                Some(config) => self.admin.store.clinic_find(&config.slug).await,
+                None => Ok(None),
+            };
+            let missing = || Problem::missing("clinic");
+            let Some(id) = found.map_err(|error| Kept::failed(error.into()))? else {
+                return Err(Kept::by(&token, None, "no such clinic", missing()));
+            };
+            if !token.clinics.include(id) {
+                // Whether there is such a clinic, a token for another one does not learn.
+                return Err(Kept::by(&token, Some(id), "a token for other clinics", missing()));
+            }
+            clinic = Some((id, slug.clone()));
+        }
+        let of = clinic.as_ref().map(|(id, _)| *id);
+        let forbidden = |detail: String| Problem::new(StatusCode::FORBIDDEN, detail);
+        if !token.role.may(self.act) {
+            let detail = format!("a token of the role {} may not {}", token.role, self.act);
+            return Err(Kept::by(&token, of, "the role is too low", forbidden(detail)));
+        }
+        if self.everywhere && token.clinics != crate::domain::Clinics::All {
+            let detail = "this concerns every clinic, and the token is for some".to_owned();
+            return Err(Kept::by(&token, of, "a token for other clinics", forbidden(detail)));
+        }
+        Ok(Permit { token, config, clinic, names })
+    }
+
+    fn line(&self, request: Uuid, token: Option<Uuid>, who: &str) -> NewAudit {
+        NewAudit {
+            request,
+            token,
+            who: who.to_owned(),
+            what: format!("{} {}", self.method, self.path),
+            clinic: None,
+            subject: None,
+            outcome: AuditOutcome::Begun,
+            reason: None,
+        }
+    }
+
+    async fn refused(&self, request: Uuid, kept: Box<Kept>) -> Problem {
+        if kept.because.is_empty() {
+            return kept.problem;
+        }
+        let line = NewAudit {
+            clinic: kept.clinic,
+            outcome: AuditOutcome::Refused,
+            reason: Because::parse(kept.because).ok(),
+            ..self.line(request, kept.token, &kept.who)
+        };
+        match self.admin.store.audit(&line).await {
+            Ok(()) => kept.problem,
+            Err(error) => error.into(),
+        }
+    }
+}
+
+impl Kept {
+    fn out(token: Option<Uuid>, because: &'static str) -> Box<Self> {
+        let who = "nobody known".to_owned();
+        Box::new(Self { problem: Problem::nobody(), token, who, clinic: None, because })
+    }
+
+    fn by(
+        token: &TokenRow,
+        clinic: Option<ClinicId>,
+        because: &'static str,
+        problem: Problem,
+    ) -> Box<Self> {
+        let who = token.name.clone();
+        Box::new(Self { problem, token: Some(token.id), who, clinic, because })
+    }
+
+    /// Not refused, but not let in either.
+    fn failed(problem: Problem) -> Box<Self> {
+        Box::new(Self { problem, token: None, who: String::new(), clinic: None, because: "" })
+    }
+}
+
+/// Lets through who may, and has what is done and what is refused on record: an act is on record
+/// before it is begun.
+pub(super) async fn guard(
+    State(gate): State<Gate>,
+    names: RawPathParams,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    let id = request.extensions().get::<RequestId>().map_or_else(Uuid::nil, |id| id.0);
+    let from = address(&request);
+    let (admin, now) = (&gate.admin, gate.admin.clock.now());
+    if let Some(seconds) = admin.door.locked_out(from, now) {
+        return Problem::too_many(seconds).into_response();
+    }
+    let token = match gate.token(request.headers()).await {
+        Ok(token) => token,
+        Err(kept) => {
+            if kept.problem.status() == StatusCode::UNAUTHORIZED {
+                admin.door.bad_token(from, now);
+            }
+            return gate.refused(id, kept).await.into_response();
+        }
+    };
+    if let Some(seconds) = admin.door.too_often(token.id, now) {
+        return Problem::too_many(seconds).into_response();
+    }
+    let permit = match gate.permit(token, &names).await {
+        Ok(permit) => permit,
+        Err(kept) => return gate.refused(id, kept).await.into_response(),
+    };
+    let line = NewAudit {
+        clinic: permit.clinic.as_ref().map(|(id, _)| *id),
+        subject: permit.subject(),
+        ..gate.line(id, Some(permit.token.id), &permit.token.name)
+    };
+    let known = request.headers().get(IF_NONE_MATCH).cloned();
+    request.extensions_mut().insert(permit);
+    if gate.act == Act::Read {
+        let answer = next.run(request).await;
+        return if gate.method == Method::GET && !gate.streams {
+            tagged(answer, known.as_ref()).await
+        } else {
+            answer
+        };
+    }
+    if let Err(error) = admin.store.audit(&line).await {
+        return Problem::from(error).into_response();
+    }
+    let mut answer = next.run(request).await;
+    let done = answer.status().is_success();
+    let outcome = if done { AuditOutcome::Done } else { AuditOutcome::Failed };
+    let reason = answer.extensions_mut().remove::<OnRecord>().and_then(|record| record.0);
+    match admin.store.audit(&NewAudit { outcome, reason, ..line }).await {
+        Ok(()) => answer,
+        Err(error) => Problem::from(error).into_response(),
+    }
+}
+
+fn address(request: &Request) -> IpAddr {
+    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
+    peer.map_or(Ipv4Addr::UNSPECIFIED.into(), |ConnectInfo(peer)| peer.ip())
+}
+
+/// Tags an answer, and leaves it out where whoever asks has it.
+async fn tagged(answer: Response, known: Option<&HeaderValue>) -> Response {
+    if answer.status() != StatusCode::OK {
+        return answer;
+    }
+    let (mut parts, body) = answer.into_parts();
+    let Ok(body) = to_bytes(body, usize::MAX).await else {
+        return StatusCode::INTERNAL_SERVER_ERROR.into_response();
+    };
+    let tag = format!("\"{}\"", hex::encode(&Sha256::digest(&body)[..16]));
+    let same = known.is_some_and(|known| known.as_bytes() == tag.as_bytes());
+    if let Ok(tag) = HeaderValue::from_str(&tag) {
+        parts.headers.insert(ETAG, tag);
+        parts.headers.insert(CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
+    }
+    if same {
+        parts.status = StatusCode::NOT_MODIFIED;
+        return Response::from_parts(parts, Body::empty());
+    }
+    Response::from_parts(parts, Body::from(body))
+}
+
+impl Permit {
+    /// Returns the clinic of the path.
+    pub(super) fn clinic(&self) -> Result<(ClinicId, &ClinicConfig), Problem> {
+        let found =
+            self.clinic.as_ref().and_then(|(id, slug)| Some((*id, self.config.clinic(slug)?)));
+        found.ok_or_else(|| Problem::missing("clinic"))
+    }
+
+    /// Returns the configuration that the request was let in by.
+    pub(super) fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// Reads an id of the path; one that is none is nobody's.
+    pub(super) fn id<T: FromStr>(&self, name: &str) -> Result<T, Problem> {
+        let text = self.names.get(name).and_then(|text| text.parse().ok());
+        text.ok_or_else(|| Problem::missing(name_of(name)))
+    }
+
+    /// Returns the lists of the clinic of the path.
+    pub(super) async fn lists(&self, admin: &Admin) -> Result<(ClinicId, Vec<KnownList>), Problem> {
+        let (_, clinic) = self.clinic()?;
+        Ok(KnownList::of_clinic(&admin.store, &self.config, clinic).await?)
+    }
+
+    /// Returns the list of the clinic called `slug`.
+    pub(super) async fn list_called(
+        &self,
+        admin: &Admin,
+        slug: &str,
+    ) -> Result<KnownList, Problem> {
+        let (_, lists) = self.lists(admin).await?;
+        let mut lists = lists.into_iter();
+        lists.find(|list| list.row.slug == slug).ok_or_else(|| Problem::missing("list"))
+    }
+
+    /// Returns the list of the path.
+    pub(super) async fn list(&self, admin: &Admin) -> Result<KnownList, Problem> {
+        let slug: String = self.id("list")?;
+        self.list_called(admin, &slug).await
+    }
+
+    /// Names what the path is about, as far as it is an id or a configured list: whatever else
+    /// somebody writes there stays out of the log.
+    fn subject(&self) -> Option<String> {
+        let lists = self.clinic().map(|(_, clinic)| clinic.lists.as_slice()).unwrap_or_default();
+        let mut named = self.names.iter().filter(|(name, _)| *name != "clinic");
+        named.find_map(|(_, text)| {
+            let id = Uuid::try_parse(text).map(|id| id.to_string()).ok();
+            id.or_else(|| lists.iter().find(|list| list.slug == *text).map(|l| l.slug.clone()))
+        })
+    }
+}
+
+fn name_of(name: &str) -> &'static str {
+    match name {
+        "run" => "run",
+        "list" => "list",
+        "contact" => "contact",
+        "link" => "parked change",
+        "resync" => "resync",
+        "review" => "review",
+        _ => "thing",
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Permit {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        parts.extensions.get::<Self>().cloned().ok_or_else(Problem::nobody)
+    }
+}

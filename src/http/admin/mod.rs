@@ -1,0 +1,204 @@
+//! The admin API: `/api/v1`, on a listener of its own (docs/api.md).
+//!
+//! Thin: what must be decided lies in the store and in `reconcile`, shared with the commands. Each
+//! route stands in the table of [`routes`] with what whoever asks must be allowed to do; the gate
+//! in front of it checks that, and there is no way around the gate.
+
+mod audit;
+mod clinics;
+mod door;
+mod gate;
+mod openapi;
+mod paging;
+mod parked;
+mod people;
+mod plans;
+mod problem;
+mod resyncs;
+mod reviews;
+mod route;
+mod runs;
+mod webhooks;
+
+use std::fmt;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{DefaultBodyLimit, FromRequest, Request, State};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
+use http::header::{
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
+    X_FRAME_OPTIONS,
+};
+use http::{HeaderName, HeaderValue, StatusCode};
+use serde::de::DeserializeOwned;
+use tokio::sync::{Notify, Semaphore, mpsc, oneshot, watch};
+
+use self::door::Door;
+use self::gate::{Gate, OnRecord, RequestId, guard};
+use self::problem::Problem;
+pub use self::route::Route;
+use crate::clock::SharedClock;
+use crate::config::Config;
+use crate::domain::Because;
+use crate::reconcile::Reconciler;
+use crate::store::Store;
+
+/// Where the API begins.
+const BASE: &str = "/api/v1";
+/// The largest body taken, in bytes: ten thousand addresses and room.
+const LARGEST: usize = 4 << 20;
+/// Watchers of runs at once.
+const MOST_WATCHERS: usize = 64;
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// Everything an admin asks with.
+pub struct Admin {
+    store: Store,
+    clock: SharedClock,
+    reconciler: Reconciler,
+    config: watch::Receiver<Arc<Config>>,
+    errands: mpsc::Sender<Errand>,
+    resync: Arc<Notify>,
+    door: Door,
+    watchers: Arc<Semaphore>,
+}
+
+impl fmt::Debug for Admin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Admin").finish_non_exhaustive()
+    }
+}
+
+/// What only the composition root can do: it has the providers' keys.
+#[derive(Debug)]
+pub struct Errand {
+    /// The clinic whose webhooks are to be replaced, by its short name.
+    pub clinic: String,
+    /// Only those of this list.
+    pub list: Option<String>,
+    /// What became of each.
+    pub answer: oneshot::Sender<Result<Vec<String>, ()>>,
+}
+
+impl Admin {
+    /// Puts together what the API needs; `resync` is called when one was asked for.
+    #[must_use]
+    pub fn new(
+        reconciler: Reconciler,
+        config: watch::Receiver<Arc<Config>>,
+        errands: mpsc::Sender<Errand>,
+        resync: Arc<Notify>,
+    ) -> Self {
+        Self {
+            store: reconciler.store.clone(),
+            clock: reconciler.clock.clone(),
+            reconciler,
+            config,
+            errands,
+            resync,
+            door: Door::default(),
+            watchers: Arc::new(Semaphore::new(MOST_WATCHERS)),
+        }
+    }
+
+    /// Returns the clock.
+    #[must_use]
+    pub const fn clock(&self) -> &SharedClock {
+        &self.clock
+    }
+}
+
+/// Returns every route.
+#[must_use]
+pub fn routes() -> Vec<Route> {
+    [
+        clinics::routes(),
+        runs::routes(),
+        plans::routes(),
+        resyncs::routes(),
+        people::routes(),
+        parked::routes(),
+        reviews::routes(),
+        webhooks::routes(),
+        audit::routes(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
+
+/// Returns everything that is served to admins.
+pub fn router(admin: Admin) -> Router {
+    let admin = Arc::new(admin);
+    let mut api = Router::new();
+    for route in routes() {
+        let gate = from_fn_with_state(Gate::of(&admin, &route), guard);
+        api = api.route(route.path, route.handler.clone().route_layer(gate));
+    }
+    let api = api.method_not_allowed_fallback(not_so).fallback(nothing);
+    Router::new()
+        .nest(BASE, api.with_state(admin.clone()))
+        .merge(openapi::router())
+        .fallback(nothing)
+        .layer(DefaultBodyLimit::max(LARGEST))
+        .layer(from_fn_with_state(admin, outermost))
+}
+
+/// Gives every request an id, and every answer the headers that browsers heed.
+async fn outermost(State(admin): State<Arc<Admin>>, mut request: Request, next: Next) -> Response {
+    let id = admin.clock.id();
+    request.extensions_mut().insert(RequestId(id));
+    let mut answer = next.run(request).await;
+    let headers = answer.headers_mut();
+    let policy = "default-src 'none'; frame-ancestors 'none'";
+    for (name, value) in [
+        (CONTENT_SECURITY_POLICY, policy),
+        (X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (X_FRAME_OPTIONS, "DENY"),
+        (REFERRER_POLICY, "no-referrer"),
+        (CACHE_CONTROL, "no-store"),
+    ] {
+        headers.entry(name).or_insert(HeaderValue::from_static(value));
+    }
+    if let Ok(id) = HeaderValue::from_str(&id.to_string()) {
+        headers.insert(REQUEST_ID, id);
+    }
+    answer
+}
+
+async fn nothing() -> Problem {
+    Problem::new(StatusCode::NOT_FOUND, "there is nothing here: docs/api.md says what there is")
+}
+
+async fn not_so() -> Problem {
+    Problem::new(
+        StatusCode::METHOD_NOT_ALLOWED,
+        "not with this method: docs/api.md says with which",
+    )
+}
+
+/// A body in JSON.
+struct Body<T>(T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        let axum::Json(body) = axum::Json::<T>::from_request(request, state).await?;
+        Ok(Self(body))
+    }
+}
+
+/// Something was done, and why.
+fn done<T: IntoResponse>(because: Option<Because>, answer: T) -> Response {
+    let mut answer = answer.into_response();
+    answer.extensions_mut().insert(OnRecord(because));
+    answer
+}
+
+/// Reads a reason, which outlives an erasure.
+fn because(text: &str) -> Result<Because, Problem> {
+    Because::parse(text).map_err(|error| Problem::wrong(error.to_string()))
+}

@@ -1,0 +1,383 @@
+//! People: why somebody is on a list, who may be contacted, and who may never be. Addresses are
+//! sent in bodies, never in a URL, and are shown masked but where somebody reveals one.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use axum::response::Response;
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::gate::Permit;
+use super::paging::{Page, Turn};
+use super::problem::Problem;
+use super::route::Route;
+use super::{Admin, Body, because, done};
+use crate::domain::{
+    Act, Actor, Address, Channel, ContactId, Event, EventId, EventKind, ListId, PatientId,
+    TimeSource,
+};
+use crate::reconcile::{Evidence, ListWord, NotLifted, Who};
+use crate::store::SuppressionRow;
+
+/// Addresses checked at once at most.
+const MOST: usize = 10_000;
+
+pub(super) fn routes() -> Vec<Route> {
+    vec![
+        Route::post(
+            "/clinics/{clinic}/explain",
+            Act::Read,
+            "Says why somebody is, or is not, on each list.",
+            explain,
+        ).takes::<Whom>().answers::<Explained>(),
+        Route::post(
+            "/clinics/{clinic}/check",
+            Act::Read,
+            "Says of up to 10,000 addresses whether each may be contacted on a list now, or why not.",
+            check,
+        ).takes::<Check>().answers::<Checked>(),
+        Route::get(
+            "/clinics/{clinic}/contacts/{contact}",
+            Act::Reveal,
+            "Shows an address in full.",
+            reveal,
+        ).answers::<Revealed>(),
+        Route::get(
+            "/clinics/{clinic}/contacts/{contact}/ledger",
+            Act::Audit,
+            "Lists what is on record of a contact, the oldest first.",
+            ledger,
+        ).answers::<Vec<LedgerLine>>(),
+        Route::get(
+            "/clinics/{clinic}/suppressions",
+            Act::Read,
+            "Lists the suppressions; whose each is, only its address tells.",
+            suppressions,
+        ).pages::<Suppression>(),
+        Route::post(
+            "/clinics/{clinic}/suppressions",
+            Act::Own,
+            "Has nobody contacted at an address any more, known or not.",
+            suppress,
+        ).takes::<Suppress>().answers::<Recorded>(),
+        Route::post(
+            "/clinics/{clinic}/suppressions/lift",
+            Act::Own,
+            "Accepts a newer consent against every opt-out of an address.",
+            lift,
+        ).takes::<Lift>().answers::<Recorded>(),
+    ]
+}
+
+/// Somebody.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Whom {
+    /// An e-mail address, a number with +, or the clinic's id of a patient.
+    #[schema(min_length = 1, max_length = 500)]
+    pub(super) who: String,
+}
+
+/// Why somebody is, or is not, on each list.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Explained {
+    pub(super) contacts: Vec<ContactId>,
+    pub(super) lists: Vec<ListWord>,
+}
+
+/// Addresses to check.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Check {
+    pub(super) list: String,
+    #[schema(max_items = 10_000)]
+    pub(super) addresses: Vec<String>,
+}
+
+/// An answer for each address, in the order asked.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Checked {
+    pub(super) may: u64,
+    pub(super) answers: Vec<Answer>,
+}
+
+/// An answer for one address, which it does not repeat.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Answer {
+    pub(super) may: bool,
+    /// Why not.
+    pub(super) reason: Option<String>,
+    /// The line of the law.
+    pub(super) law: Option<String>,
+}
+
+/// An address in full.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Revealed {
+    pub(super) channel: Channel,
+    /// The address; none once it was erased.
+    pub(super) address: Option<String>,
+}
+
+/// One line of the ledger.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct LedgerLine {
+    pub(super) event: EventId,
+    pub(super) kind: EventKind,
+    /// None means every channel.
+    pub(super) channel: Option<Channel>,
+    pub(super) patient: Option<PatientId>,
+    pub(super) list: Option<ListId>,
+    pub(super) actor: Actor,
+    pub(super) method: Option<String>,
+    /// Where it was learned.
+    pub(super) source: String,
+    /// The wording shown.
+    pub(super) wording: Option<String>,
+    /// What proves it.
+    pub(super) evidence: Option<String>,
+    /// The purpose it is limited to.
+    pub(super) purpose: Option<String>,
+    pub(super) reason: Option<String>,
+    /// Whether actor, method, wording and time are on record.
+    pub(super) explicit: bool,
+    /// Whether an admin accepted it against an objection.
+    pub(super) accepted: bool,
+    /// When it happened, as far as known, and whose clock that is by.
+    pub(super) occurred_at: Option<DateTime<Utc>>,
+    pub(super) clock: TimeSource,
+    pub(super) recorded_at: DateTime<Utc>,
+}
+
+impl From<Event> for LedgerLine {
+    fn from(event: Event) -> Self {
+        let draft = event.draft;
+        Self {
+            event: event.id,
+            kind: draft.kind,
+            channel: draft.channel,
+            patient: draft.patient,
+            list: draft.list,
+            actor: draft.actor,
+            method: draft.method,
+            source: draft.source,
+            wording: draft.wording,
+            evidence: draft.evidence,
+            purpose: draft.purpose,
+            reason: draft.reason,
+            explicit: draft.explicit,
+            accepted: draft.accepted,
+            occurred_at: draft.occurred_at,
+            clock: draft.clock,
+            recorded_at: event.recorded_at,
+        }
+    }
+}
+
+/// A suppression.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Suppression {
+    /// The beginning of the keyed hash of the address.
+    pub(super) mark: String,
+    pub(super) kind: crate::domain::OptOutKind,
+    pub(super) at: DateTime<Utc>,
+}
+
+/// Has nobody contacted there.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Suppress {
+    pub(super) address: String,
+    pub(super) kind: Kind,
+    /// Why; names nobody.
+    #[schema(min_length = 3, max_length = 500)]
+    pub(super) reason: String,
+}
+
+/// What kind of opt-out.
+#[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Kind {
+    /// On this channel.
+    Withdrawn,
+    /// To direct marketing, on every channel.
+    Objected,
+}
+
+/// Accepts a newer consent.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Lift {
+    pub(super) address: String,
+    /// The patient who asked anew, by the clinic's id.
+    pub(super) patient: String,
+    /// How consent was given: in person, by telephone, on paper.
+    pub(super) method: String,
+    /// The wording that was read or shown, or its version.
+    pub(super) wording: String,
+    /// When; later than the opt-out, and not in the future.
+    pub(super) at: DateTime<Utc>,
+    /// Why it is accepted; names nobody.
+    #[schema(min_length = 3, max_length = 500)]
+    pub(super) reason: String,
+}
+
+/// It is on record; the next run acts on it.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Recorded {
+    pub(super) recorded: bool,
+}
+
+pub(super) async fn explain(
+    State(admin): State<Arc<Admin>>,
+    permit: Permit,
+    Body(asked): Body<Whom>,
+) -> Result<Json<Explained>, Problem> {
+    let who = clean(&asked.who)?;
+    let (id, lists) = permit.lists(&admin).await?;
+    let (_, clinic) = permit.clinic()?;
+    let who = Who::read(who, clinic.country.as_deref());
+    let known = admin.reconciler.explain(id, &lists, &who).await?;
+    let known = known.ok_or_else(|| Problem::missing("person"))?;
+    Ok(Json(Explained { contacts: known.contacts, lists: known.lists }))
+}
+
+pub(super) async fn check(
+    State(admin): State<Arc<Admin>>,
+    permit: Permit,
+    Body(check): Body<Check>,
+) -> Result<Json<Checked>, Problem> {
+    if check.addresses.len() > MOST {
+        return Err(Problem::wrong(format!("{MOST} addresses at most are checked at once")));
+    }
+    let list = permit.list_called(&admin, &check.list).await?;
+    if !admin.reconciler.is_fresh(&list).await? {
+        return Err(Problem::conflict(
+            "patients or list were not read whole lately enough to answer by: resync with full first",
+        ));
+    }
+    let (_, clinic) = permit.clinic()?;
+    let channel = list.policy.channel;
+    let parse = |given: &String| Address::parse(channel, given, clinic.country.as_deref());
+    let parsed: Vec<_> = check.addresses.iter().map(parse).collect();
+    let sound: Vec<Address> = parsed.iter().filter_map(|address| address.clone().ok()).collect();
+    let mut answered = admin.reconciler.scrub(&list, &sound).await?.into_iter();
+    let answers: Vec<Answer> = parsed
+        .into_iter()
+        .map(|parsed| match parsed.map(|_| answered.next()) {
+            Ok(Some(Ok(()))) => Answer { may: true, reason: None, law: None },
+            Ok(Some(Err(reason))) => Answer {
+                may: false,
+                reason: Some(reason.sentence().to_owned()),
+                law: Some(reason.law().to_string()),
+            },
+            Ok(None) | Err(_) => {
+                Answer { may: false, reason: Some("this is no address".to_owned()), law: None }
+            }
+        })
+        .collect();
+    let may = answers.iter().filter(|answer| answer.may).count() as u64;
+    Ok(Json(Checked { may, answers }))
+}
+
+pub(super) async fn reveal(
+    State(admin): State<Arc<Admin>>,
+    permit: Permit,
+) -> Result<Json<Revealed>, Problem> {
+    let (clinic, _) = permit.clinic()?;
+    let facts = admin.store.contact(clinic, permit.id("contact")?).await?;
+    let contact = facts.and_then(|facts| facts.contact);
+    let contact = contact.ok_or_else(|| Problem::missing("contact"))?;
+    let address = contact.address.map(|address| address.expose().to_owned());
+    Ok(Json(Revealed { channel: contact.channel, address }))
+}
+
+pub(super) async fn ledger(
+    State(admin): State<Arc<Admin>>,
+    permit: Permit,
+) -> Result<Json<Vec<LedgerLine>>, Problem> {
+    let (clinic, _) = permit.clinic()?;
+    let contact: ContactId = permit.id("contact")?;
+    if admin.store.contact(clinic, contact).await?.is_none() {
+        return Err(Problem::missing("contact"));
+    }
+    let events = admin.store.ledger_of_contact(clinic, contact).await?;
+    Ok(Json(events.into_iter().map(LedgerLine::from).collect()))
+}
+
+pub(super) async fn suppressions(
+    State(admin): State<Arc<Admin>>,
+    permit: Permit,
+    turn: Turn,
+) -> Result<Json<Page<Suppression>>, Problem> {
+    let (clinic, _) = permit.clinic()?;
+    let after = turn.after(String::new())?;
+    let mut parts = after.split(' ');
+    let mut part = || parts.next().unwrap_or_default();
+    let after = (part(), part(), part());
+    let rows = admin.store.suppressions_page(clinic, after, turn.rows()).await?;
+    let key = |row: &SuppressionRow| format!("{} {} {}", row.hash, row.kind, row.clock);
+    let shown = |row: SuppressionRow| Suppression {
+        mark: row.hash.chars().take(12).collect(),
+        kind: row.kind,
+        at: row.at,
+    };
+    Ok(Json(turn.page(rows, key, shown)))
+}
+
+pub(super) async fn suppress(
+    State(admin): State<Arc<Admin>>,
+    permit: Permit,
+    Body(suppress): Body<Suppress>,
+) -> Result<Response, Problem> {
+    let reason = because(&suppress.reason)?;
+    let (clinic, config) = permit.clinic()?;
+    let address = address(&suppress.address, config.country.as_deref())?;
+    let kind = match suppress.kind {
+        Kind::Withdrawn => EventKind::Withdrawn,
+        Kind::Objected => EventKind::Objected,
+    };
+    admin.reconciler.suppress(clinic, &address, kind, &reason).await?;
+    Ok(done(Some(reason), Json(Recorded { recorded: true })))
+}
+
+pub(super) async fn lift(
+    State(admin): State<Arc<Admin>>,
+    permit: Permit,
+    Body(lift): Body<Lift>,
+) -> Result<Response, Problem> {
+    let reason = because(&lift.reason)?;
+    let (clinic, config) = permit.clinic()?;
+    let address = address(&lift.address, config.country.as_deref())?;
+    let evidence = Evidence {
+        patient: clean(&lift.patient)?.to_owned(),
+        method: clean(&lift.method)?.to_owned(),
+        wording: clean(&lift.wording)?.to_owned(),
+        at: lift.at,
+        taken_by: format!("token {}", permit.token.name),
+    };
+    match admin.reconciler.lift(clinic, &address, &evidence, &reason).await {
+        Ok(()) => Ok(done(Some(reason), Json(Recorded { recorded: true }))),
+        Err(NotLifted::Failed(error)) => Err(error.into()),
+        Err(NotLifted::Unknown) => Err(Problem::missing("person")),
+        Err(stays) => Err(Problem::conflict(stays.to_string())),
+    }
+}
+
+/// Reads an address of either channel; what is wrong with it is said without repeating it.
+fn address(text: &str, country: Option<&str>) -> Result<Address, Problem> {
+    let channel = if text.contains('@') { Channel::Email } else { Channel::Sms };
+    Address::parse(channel, text, country).map_err(|error| Problem::wrong(error.to_string()))
+}
+
+/// No engine takes a text with a zero in it, and nobody means an empty one.
+fn clean(text: &str) -> Result<&str, Problem> {
+    let text = text.trim();
+    match text.chars().count() {
+        1..=500 if !text.contains('\0') => Ok(text),
+        _ => Err(Problem::wrong("a text is empty, longer than 500 characters, or not for people")),
+    }
+}

@@ -1,0 +1,73 @@
+//! The overview: is every list clean, and if not, what keeps it from being so.
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+
+use super::{Attestation, KnownList, ReconcileError, Reconciler};
+use crate::domain::{Channel, Class, ClinicId, RunId};
+use crate::store::RunRow;
+
+/// Where one list stands.
+#[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
+pub struct Overview {
+    /// What is attested of it.
+    #[serde(flatten)]
+    pub attestation: Attestation,
+    /// Its channel.
+    pub channel: Channel,
+    /// Whether both sides were read whole lately, nothing waits, and nobody is held who should not be.
+    pub clean: bool,
+    /// How many links are not as they should be; none where that is unknown.
+    pub drift: Option<u64>,
+    /// The plan that waits for an admin.
+    pub plan: Option<RunId>,
+    /// Since when the oldest opt-out waits that has not reached the provider.
+    pub opt_out_waits_since: Option<DateTime<Utc>>,
+    /// When an admin first approved the list (L20).
+    pub approved_at: Option<DateTime<Utc>>,
+    /// Its last run.
+    #[serde(skip)]
+    pub last_run: Option<RunRow>,
+}
+
+/// Classes of links that are as they should be, or that an admin has decided about.
+const SETTLED: &[Class] =
+    &[Class::InStep, Class::Pending, Class::Unproven, Class::Unknown, Class::CannotLeave];
+
+impl Reconciler {
+    /// Tells where the lists of a clinic stand.
+    pub async fn overview(
+        &self,
+        clinic: ClinicId,
+        lists: &[KnownList],
+    ) -> Result<Vec<Overview>, ReconcileError> {
+        let mut overview = Vec::new();
+        for attestation in self.attest(clinic, lists).await? {
+            let list = lists.iter().find(|list| list.row.slug == attestation.list);
+            let Some(list) = list.map(|list| &list.row) else { continue };
+            let drift = attestation.classes.as_ref().map(|classes| {
+                let open = classes.iter().filter(|(class, _)| !SETTLED.contains(class));
+                open.map(|(_, links)| links).sum::<u64>()
+            });
+            let newest = RunId(uuid::Uuid::max());
+            let runs = self.store.runs_page(clinic, Some(list.id), newest, 1).await?;
+            overview.push(Overview {
+                channel: list.channel,
+                clean: drift == Some(0) && attestation.parked_removals == 0,
+                drift,
+                plan: self.store.plan_open(list).await?,
+                opt_out_waits_since: self.store.opt_out_waiting_since(list).await?,
+                approved_at: list.approved_at,
+                last_run: runs.into_iter().next(),
+                attestation,
+            });
+        }
+        Ok(overview)
+    }
+
+    /// Tells whether a list may be answered by: both sides were read whole lately enough (L26).
+    pub async fn is_fresh(&self, list: &KnownList) -> Result<bool, ReconcileError> {
+        let attested = self.attest(list.row.clinic, std::slice::from_ref(list)).await?;
+        Ok(attested.iter().all(|list| list.classes.is_some()))
+    }
+}

@@ -1,0 +1,135 @@
+//! Suppressing by hand, and the only way back: newer evidence that an admin accepts (L11).
+
+use chrono::{DateTime, Utc};
+
+use super::{ReconcileError, Reconciler};
+use crate::domain::{
+    Actor, Address, Because, ClinicId, Contact, Draft, EventId, EventKind, Grant, GrantKind,
+    OptOutKind, PatientId, TimeSource,
+};
+
+/// What proves that somebody asked anew.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Evidence {
+    /// The patient who asked, by the clinic's id.
+    pub patient: String,
+    /// How consent was given: in person, by telephone, on paper.
+    pub method: String,
+    /// The wording that was read or shown, or its version.
+    pub wording: String,
+    /// When.
+    pub at: DateTime<Utc>,
+    /// Who took it down.
+    pub taken_by: String,
+}
+
+/// Why a suppression stays.
+#[derive(Debug, thiserror::Error)]
+pub enum NotLifted {
+    /// No such patient holds the address.
+    #[error("that patient does not hold that address: only somebody who holds it can ask anew")]
+    Unknown,
+    /// Nothing is to be lifted.
+    #[error("no opt-out of that address is on record")]
+    Nothing,
+    /// The evidence is from the future, or not newer than what it is to lift.
+    #[error("the evidence is not newer than the opt-out: only a later consent lifts it (L2, L11)")]
+    NotNewer,
+    /// The store failed.
+    #[error(transparent)]
+    Failed(#[from] ReconcileError),
+}
+
+impl Reconciler {
+    /// Has nobody contacted at the address any more, known or not.
+    pub async fn suppress(
+        &self,
+        clinic: ClinicId,
+        address: &Address,
+        kind: EventKind,
+        because: &Because,
+    ) -> Result<(), ReconcileError> {
+        let now = self.clock.now();
+        let opt_out = match kind {
+            EventKind::Objected => OptOutKind::Objected,
+            EventKind::Complained => OptOutKind::Complained,
+            _ => OptOutKind::Withdrawn,
+        };
+        let hashes = self.store.address_hashes(clinic, address);
+        self.store.suppress(clinic, &hashes, opt_out, now, TimeSource::Listwarden).await?;
+        let Some(contact) = self.store.contact_find(clinic, address).await? else { return Ok(()) };
+        let mut draft = Draft::new(kind, Actor::Admin, TimeSource::Listwarden, "suppression");
+        draft.channel = (opt_out != OptOutKind::Objected).then_some(address.channel());
+        draft.contact = Some(contact.id);
+        draft.reason = Some(because.text().to_owned());
+        draft.occurred_at = Some(now);
+        self.append_one(clinic, draft).await
+    }
+
+    /// Accepts a newer consent against every opt-out of the address (L11).
+    pub async fn lift(
+        &self,
+        clinic: ClinicId,
+        address: &Address,
+        evidence: &Evidence,
+        because: &Because,
+    ) -> Result<(), NotLifted> {
+        let (patient, contact) =
+            self.holder(clinic, &evidence.patient, address).await?.ok_or(NotLifted::Unknown)?;
+        if contact.standing.opt_outs.is_empty() {
+            return Err(NotLifted::Nothing);
+        }
+        let id = EventId(self.clock.id());
+        if !lifts_all(&contact, id, evidence.at, self.clock.now()) {
+            return Err(NotLifted::NotNewer);
+        }
+        let mut draft =
+            Draft::new(EventKind::Granted, Actor::Person, TimeSource::Listwarden, "lifted");
+        draft.channel = Some(address.channel());
+        draft.contact = Some(contact.id);
+        draft.patient = Some(patient);
+        draft.explicit = true;
+        draft.accepted = true;
+        draft.method = Some(evidence.method.clone());
+        draft.wording = Some(evidence.wording.clone());
+        draft.evidence = Some(format!("taken down by {}", evidence.taken_by));
+        draft.reason = Some(because.text().to_owned());
+        draft.occurred_at = Some(evidence.at);
+        Ok(self.append_one(clinic, draft).await?)
+    }
+
+    async fn holder(
+        &self,
+        clinic: ClinicId,
+        patient: &str,
+        address: &Address,
+    ) -> Result<Option<(PatientId, Contact)>, ReconcileError> {
+        let Some(patient) = self.store.patient_find(clinic, patient).await? else {
+            return Ok(None);
+        };
+        let contacts = self.store.contacts_of_patient(clinic, patient.id).await?;
+        let mut contacts = contacts.into_iter();
+        let held = contacts.find(|contact| contact.address.as_ref() == Some(address));
+        Ok(held.map(|contact| (patient.id, contact)))
+    }
+
+    async fn append_one(&self, clinic: ClinicId, mut draft: Draft) -> Result<(), ReconcileError> {
+        draft.unique = format!("by hand/{}", self.clock.id());
+        self.append(None, clinic, vec![draft]).await.map(drop)
+    }
+}
+
+/// Judges the evidence as the law will judge the grant.
+fn lifts_all(contact: &Contact, event: EventId, at: DateTime<Utc>, now: DateTime<Utc>) -> bool {
+    let grant = Grant {
+        event,
+        kind: GrantKind::Explicit,
+        contact: Some(contact.id),
+        at: Some(at),
+        clock: TimeSource::Listwarden,
+        recorded_at: now,
+        purpose: None,
+        accepted: true,
+    };
+    at <= now && contact.standing.opt_outs.iter().all(|opt_out| grant.lifts(opt_out))
+}

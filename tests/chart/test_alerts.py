@@ -1,0 +1,71 @@
+"""Alerts come when they should and not before, by promtool; the dashboard asks for what there is."""
+
+import json
+import os
+import pathlib
+import re
+import subprocess
+import tempfile
+import unittest
+
+import yaml
+
+import helm
+
+FOLDER = pathlib.Path(__file__).parent
+METRICS = helm.CHART.parents[1] / "docs/operations/metrics.md"
+# What Prometheus makes of a histogram.
+SUFFIXES = re.compile(r"_(bucket|sum|count)$")
+
+
+def promtool(*arguments, **options):
+    return subprocess.run([os.environ["PROMTOOL"], *arguments], capture_output=True, text=True, **options)
+
+
+def of_kind(kind):
+    return next(thing for thing in helm.objects(helm.cases()["all-on"]) if thing["kind"] == kind)
+
+
+class Alerts(unittest.TestCase):
+    def test_each_comes_when_it_should_and_not_before(self):
+        ran = promtool("test", "rules", "alerts.yaml", cwd=FOLDER)
+        self.assertEqual(ran.returncode, 0, ran.stdout + ran.stderr)
+
+    def test_each_is_tried(self):
+        groups = yaml.safe_load((helm.CHART / "files/rules.yaml").read_text())["groups"]
+        alerts = {rule["alert"] for group in groups for rule in group["rules"]}
+        tried = yaml.safe_load((FOLDER / "alerts.yaml").read_text())["tests"]
+        tried = [alert for test in tried for alert in test["alert_rule_test"]]
+        self.assertEqual({alert["alertname"] for alert in tried if alert.get("exp_alerts")}, alerts)
+        self.assertEqual({alert["alertname"] for alert in tried if not alert.get("exp_alerts")}, alerts)
+
+    def test_those_of_the_chart_are_rules_that_prometheus_takes(self):
+        spec = of_kind("PrometheusRule")["spec"]
+        self.assertIn("> 1800", yaml.safe_dump(spec, width=1000))
+        with tempfile.NamedTemporaryFile("w", suffix=".yaml") as file:
+            yaml.safe_dump(spec, file)
+            file.flush()
+            ran = promtool("check", "rules", file.name)
+        self.assertEqual(ran.returncode, 0, ran.stdout + ran.stderr)
+
+    def test_each_names_a_runbook_that_is_there(self):
+        groups = yaml.safe_load((helm.CHART / "files/rules.yaml").read_text())["groups"]
+        for rule in (rule for group in groups for rule in group["rules"]):
+            runbook = helm.CHART.parents[1] / rule["annotations"]["runbook_url"]
+            self.assertIn(rule["alert"], runbook.read_text())
+
+    def test_alerts_and_dashboard_ask_for_metrics_that_there_are(self):
+        there = set(re.findall(r"^\| `(listwarden_\w+)`", METRICS.read_text(), re.MULTILINE))
+        for file in ("rules.yaml", "dashboard.json"):
+            asked = re.findall(r"listwarden_\w+", (helm.CHART / "files" / file).read_text())
+            self.assertLessEqual({SUFFIXES.sub("", name) for name in asked}, there, file)
+
+    def test_the_dashboard_s_questions_are_ones_that_prometheus_takes(self):
+        dashboard = json.loads((helm.CHART / "files/dashboard.json").read_text())
+        asked = [target["expr"] for panel in dashboard["panels"] for target in panel["targets"]]
+        rules = [{"record": f"r{n}", "expr": expr.replace("$namespace", "clinic")} for n, expr in enumerate(asked)]
+        with tempfile.NamedTemporaryFile("w", suffix=".yaml") as file:
+            yaml.safe_dump({"groups": [{"name": "dashboard", "rules": rules}]}, file)
+            file.flush()
+            ran = promtool("check", "rules", file.name)
+        self.assertEqual(ran.returncode, 0, ran.stdout + ran.stderr)
