@@ -8,6 +8,7 @@ pub mod config;
 pub mod domain;
 pub mod http;
 pub mod keys;
+pub mod notify;
 pub mod patients;
 pub mod plan;
 pub mod providers;

@@ -47,6 +47,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "reconcile",
         ],
     ),
+    ("notify", &["domain", "clock", "store", "providers", "config"]),
     ("simulator", &["domain", "clock"]),
     (
         "rehearsal",
@@ -97,6 +98,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "reconcile",
             "register",
             "rights",
+            "notify",
             "simulator",
             "http",
             "scheduler",

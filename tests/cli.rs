@@ -552,6 +552,33 @@ at_the_desk! {
         assert!(!shown.out.contains("cy@post.test"), "{shown:#?}");
     }
 
+    async fn a_patient_asks_for_a_copy_and_then_to_be_erased(desk) {
+        desk.fills();
+        desk.adopts();
+        let export = ["patient", "export", "riverside", "ann", "--out", "ann.zip"];
+        desk.says(&export).ends(0, &["Written to `ann.zip`"]);
+        desk.says(&export).ends(1, &["is there already"]);
+        desk.says(&["patient", "export", "riverside", "zoe", "--out", "zoe.zip"])
+            .ends(1, &["no such patient"]);
+        desk.says(&["patient", "export", "hillside", "ann", "--out", "x.zip"])
+            .ends(2, &["there is no clinic `hillside`"]);
+        let erase = ["patient", "erase", "riverside", "ann", "--by", "Desk"];
+        desk.says(&erase).ends(2, &["--reason"]);
+        let asked = desk.says(&[&erase[..], &["--reason", "letter"]].concat())
+            .ends(0, &["the record here: erased", "remains: a hash of the email address"]);
+        assert!(!asked.out.contains("post.test"), "{asked:#?}");
+        let json = desk.says(&[&erase[..], &["--reason", "again", "--json"]].concat())
+            .ends(0, &[]).json();
+        assert_eq!((&json["done"], &json["reason"]), (&Value::Bool(true), &Value::from("letter")));
+        assert_eq!(desk.there("ann"), None);
+        let exposed = desk.says(&["report", "--exposure", "riverside", "--people", "--json"])
+            .ends(0, &[]).json();
+        assert_eq!(exposed[0]["people"][0]["patients"][0], "bo", "{exposed:#}");
+        let leave = ["clinic", "offboard", "riverside", "--out", "bye", "--by", "Desk", "--confirm"];
+        desk.says(&[&leave[..], &["river"]].concat()).ends(1, &["--confirm must name"]);
+        desk.says(&[&leave[..], &["riverside"]].concat()).ends(0, &["Done."]);
+    }
+
     async fn a_ledger_changed_by_hand_is_found(desk) {
         desk.fills();
         desk.adopts();

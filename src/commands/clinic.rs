@@ -76,7 +76,7 @@ impl Deployment {
             self.run_once(&reconciler, clinic).await?;
         }
         self.end_lists(clinic).await?;
-        reconciler.close(&self.practice(clinic).await?).await?;
+        Box::pin(reconciler.close(&self.practice(clinic).await?)).await?;
         let left = offboard::left(&self.store, clinic, exported, self.clock().now()).await?;
         let receipt = serde_json::to_vec_pretty(&left)?;
         offboard::written_whole(&folder.join("receipt.json"), &receipt)?;
@@ -86,7 +86,7 @@ impl Deployment {
     async fn run_once(&self, reconciler: &Reconciler, clinic: &ClinicConfig) -> anyhow::Result<()> {
         let mut practice = self.practice(clinic).await?;
         let scope = Scope { list: None, full: true };
-        reconciler.reconcile(&mut practice, &scope).await?;
+        Box::pin(reconciler.reconcile(&mut practice, &scope)).await?;
         Ok(())
     }
 
@@ -94,7 +94,7 @@ impl Deployment {
         let id = self.store.clinic_ensure(&clinic.slug).await?;
         for row in self.store.lists(id).await? {
             if row.retired_at.is_none() && clinic.list(&row.slug).is_some() {
-                self.list_end(clinic, &row.slug, Ending::Retire).await?;
+                Box::pin(self.list_end(clinic, &row.slug, Ending::Retire)).await?;
             }
         }
         Ok(())

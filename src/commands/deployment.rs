@@ -17,6 +17,7 @@ use crate::config::{
 use crate::domain::ClinicId;
 use crate::http::metrics::{Figures, Watched};
 use crate::keys::Keyring;
+use crate::notify::{Herald, NotifyError};
 use crate::patients::{PatientSource, Reference, SqlOptions, SqlSource};
 use crate::providers::transport::HttpTransport;
 use crate::providers::{self, ListAccount, ListReader, ListWriter, Opening, Transport};
@@ -433,6 +434,32 @@ impl Deployment {
             self.store.notices_forget(clinic.id, now - NOTICES_KEPT).await?;
         }
         Ok(())
+    }
+
+    /// Tells admins what needs them. What goes wrong is logged, and tried again the next time.
+    pub async fn notify(&self) {
+        if let Err(error) = self.try_notify().await {
+            tracing::warn!(
+                error = format!("{error:#}"),
+                "admins could not be told; it is tried again"
+            );
+        }
+    }
+
+    /// Returns who tells admins; none where nobody is to be told.
+    pub(super) fn herald(&self) -> Result<Option<Herald>, NotifyError> {
+        let clock = self.reconciler.clock.clone();
+        Herald::of(&self.config, &self.store, clock, self.transport.clone())
+    }
+
+    async fn try_notify(&self) -> anyhow::Result<()> {
+        let Some(herald) = self.herald()? else { return Ok(()) };
+        let mut clinics = Vec::new();
+        for clinic in self.clinics() {
+            let id = self.store.clinic_ensure(&clinic.slug).await?;
+            clinics.push((id, clinic.slug.clone()));
+        }
+        Ok(herald.tell(&clinics).await?)
     }
 
     /// Opens the provider accounts of a clinic; lists of one account share its connections.

@@ -114,6 +114,7 @@ async fn reconcile_part(
             break;
         }
     }
+    deployment.notify().await;
     deployment.console.finish();
     if json {
         print_json(&outcomes)?;

@@ -206,6 +206,7 @@ async fn refresh(
         configure.send(deployment.config.clone()).ok();
         let before = announce.borrow().clone();
         drop(announce.send(deployment.roster_after(&before).await));
+        deployment.notify().await;
         if let Err(error) = deployment.forget_old().await {
             tracing::warn!(%error, "old deliveries could not be emptied");
         }

@@ -4,7 +4,10 @@ use std::path::{Path, PathBuf};
 
 use super::section::{File, Section};
 use super::url::DatabaseUrl;
-use super::{Environment, KeySettings, Problem, RunSettings, Secrets, ServeSettings, serve};
+use super::{
+    Environment, KeySettings, NotifySettings, Problem, RunSettings, Secrets, ServeSettings, notify,
+    serve,
+};
 
 /// What the deployment file says.
 pub(super) struct Deployment {
@@ -13,6 +16,7 @@ pub(super) struct Deployment {
     pub(super) keys: KeySettings,
     pub(super) run: RunSettings,
     pub(super) serve: ServeSettings,
+    pub(super) notify: NotifySettings,
     pub(super) secrets: Secrets,
     pub(super) clinics_dirs: Vec<PathBuf>,
 }
@@ -45,6 +49,7 @@ fn sections(top: Section<'_>, base: &Path, environment: &Environment) -> Option<
     let keys = keys(top.section("keys"));
     let run = run(top.section("run"));
     let serve = serve::read(top.section("serve"));
+    let notify = notify::read(top.section("notify"));
     let secrets_dir = environment.get("LISTWARDEN_SECRETS_DIR").map(str::to_owned);
     let secrets_dir = secrets_dir.or_else(|| top.text("secrets_dir"));
     let secrets_dir = base.join(secrets_dir.as_deref().unwrap_or("secrets"));
@@ -53,7 +58,8 @@ fn sections(top: Section<'_>, base: &Path, environment: &Environment) -> Option<
     let _ = (top.item("secrets_dir"), top.item("clinics_dir"));
     top.end();
     let secrets = Secrets::new(secrets_dir, environment.clone());
-    Some(Deployment { store: store?, register, keys: keys?, run, serve, secrets, clinics_dirs })
+    let (store, keys) = (store?, keys?);
+    Some(Deployment { store, register, keys, run, serve, notify, secrets, clinics_dirs })
 }
 
 /// One folder, or several where one mount does not hold all clinics.

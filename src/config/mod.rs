@@ -11,6 +11,7 @@ mod deployment;
 mod digest;
 pub mod duration;
 mod list;
+mod notify;
 mod parts;
 mod problem;
 mod secrets;
@@ -29,6 +30,7 @@ use chrono_tz::Tz;
 
 use crate::domain::Policy;
 use crate::domain::policy::OptOutScope;
+use crate::domain::text::words;
 pub use digest::policy_digest;
 pub use problem::{ConfigErrors, Problem};
 pub use secrets::{SecretError, Secrets};
@@ -51,10 +53,69 @@ pub struct Config {
     pub run: RunSettings,
     /// How to serve.
     pub serve: ServeSettings,
+    /// Whom to tell that an admin is needed.
+    pub notify: NotifySettings,
     /// The clinics, by name.
     pub clinics: Vec<ClinicConfig>,
     /// Where secrets are.
     pub secrets: Secrets,
+}
+
+/// Whom to tell that an admin is needed; nobody, where neither is there.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct NotifySettings {
+    /// By e-mail.
+    pub smtp: Option<SmtpSettings>,
+    /// By a webhook of ours.
+    pub webhook: Option<HookSettings>,
+}
+
+impl NotifySettings {
+    /// Returns the names of the secrets it needs.
+    pub fn secrets(&self) -> impl Iterator<Item = &str> {
+        let password = self.smtp.iter().filter_map(|smtp| smtp.password.as_deref());
+        password.chain(self.webhook.iter().map(|hook| hook.secret.as_str()))
+    }
+}
+
+/// A mail server, and who writes to whom.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SmtpSettings {
+    /// The server.
+    pub host: String,
+    /// Its port.
+    pub port: u16,
+    /// How the connection is kept private.
+    pub tls: SmtpTls,
+    /// Who writes.
+    pub from: String,
+    /// Whom to.
+    pub to: Vec<String>,
+    /// The user name, where the server asks for one.
+    pub user: Option<String>,
+    /// The name of the secret with the password.
+    pub password: Option<String>,
+}
+
+words! {
+    /// How the connection to a mail server is kept private.
+    SmtpTls {
+        /// By STARTTLS, which must work.
+        Starttls = "starttls",
+        /// From its first byte.
+        Wrapped = "wrapped",
+        /// Not at all: a server on this machine.
+        None = "none",
+    }
+}
+
+/// Where a webhook of ours goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HookSettings {
+    /// The URL.
+    pub url: String,
+    /// The name of the secret it is signed with.
+    pub secret: String,
 }
 
 /// Names of the secrets that keys are derived from.
@@ -253,9 +314,10 @@ impl Config {
             return Err(ConfigErrors::new(problems));
         }
         clinics.sort_by(|a, b| a.slug.cmp(&b.slug));
-        let deployment::Deployment { store, register, keys, run, serve, secrets, .. } = deployment;
+        let deployment::Deployment { store, register, keys, run, serve, notify, secrets, .. } =
+            deployment;
         let path = path.to_owned();
-        let config = Self { path, store, register, keys, run, serve, clinics, secrets };
+        let config = Self { path, store, register, keys, run, serve, notify, clinics, secrets };
         Ok((config, ConfigErrors::new(problems)))
     }
 

@@ -25,7 +25,7 @@ impl Reconciler {
                 left = true;
                 continue;
             };
-            let done = self.hurry_account(&tenure, clinic, addresses).await;
+            let done = Box::pin(self.hurry_account(&tenure, clinic, addresses)).await;
             tenure.release().await?;
             left |= done.unwrap_or_else(|error| {
                 tracing::warn!(account = name, %error, "could not be done at once; the next run does it");
@@ -34,7 +34,7 @@ impl Reconciler {
         }
         let practice = self.roster.practices.iter().find(|practice| practice.id == clinic);
         if let Some(practice) = practice {
-            self.close(practice).await?;
+            Box::pin(self.close(practice)).await?;
         }
         Ok(left)
     }

@@ -4,6 +4,7 @@
 //! *fenced* takes the [`Lease`] under which the caller works and writes nothing once another
 //! process took that lease over. Instants come from the clock, never from a database.
 
+pub mod alerts;
 pub mod approvals;
 mod arguments;
 mod asked;
@@ -58,6 +59,7 @@ mod unbound;
 mod upkeep;
 pub mod words;
 
+pub use alerts::{AlertRow, NewAlert, ToldBy};
 pub use approvals::{Acceptable, ApprovalRow};
 pub use audit::{AuditRow, NewAudit};
 pub use barrier::{Barrier, Pass};
@@ -93,7 +95,7 @@ pub use runs::{BY_WEBHOOK, IN_STEP, JournalRow, RunRow};
 pub use suppressions::SuppressionRow;
 pub use tally::Tally;
 pub use tokens::{BadToken, NewToken, TokenRow};
-pub use words::{AuditOutcome, Counter, OpState, Origin, ReviewKind, Told};
+pub use words::{AlertKind, AuditOutcome, Counter, OpState, Origin, ReviewKind, Told};
 
 use std::fmt;
 use std::sync::Arc;
@@ -105,6 +107,7 @@ use sql::Sql;
 
 /// Every statement of the store.
 static STATEMENTS: &[&[&Sql]] = &[
+    alerts::STATEMENTS,
     approvals::STATEMENTS,
     asked::STATEMENTS,
     audit::STATEMENTS,

@@ -50,6 +50,21 @@ words! {
     }
 }
 words! {
+    /// What an admin is told of.
+    AlertKind {
+        /// The brake holds changes back.
+        Brake = "brake",
+        /// The first plan of a list waits.
+        FirstPlan = "first_plan",
+        /// Dropped people are held.
+        Red = "red",
+        /// Removals could not be made.
+        ParkedRemovals = "parked_removals",
+        /// Members whom the clinic never knew are on the list.
+        Strangers = "strangers",
+    }
+}
+words! {
     /// What an admin should look at.
     ReviewKind {
         /// An opt-out in other words than a keyword: it counts, unless the admin finds otherwise.
@@ -90,4 +105,4 @@ words! {
     }
 }
 
-stored_words!(AuditOutcome, OpState, Origin, Told, ReviewKind);
+stored_words!(AlertKind, AuditOutcome, OpState, Origin, Told, ReviewKind);

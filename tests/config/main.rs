@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 
 use chrono::TimeDelta;
 use listwarden::config::{
-    Config, ConfigErrors, DatabaseUrl, Environment, Secrets, SourceKind, policy_digest, templates,
+    Config, ConfigErrors, DatabaseUrl, Environment, Secrets, SmtpTls, SourceKind, policy_digest,
+    templates,
 };
 use listwarden::domain::policy::{LeaveBy, SoftOptInEntry, UnknownMembers, UnprovenMembers};
 use secrecy::ExposeSecret;
@@ -557,4 +558,39 @@ fn a_text_that_asks_names_the_clinic_yes_and_stop() {
     }
     let errors = load(&format!("{CLINIC}invitation_text = \"x\"\n")).unwrap_err();
     assert!(errors.to_string().contains("no key that is known here"), "{errors}");
+}
+
+/// Loads a deployment file with one sound clinic.
+fn deployed(deployment: &str) -> Result<Config, ConfigErrors> {
+    Deployment::new(deployment, &[("riverside.toml", CLINIC)]).load()
+}
+
+#[test]
+fn nobody_is_told_unless_the_configuration_says_whom() {
+    let quiet = deployed("").unwrap().notify;
+    assert_eq!((quiet.smtp, quiet.webhook), (None, None));
+    let told = deployed(
+        "[notify.smtp]\nhost = \"mail.test\"\nfrom = \"lw@clinic.test\"\nto = [\"it@clinic.test\"]\n\
+         user = \"lw\"\npassword = \"smtp_password\"\n[notify.webhook]\nurl = \"https://a.test/h\"\n",
+    )
+    .unwrap()
+    .notify;
+    let smtp = told.smtp.unwrap();
+    assert_eq!((smtp.port, smtp.tls), (587, SmtpTls::Starttls));
+    assert_eq!(smtp.password.as_deref(), Some("smtp_password"));
+    assert_eq!(told.webhook.unwrap().secret, "notify_secret");
+}
+
+#[test]
+fn what_would_tell_in_the_clear_or_tell_nobody_is_a_mistake() {
+    let clear = "[notify.smtp]\nhost = \"mail.test\"\nfrom = \"a@b.test\"\nto = [\"c@d.test\"]\n\
+                 tls = \"none\"\n[notify.webhook]\nurl = \"http://a.test/h\"\n";
+    let told = deployed(clear).unwrap_err().to_string();
+    assert!(told.contains("tls") && told.contains("is no https URL"), "{told}");
+    let nobody = "[notify.smtp]\nhost = \"mail.test\"\nfrom = \"a@b.test\"\n";
+    assert!(deployed(nobody).unwrap_err().to_string().contains("to = ["));
+    let here = clear.replace("mail.test", "127.0.0.1").replace("http://a.test", "http://127.0.0.1");
+    assert!(deployed(&here).is_ok());
+    let unknown = deployed("[notify.sms]\nto = [\"x\"]\n").unwrap_err().to_string();
+    assert!(unknown.contains("sms"), "{unknown}");
 }

@@ -17,6 +17,7 @@ mod leases;
 mod leaving;
 mod life;
 mod lists;
+mod notifying;
 mod offboard;
 mod privacy;
 mod restored;

@@ -26,6 +26,7 @@ pub async fn run(common: &Common) -> anyhow::Result<Exit> {
     checkup.tell("configuration", vec![configuration(&deployment)]);
     checkup.tell("secrets", secrets(&deployment.config));
     checkup.tell("store", vec![store(&deployment).await]);
+    checkup.tell("notices", vec![notices(&deployment)]);
     for clinic in deployment.clinics() {
         checkup.tell(&format!("clinic `{}`", clinic.slug), source(&deployment, clinic).await);
         checkup.tell(
@@ -84,7 +85,9 @@ fn configuration(deployment: &Deployment) -> Finding {
 /// Secrets that more people than their owner can read.
 fn secrets(config: &Config) -> Vec<Finding> {
     let store = config.store.secret().map(str::to_owned);
-    let names = config.keys.retired.iter().chain([&config.keys.master]).cloned().chain(store);
+    let told = config.notify.secrets().map(str::to_owned);
+    let names = config.keys.retired.iter().chain([&config.keys.master]).cloned();
+    let names = names.chain(store).chain(told);
     let mut warnings: Vec<_> =
         names.filter_map(|name| config.secrets.deployment_warning(&name)).collect();
     for clinic in &config.clinics {
@@ -96,6 +99,15 @@ fn secrets(config: &Config) -> Vec<Finding> {
         return vec![Well("no file of theirs can be read by others".to_owned())];
     }
     warnings.into_iter().map(Note).collect()
+}
+
+/// Whether admins can be told, as far as that shows without telling anything.
+fn notices(deployment: &Deployment) -> Finding {
+    match deployment.herald() {
+        Ok(Some(_)) => Well("admins are told as [notify] says".to_owned()),
+        Ok(None) => Note("nobody is told when an admin is needed: [notify] is empty".to_owned()),
+        Err(error) => Mend(error.to_string()),
+    }
 }
 
 async fn store(deployment: &Deployment) -> Finding {

@@ -1,0 +1,179 @@
+//! Telling an admin that one is needed: by e-mail and by webhook, once each, and without any address.
+//!
+//! What there is to tell is read from the store at the end of a run, and while serving. What could not
+//! be sent is logged and tried again the next time; it ends nobody's run.
+
+mod hook;
+mod mail;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use secrecy::SecretString;
+
+use crate::clock::SharedClock;
+use crate::config::{Config, SecretError};
+use crate::domain::{Class, ClinicId};
+use crate::providers::Transport;
+use crate::store::{AlertKind, AlertRow, NewAlert, Result, Store, ToldBy};
+use hook::Hook;
+use mail::Mail;
+
+/// How long one process tells before another may.
+const LEASE: Duration = Duration::from_mins(2);
+
+/// Tells admins what needs them.
+#[derive(Debug)]
+pub struct Herald {
+    store: Store,
+    clock: SharedClock,
+    mail: Option<Mail>,
+    hook: Option<Hook>,
+}
+
+/// Why nobody can be told.
+#[derive(Debug, thiserror::Error)]
+pub enum NotifyError {
+    /// A secret is missing.
+    #[error(transparent)]
+    Secret(#[from] SecretError),
+    /// An address of the configuration is none.
+    #[error("`{key}` in [notify.smtp] is no e-mail address")]
+    Address {
+        /// The key.
+        key: &'static str,
+    },
+    /// The webhook's secret is none.
+    #[error("the secret of [notify.webhook] is no Standard Webhooks secret: `whsec_` and base64")]
+    HookSecret,
+    /// The mail server.
+    #[error("the mail server cannot be used as configured")]
+    Smtp(#[source] lettre::transport::smtp::Error),
+}
+
+impl Herald {
+    /// Reads from the configuration whom to tell; none where nobody is to be told.
+    pub fn of(
+        config: &Config,
+        store: &Store,
+        clock: SharedClock,
+        transport: Arc<dyn Transport>,
+    ) -> std::result::Result<Option<Self>, NotifyError> {
+        let settings = &config.notify;
+        let secret = |name: &String| -> std::result::Result<SecretString, SecretError> {
+            config.secrets.of_deployment(name)
+        };
+        let mail = match &settings.smtp {
+            Some(smtp) => Some(Mail::new(smtp, smtp.password.as_ref().map(secret).transpose()?)?),
+            None => None,
+        };
+        let hook = match &settings.webhook {
+            Some(hook) => Some(Hook::new(hook, &secret(&hook.secret)?, transport)?),
+            None => None,
+        };
+        let told = mail.is_some() || hook.is_some();
+        Ok(told.then(|| Self { store: store.clone(), clock, mail, hook }))
+    }
+
+    /// Tells what is new of the clinics, each by its id and short name, unless another process does.
+    pub async fn tell(&self, clinics: &[(ClinicId, String)]) -> Result<()> {
+        let holder = self.clock.id();
+        let Some(lease) = self.store.lease_acquire("notify", holder, LEASE).await? else {
+            return Ok(());
+        };
+        let told = async {
+            for (id, slug) in clinics {
+                let found = self.found(*id).await?;
+                self.store.alerts_put(&lease, *id, &found).await?;
+                for alert in self.store.alerts_standing(*id).await? {
+                    for by in self.tell_one(slug, &alert).await {
+                        self.store.alert_told(&lease, *id, alert.id, by).await?;
+                    }
+                }
+            }
+            Ok(())
+        };
+        let told = told.await;
+        self.store.lease_release(&lease).await?;
+        told
+    }
+
+    /// Reads off the store what needs an admin.
+    async fn found(&self, clinic: ClinicId) -> Result<Vec<NewAlert>> {
+        let strangers = self.store.strangers(clinic).await?;
+        let mut found = Vec::new();
+        for report in self.store.report(clinic).await? {
+            if report.list.retired_at.is_some() {
+                continue;
+            }
+            let dropped = report.classes.get(&Class::HeldButDropped).copied().unwrap_or_default();
+            let unapproved = report.list.approved_at.is_none() && report.list.swept_at.is_some();
+            let list = report.list.id;
+            let alerts = [
+                (AlertKind::Brake, report.braked, report.braked > 0),
+                (AlertKind::FirstPlan, report.waiting, unapproved),
+                (AlertKind::Red, dropped, dropped > 0),
+                (AlertKind::ParkedRemovals, report.parked_removals, report.parked_removals > 0),
+            ];
+            let stand = alerts.into_iter().filter(|(.., stands)| *stands);
+            found.extend(stand.map(|(kind, links, _)| NewAlert { list, kind, links }));
+            let strangers = strangers.get(&list).copied().filter(|links| *links > 0);
+            found.extend(strangers.map(|links| {
+                let kind = AlertKind::Strangers;
+                NewAlert { list, kind, links }
+            }));
+        }
+        Ok(found)
+    }
+
+    /// Tells one alert wherever it was not told yet; returns by what it was.
+    async fn tell_one(&self, clinic: &str, alert: &AlertRow) -> Vec<ToldBy> {
+        let mut told = Vec::new();
+        if let Some(mail) = self.mail.as_ref().filter(|_| !alert.mailed) {
+            match mail.send(clinic, alert).await {
+                Ok(()) => told.push(ToldBy::Mail),
+                Err(error) => {
+                    tracing::warn!(alert = %alert.id, error = %error, "an e-mail could not be sent; it is tried again");
+                }
+            }
+        }
+        if let Some(hook) = self.hook.as_ref().filter(|_| !alert.hooked) {
+            match hook.send(clinic, alert, self.clock.now()).await {
+                Ok(()) => told.push(ToldBy::Hook),
+                Err(why) => {
+                    tracing::warn!(alert = %alert.id, why, "a notice could not be sent; it is tried again");
+                }
+            }
+        }
+        told
+    }
+}
+
+/// Says an alert to a person, in one sentence without any address.
+fn sentence(clinic: &str, alert: &AlertRow) -> String {
+    let (list, links) = (&alert.list, alert.links);
+    let what = match alert.kind {
+        AlertKind::Brake => format!("the brake holds back {links} changes"),
+        AlertKind::FirstPlan => format!("the first plan waits, with {links} changes"),
+        AlertKind::Red => format!("{links} are held but dropped"),
+        AlertKind::ParkedRemovals => format!("{links} could not be taken off yet"),
+        AlertKind::Strangers => format!("{links} members are on it whom the clinic never knew"),
+    };
+    format!("clinic {clinic}, list {list}: {what}")
+}
+
+/// Says what an admin can do about it.
+const fn cure(kind: AlertKind) -> &'static str {
+    match kind {
+        AlertKind::Brake | AlertKind::FirstPlan => {
+            "Look at it by `listwarden plan`, then `listwarden approve` or `listwarden refuse`."
+        }
+        AlertKind::Red => "Run `listwarden reconcile --full` and look at `listwarden report`.",
+        AlertKind::ParkedRemovals => {
+            "It is tried again by every run; `listwarden report` and `explain` say why it fails."
+        }
+        AlertKind::Strangers => {
+            "Name former patients by `listwarden patients import --former`, or set `unknown`."
+        }
+    }
+}
