@@ -50,6 +50,7 @@ impl Left {
 }
 
 /// How one account or record was attended to.
+#[derive(Clone, Copy)]
 enum Turn {
     Done,
     Held,

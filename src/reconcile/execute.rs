@@ -37,7 +37,7 @@ impl Reconciler {
             let Some(last) = page.last() else { return Ok(()) };
             after = last.ordinal;
             done += page.len() as u64;
-            self.execute_page(tenure, list, page).await?;
+            Box::pin(self.execute_page(tenure, list, page)).await?;
             self.progress.at(&list.row.slug, "changes made", done, None);
             if self.stop.is_asked() {
                 return Ok(());

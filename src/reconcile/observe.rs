@@ -147,7 +147,7 @@ impl Reconciler {
             Ok((total, marks))
         };
         let fetch = fetch_pages(list.port.as_ref(), &scope, self.clock.as_ref(), arriving);
-        try_join(fetch, store).await.map(|((), read)| read)
+        try_join(Box::pin(fetch), Box::pin(store)).await.map(|((), read)| read)
     }
 
     /// Stores a page of members and returns their ordinals; those that are as they were are known by

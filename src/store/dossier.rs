@@ -183,10 +183,10 @@ statements! {
             l.commitment, l.mac, d.payload, d.salt
          FROM (SELECT p.seq FROM ledger_patients p WHERE p.clinic_id = $2 AND p.patient_id = $3
             UNION SELECT k.seq FROM given g CROSS JOIN ledger k
-                WHERE k.clinic_id = $2 AND k.contact_id = g.id) s
+                WHERE k.clinic_id = $2 AND k.contact_id = g.id) n
          CROSS JOIN ledger l
          LEFT JOIN ledger_detail d ON d.clinic_id = l.clinic_id AND d.seq = l.seq
-         WHERE l.clinic_id = $2 AND l.seq = s.seq ORDER BY l.seq"
+         WHERE l.clinic_id = $2 AND l.seq = n.seq ORDER BY l.seq"
     }
     LEDGER_OF_CONTACTS (given: id uuid) = {
         "SELECT l.contact_id, d.payload FROM given g CROSS JOIN ledger l
