@@ -25,7 +25,7 @@ pub struct Options {
     /// The address and port to listen on, if not as the configuration says.
     #[arg(long)]
     listen: Option<SocketAddr>,
-    /// The address and port of the admin API, if not as the configuration says; without either it
+    /// The address and port of the admin page and API, if not as the configuration says; without either it
     /// is not served. Never reachable from the Internet.
     #[arg(long)]
     admin_listen: Option<SocketAddr>,
@@ -52,7 +52,8 @@ pub async fn run(common: &Common, options: Options) -> anyhow::Result<Exit> {
             let listener = TcpListener::bind(listen).await.with_context(|| {
                 format!("cannot listen on {listen}: choose another port in [serve] admin_listen or with --admin-listen")
             })?;
-            eprintln!("The admin API is on http://{}/api/v1", listener.local_addr()?);
+            let at = listener.local_addr()?;
+            eprintln!("The admin page is on http://{at}/, the API on http://{at}/api/v1");
             Some(listener)
         }
     };

@@ -43,6 +43,7 @@ pub mod reviews;
 pub mod runs;
 mod schema;
 mod seen;
+pub mod shown;
 mod sql;
 mod standings;
 mod submissions;
@@ -79,6 +80,7 @@ pub use report::ListReport;
 pub use resyncs::ResyncRow;
 pub use reviews::{NewReview, ReviewRow};
 pub use runs::{JournalRow, RunRow};
+pub use shown::{ChangeRow, PlanReason, ShownLink};
 pub use suppressions::SuppressionRow;
 pub use tokens::{BadToken, NewToken, TokenRow};
 pub use words::{AuditOutcome, OpState, Origin, ReviewKind, Told};
@@ -125,6 +127,7 @@ static STATEMENTS: &[&[&Sql]] = &[
     runs::STATEMENTS,
     schema::STATEMENTS,
     seen::STATEMENTS,
+    shown::STATEMENTS,
     standings::STATEMENTS,
     submissions::STATEMENTS,
     suppressions::STATEMENTS,

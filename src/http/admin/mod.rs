@@ -1,4 +1,5 @@
-//! The admin API: `/api/v1`, on a listener of its own (docs/api.md).
+//! The admin API: `/api/v1`, on a listener of its own (docs/api.md); beside it the page
+//! (docs/admin-page.md).
 //!
 //! Thin: what must be decided lies in the store and in `reconcile`, shared with the commands. Each
 //! route stands in the table of [`routes`] with what whoever asks must be allowed to do; the gate
@@ -8,6 +9,7 @@ mod audit;
 mod clinics;
 mod door;
 mod gate;
+pub mod page;
 mod paging;
 mod parked;
 mod people;
@@ -137,7 +139,8 @@ pub fn router(admin: Admin) -> Router {
     let api = api.method_not_allowed_fallback(not_so).fallback(nothing);
     Router::new()
         .nest("/api/v1", api.with_state(admin.clone()))
-        .fallback(nothing)
+        .merge(page::router(&admin))
+        .fallback(page::lost)
         .layer(DefaultBodyLimit::max(LARGEST))
         .layer(from_fn_with_state(admin, outermost))
 }
