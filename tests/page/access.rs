@@ -40,6 +40,7 @@ const TABLE: &[(&str, &str, &[Role])] = &[
     ("POST", "/clinics/{clinic}/reviews/{review}/close", OPERATE),
     ("POST", "/clinics/{clinic}/webhooks/rotate", OPERATE),
     // Last, because what they set off changes what others name.
+    ("POST", "/resyncs", OPERATE),
     ("POST", "/clinics/{clinic}/resyncs", OPERATE),
     ("POST", "/clinics/{clinic}/lists/{list}/resyncs", OPERATE),
     ("POST", "/sign-out", ALL),
@@ -174,6 +175,8 @@ on_both_engines! {
             let url = filled(path, "riverside", &world.riverside);
             let said = Visitor::new(world, row).asks(method, &url, &fields(path)).await;
             if *method == "GET" {
+                let said = Visitor::new(world, row).asks("HEAD", &url, &[]).await;
+                assert_eq!(said.status, 303, "nobody is locked out for looking whether we are there");
                 assert_eq!((said.status, said.leads_to()), (303, "/sign-in"), "{path}");
             } else {
                 assert_eq!(said.status, 401, "{path}: {said:?}");
@@ -251,9 +254,13 @@ on_both_engines! {
         assert!(!cookie.contains(secret), "the cookie does not hold the token");
         visitor.takes(&said);
         assert_eq!(visitor.gets("/").await.status, 200);
+        assert_eq!(visitor.gets("/sign-in").await.leads_to(), "/", "signed in is signed in");
         let good = visitor.cookie.clone().unwrap();
         let other = uuid::Uuid::nil().simple().to_string();
-        for forged in [good.replace(&id.simple().to_string(), &other), format!("{good}0"), good.replace('.', "")] {
+        let mut parts: Vec<&str> = good.split('.').collect();
+        parts[3] = "9999999999999";
+        let longer = parts.join(".");
+        for forged in [longer, good.replace(&id.simple().to_string(), &other), format!("{good}0"), good.replace('.', "")] {
             visitor.cookie = Some(forged);
             assert_eq!(visitor.gets("/").await.leads_to(), "/sign-in");
         }

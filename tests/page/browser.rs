@@ -1,4 +1,4 @@
-//! A headless Chromium, driven as the WebDriver protocol has it.
+//! A headless Chromium, driven as the protocol of web drivers has it.
 
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
@@ -48,7 +48,7 @@ impl Browser {
         let url = format!("http://127.0.0.1:{}", port.unwrap());
         std::thread::spawn(move || lines.for_each(drop));
         let profile = TempDir::new().unwrap();
-        let client = reqwest::Client::builder().timeout(Duration::from_secs(60)).build().unwrap();
+        let client = reqwest::Client::builder().timeout(Duration::from_mins(1)).build().unwrap();
         let wanted = json!({ "capabilities": { "alwaysMatch": {
             "browserName": "chrome",
             "goog:loggingPrefs": { "browser": "ALL" },

@@ -1,6 +1,6 @@
 //! What an admin does, from the first look to a clean list.
 
-use listwarden::domain::Role;
+use listwarden::domain::{Channel, Role};
 use serde_json::json;
 
 use crate::browser::Browser;
@@ -74,6 +74,23 @@ async fn a_viewer_is_refused_and_sees_no_button_that_would_be(engine: Engine) {
     served.end().await;
 }
 
+async fn a_run_that_goes_on_is_watched_to_its_end(engine: Engine) {
+    let (served, browser) = (Served::new(engine).await, Browser::new().await);
+    served.signs_in(&browser, Role::Viewer).await;
+    let (store, clinic) = (&served.world.store, served.world.riverside.id);
+    let list = store.list_ensure(clinic, "news", Channel::Email).await.unwrap();
+    let run = store.run_begin(&list, "reconcile").await.unwrap();
+    browser.goes(&format!("{}/clinics/riverside/runs/{run}", served.url)).await;
+    browser.sees("under way").await;
+    browser.runs("window.here = true").await;
+    store.run_end(run, "in_step", "{}").await.unwrap();
+    browser.sees("in step").await;
+    assert_eq!(browser.runs("return window.here || false").await, json!(false), "shown anew");
+    assert_eq!(browser.console().await, [""; 0]);
+    browser.end().await;
+    served.end().await;
+}
+
 async fn it_is_read_and_used_without_scripts(engine: Engine) {
     let (served, browser) = (Served::new(engine).await, Browser::new().await);
     served.signs_in(&browser, Role::Operator).await;
@@ -109,5 +126,6 @@ on_both_engines! {
     a_braked_plan_is_read_and_approved_and_the_list_is_clean
     a_person_is_found_and_why_is_read_and_the_address_shown_on_record
     a_viewer_is_refused_and_sees_no_button_that_would_be
+    a_run_that_goes_on_is_watched_to_its_end
     it_is_read_and_used_without_scripts
 }

@@ -23,12 +23,12 @@ pub(super) fn routes() -> Vec<Route> {
     ]
 }
 
-/// How a resync is asked for.
+/// How resyncs are asked for.
 #[derive(serde::Deserialize)]
-pub(super) struct Wanted {
+pub(super) struct Resyncs {
     /// Anything: read both sides whole.
     #[serde(default)]
-    full: Option<String>,
+    pub(super) full: Option<String>,
 }
 
 async fn clinic(State(admin): State<Arc<Admin>>, frame: Frame) -> Result<Response, Problem> {
@@ -72,9 +72,36 @@ async fn clinic(State(admin): State<Arc<Admin>>, frame: Frame) -> Result<Respons
             h2 { "Resync" }
             p { "Brings every list of the clinic in step now, as the next run would." }
             (resync_form(&frame, &format!("{base}/resyncs")))
+            details {
+                summary { "Accept what is not believed…" }
+                p {
+                    "Where so many patients are gone from the clinic's records, or so many withdrew by a bare \
+                    flag, that it may be a mistake, nothing is done until an admin accepts it."
+                }
+                (acceptance(&frame, &base, "source", "", "The patients are really gone"))
+                (acceptance(&frame, &base, "withdrawals", "", "The withdrawals are really meant"))
+            }
         }
     };
     Ok(frame.page(Tab::Lists, "Lists", &view))
+}
+
+/// Returns the form that accepts something, for the next runs.
+pub(super) fn acceptance(
+    frame: &Frame,
+    base: &str,
+    what: &str,
+    list: &str,
+    label: &str,
+) -> maud::Markup {
+    frame.form(
+        &format!("{base}/acceptances"),
+        &html! {
+            input type="hidden" name="what" value=(what);
+            input type="hidden" name="list" value=(list);
+            button { (label) }
+        },
+    )
 }
 
 /// Returns the form that asks for a resync.
@@ -91,7 +118,7 @@ pub(super) fn resync_form(frame: &Frame, action: &str) -> maud::Markup {
 async fn resync(
     State(admin): State<Arc<Admin>>,
     frame: Frame,
-    Fields(wanted): Fields<Wanted>,
+    Fields(wanted): Fields<Resyncs>,
 ) -> Result<Response, Problem> {
     ask(&admin, &frame, None, &wanted).await
 }
@@ -101,7 +128,7 @@ pub(super) async fn ask(
     admin: &Admin,
     frame: &Frame,
     list: Option<&str>,
-    wanted: &Wanted,
+    wanted: &Resyncs,
 ) -> Result<Response, Problem> {
     let (clinic, _) = frame.permit.clinic()?;
     let resync = admin.store.resync_ask(clinic, list, wanted.full.is_some()).await?;

@@ -25,7 +25,7 @@ pub(super) async fn signed_in(
     let secure = session::is_secure(request.headers());
     let visit = Visit::read(&admin, request.headers());
     let Some((token, visit)) = visit.and_then(|visit| Some((visit.token?, visit))) else {
-        if request.method() == Method::GET {
+        if looks(&request) {
             return Redirect::to("/sign-in").into_response();
         }
         return next.run(request).await;
@@ -47,7 +47,7 @@ pub(super) async fn signed_in(
 
 /// Reads what a form sends, and says whether it is one of the visit.
 async fn looked_at(request: Request, visit: &Visit, token: uuid::Uuid) -> Result<Request, Problem> {
-    let reads = request.method() == Method::GET || request.method() == Method::HEAD;
+    let reads = looks(&request);
     let (mut parts, body) = request.into_parts();
     let (own_form, body) = if reads {
         (true, body)
@@ -60,4 +60,8 @@ async fn looked_at(request: Request, visit: &Visit, token: uuid::Uuid) -> Result
     };
     parts.extensions.insert(BySession { token, own_form });
     Ok(Request::from_parts(parts, body))
+}
+
+fn looks(request: &Request) -> bool {
+    request.method() == Method::GET || request.method() == Method::HEAD
 }

@@ -73,6 +73,7 @@ const SAID: &[(&str, &str)] = &[
     ("closed", "Noted: nobody is shown it again."),
     ("rotated", "The webhooks were replaced. The old ones are still taken for two hours."),
     ("accepted", "Accepted, for the next runs."),
+    ("resyncs", "Every list is resynced, one clinic after the other."),
 ];
 
 impl Frame {

@@ -15,7 +15,7 @@ use super::super::route::Route;
 use super::super::runs::{self, RunView};
 use super::super::{Admin, Body, because, clinics, done, plans};
 use super::bar::{bar, legend};
-use super::clinic::{Wanted, ask, resync_form};
+use super::clinic::{Resyncs, acceptance, ask, resync_form};
 use super::diff::Diff;
 use super::frame::{Fields, Frame, Tab, Why, onward};
 use super::overview::{next_run, state};
@@ -75,11 +75,16 @@ async fn list(
     let runs: Vec<RunView> = rows.into_iter().map(|row| RunView::of(row, &known)).collect();
     let parked = admin.store.parked_because(&known[0].row).await?;
     let waits = waiting(&admin, &frame, &slug, turn).await?;
-    let overview = &stands.overview;
+    let (overview, base) = (&stands.overview, frame.path("")?);
     let next = next_run(&admin, &frame);
     let view = html! {
         p.verdict { (state(&stands)) }
-        @if let Some(problem) = problem_of(&runs) { p.note.bad { (problem) } }
+        @if let Some(problem) = problem_of(&runs) {
+            p.note.bad { (problem) }
+            @if frame.may(Act::Operate) && runs[0].outcome.as_deref() == Some("braked") {
+                (acceptance(&frame, &base, "members", &slug, "The members are really gone"))
+            }
+        }
         @match &overview.attestation.classes {
             Some(classes) => { (bar(classes)) (legend(classes)) },
             None => p { "Patients or list were not read whole lately: nobody can say who is where." },
@@ -141,7 +146,7 @@ fn problem_of(runs: &[RunView]) -> Option<&str> {
 async fn resync(
     State(admin): State<Arc<Admin>>,
     frame: Frame,
-    Fields(wanted): Fields<Wanted>,
+    Fields(wanted): Fields<Resyncs>,
 ) -> Result<Response, Problem> {
     let list = frame.permit.list(&admin).await?;
     ask(&admin, &frame, Some(&list.row.slug), &wanted).await

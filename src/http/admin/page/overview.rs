@@ -11,17 +11,19 @@ use maud::{Markup, html};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 
-use super::super::Admin;
 use super::super::clinics::ListView;
 use super::super::paging::{Page, Turn};
 use super::super::problem::Problem;
+use super::super::resyncs::{self, Resync};
 use super::super::route::Route;
 use super::super::runs::RunView;
+use super::super::{Admin, Body};
 use super::bar::bar;
-use super::frame::{Frame, Tab};
+use super::clinic::{Resyncs, resync_form};
+use super::frame::{Fields, Frame, Tab, onward};
 use super::parts::{Tone, badge, count, further, outcome, when, when_or};
 use crate::config::ClinicConfig;
-use crate::domain::{Act, ClinicId};
+use crate::domain::{Act, ClinicId, Clinics};
 use crate::reconcile::KnownList;
 
 /// Clinics on a page, unless asked for otherwise.
@@ -30,7 +32,10 @@ const CLINICS: u32 = 25;
 const TOGETHER: usize = 8;
 
 pub(super) fn routes() -> Vec<Route> {
-    vec![Route::get("/", Act::Read, "Shows every list at a glance.", overview)]
+    vec![
+        Route::get("/", Act::Read, "Shows every list at a glance.", overview),
+        Route::post("/resyncs", Act::Operate, "Resyncs every list that the token is for.", resync),
+    ]
 }
 
 #[derive(Deserialize)]
@@ -109,7 +114,27 @@ fn view(
             label for="clinic" { "Go to a clinic by its short name" }
             span.together { input #clinic name="clinic" required; button { "Go" } }
         }
+        @if frame.may(Act::Operate) {
+            details {
+                summary { "Resync every list…" }
+                p { "Brings every list of every clinic in step now, one clinic after the other." }
+                (resync_form(frame, "/resyncs"))
+            }
+        }
+        @if frame.may(Act::Audit) && frame.permit.token.clinics == Clinics::All {
+            p { a href="/audit" { "The audit log of every clinic" } }
+        }
     }
+}
+
+async fn resync(
+    State(admin): State<Arc<Admin>>,
+    frame: Frame,
+    Fields(wanted): Fields<Resyncs>,
+) -> Result<Response, Problem> {
+    let wanted = Body(Resync { full: wanted.full.is_some() });
+    let mut asked = resyncs::all(State(admin), frame.permit, wanted).await?;
+    Ok(onward(&mut asked, "/?said=resyncs"))
 }
 
 fn rows(stands: &[Stands<'_>], next: Option<DateTime<Utc>>) -> Markup {

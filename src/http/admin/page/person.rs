@@ -126,7 +126,11 @@ async fn person(State(admin): State<Arc<Admin>>, frame: Frame) -> Result<Respons
                 div data-show { (show) }
             }
         }
-        @if said.is_empty() { p { "On no list of the clinic." } } @else { (words(&said)) }
+        @if facts.address.is_none() {
+            p { "The address was erased: what is left of it here is on record." }
+        } @else if said.is_empty() {
+            p { "On no list of the clinic." }
+        } @else { (words(&said)) }
         h2 { "What was changed" }
         (changed(&frame, &changes, &lists, config.time_zone)?)
         h2 { "What is on record" }
@@ -135,6 +139,14 @@ async fn person(State(admin): State<Arc<Admin>>, frame: Frame) -> Result<Respons
             @if frame.may(Act::Audit) {
                 a href={ (path) "/ledger" } { "the timeline" } ". That somebody looked is on record too."
             } @else { "a token of the role auditor or owner sees the timeline." }
+        }
+        @if frame.may(Act::Own) {
+            h2 { "Rights" }
+            p {
+                "An opt-out by hand is put on record, and lifted by newer evidence, by the API: "
+                code { "POST /api/v1" (frame.path("/suppressions")?) } " and "
+                code { "/suppressions/lift" } "."
+            }
         }
         h2 { "Somebody else" }
         (form(&frame, None)?)

@@ -30,6 +30,10 @@ struct SignIn {
 }
 
 pub(super) async fn form(State(admin): State<Arc<Admin>>, request: Request) -> Response {
+    let visit = Visit::read(&admin, request.headers());
+    if visit.is_some_and(|visit| visit.token.is_some()) {
+        return Redirect::to("/").into_response();
+    }
     let ended = request.uri().query() == Some("ended");
     let said = ended.then_some("Your session is over: the token was revoked, or its time is over.");
     shown(&admin, request.headers(), StatusCode::OK, said)
@@ -82,7 +86,9 @@ async fn sign_out(headers: HeaderMap) -> Response {
 }
 
 fn shown(admin: &Admin, headers: &HeaderMap, status: StatusCode, said: Option<&str>) -> Response {
-    let visit = Visit::begin(admin, None);
+    // A second form that is opened leaves the first one good.
+    let before = Visit::read(admin, headers).filter(|visit| visit.token.is_none());
+    let visit = before.unwrap_or_else(|| Visit::begin(admin, None));
     let mut answer = bare("Sign in", &entrance(&visit.form_code, said));
     *answer.status_mut() = status;
     let cookie = visit.cookie(admin, session::is_secure(headers));
