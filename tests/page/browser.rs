@@ -54,7 +54,7 @@ impl Browser {
             "goog:loggingPrefs": { "browser": "ALL" },
             "goog:chromeOptions": { "args": [
                 "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
-                "--no-first-run", "--window-size=1200,900",
+                "--no-first-run", "--hide-scrollbars", "--window-size=1200,900",
                 format!("--user-data-dir={}", profile.path().display()),
             ] },
         } } });
