@@ -27,6 +27,10 @@ dependencies:
 chart:
     bash .ci/chart
 
+# Asks the running API for a minute what its description allows and forbids.
+api:
+    bash .ci/api
+
 # Tries a restore, a lost database, a new master key, restarts and kills.
 operations:
     bash .ci/operations

@@ -103,7 +103,7 @@ words! {
 }
 
 /// What clinic and list last agreed on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Base {
     /// The status agreed on.
     pub status: MemberStatus,

@@ -10,7 +10,7 @@ use super::{KnownList, ReconcileError, Reconciler};
 use crate::domain::{Class, ClinicId};
 
 /// One list's attestation.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
 pub struct Attestation {
     /// The list's short name.
     pub list: String,

@@ -44,7 +44,7 @@ pub struct Explanation {
 }
 
 /// One list's word on one contact.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
 pub struct ListWord {
     /// The list's short name.
     pub list: String,
@@ -69,7 +69,7 @@ pub struct ListWord {
 }
 
 /// One reason, as a sentence with its law.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
 pub struct Because {
     /// The reason.
     pub reason: Reason,

@@ -10,7 +10,7 @@ use crate::domain::{Channel, Class, ClinicId, RunId};
 use crate::store::RunRow;
 
 /// Where one list stands.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
 pub struct Overview {
     /// What is attested of it.
     #[serde(flatten)]

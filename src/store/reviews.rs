@@ -27,7 +27,7 @@ pub struct NewReview {
 }
 
 /// One review that is open.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, sqlx::FromRow)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, sqlx::FromRow, utoipa::ToSchema)]
 pub struct ReviewRow {
     /// Its id.
     pub id: Uuid,

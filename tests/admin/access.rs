@@ -207,6 +207,14 @@ on_both_engines! {
         assert_eq!(said.headers["content-type"], "application/problem+json");
     }
 
+    async fn the_description_is_served_to_anybody_who_reaches_the_listener(world: &World) {
+        let said = world.asks(Ipv4Addr::LOCALHOST, "GET", "/api/openapi.json", None, None).await;
+        assert_eq!((said.status, said.body["openapi"].as_str()), (200, Some("3.1.0")));
+        let described = said.body["paths"].as_object().unwrap();
+        let listed: BTreeSet<&str> = TABLE.iter().map(|(_, path, _)| *path).collect();
+        assert_eq!(described.keys().map(String::as_str).collect::<BTreeSet<_>>(), listed);
+    }
+
     async fn what_has_not_changed_is_not_sent_again(world: &World) {
         let token = world.token(Viewer, &[]).await;
         let first = world.get("/api/v1/me", &token).await;

@@ -6,6 +6,7 @@ use axum::Json;
 use axum::extract::State;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::Admin;
@@ -19,18 +20,21 @@ use crate::store::AuditRow;
 pub(super) fn routes() -> Vec<Route> {
     vec![
         Route::get("/audit", Act::Audit, "Lists what was done and refused, the newest first.", all)
+            .pages::<LineView>()
+            .everywhere()
             .everywhere(),
         Route::get(
             "/clinics/{clinic}/audit",
             Act::Audit,
             "Lists what was done and refused for a clinic, the newest first.",
             clinic,
-        ),
+        )
+        .pages::<LineView>(),
     ]
 }
 
 /// One line of the audit log.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(super) struct LineView {
     pub(super) line: i64,
     pub(super) at: DateTime<Utc>,

@@ -6,7 +6,7 @@ use axum::Json;
 use axum::extract::State;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
-use serde_json::Value;
+use utoipa::ToSchema;
 
 use super::Admin;
 use super::gate::Permit;
@@ -15,31 +15,36 @@ use super::problem::Problem;
 use super::route::Route;
 use super::runs::RunView;
 use crate::domain::{Act, Clinics};
-use crate::reconcile::{KnownList, Overview};
+use crate::reconcile::{Attestation, KnownList, Overview};
 use crate::store::ClinicRow;
 
 pub(super) fn routes() -> Vec<Route> {
     vec![
-        Route::get("/me", Act::Read, "Says whose token it is, and what it may do.", me),
-        Route::get("/clinics", Act::Read, "Lists the clinics that the token is for.", clinics),
+        Route::get("/me", Act::Read, "Says whose token it is, and what it may do.", me)
+            .answers::<Me>(),
+        Route::get("/clinics", Act::Read, "Lists the clinics that the token is for.", clinics)
+            .pages::<ClinicView>(),
         Route::get(
             "/clinics/{clinic}/lists",
             Act::Read,
             "Tells of each list of a clinic where it stands.",
             lists,
-        ),
-        Route::get("/clinics/{clinic}/lists/{list}", Act::Read, "Tells where a list stands.", list),
+        )
+        .answers::<Vec<ListView>>(),
+        Route::get("/clinics/{clinic}/lists/{list}", Act::Read, "Tells where a list stands.", list)
+            .answers::<ListView>(),
         Route::get(
             "/clinics/{clinic}/report",
             Act::Audit,
             "Attests where the lists of a clinic stand, in classes that add up.",
             report,
-        ),
+        )
+        .answers::<Vec<Attestation>>(),
     ]
 }
 
 /// Whose token it is.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Me {
     pub(super) name: String,
     pub(super) role: crate::domain::Role,
@@ -51,7 +56,7 @@ pub(super) struct Me {
 }
 
 /// A clinic.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(super) struct ClinicView {
     /// Its short name, by which everything else asks for it.
     pub(super) clinic: String,
@@ -63,7 +68,7 @@ pub(super) struct ClinicView {
 }
 
 /// Where a list stands.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(super) struct ListView {
     #[serde(flatten)]
     pub(super) overview: Overview,
@@ -139,9 +144,7 @@ pub(super) async fn list(
 pub(super) async fn report(
     State(admin): State<Arc<Admin>>,
     permit: Permit,
-) -> Result<Json<Vec<Value>>, Problem> {
+) -> Result<Json<Vec<Attestation>>, Problem> {
     let (clinic, lists) = permit.lists(&admin).await?;
-    let attested = admin.reconciler.attest(clinic, &lists).await?;
-    let rows = attested.iter().map(serde_json::to_value).collect::<Result<Vec<_>, _>>();
-    rows.map(Json).map_err(|error| Problem::failed(&error, false))
+    Ok(Json(admin.reconciler.attest(clinic, &lists).await?))
 }

@@ -9,6 +9,7 @@ mod audit;
 mod clinics;
 mod door;
 mod gate;
+mod openapi;
 pub mod page;
 mod paging;
 mod parked;
@@ -46,6 +47,8 @@ use crate::domain::Because;
 use crate::reconcile::Reconciler;
 use crate::store::Store;
 
+/// Where the API begins.
+const BASE: &str = "/api/v1";
 /// The largest body taken, in bytes: ten thousand addresses and room.
 const LARGEST: usize = 4 << 20;
 /// Watchers of runs at once.
@@ -138,7 +141,8 @@ pub fn router(admin: Admin) -> Router {
     }
     let api = api.method_not_allowed_fallback(not_so).fallback(nothing);
     Router::new()
-        .nest("/api/v1", api.with_state(admin.clone()))
+        .nest(BASE, api.with_state(admin.clone()))
+        .merge(openapi::router())
         .merge(page::router(&admin))
         .fallback(page::lost)
         .layer(DefaultBodyLimit::max(LARGEST))

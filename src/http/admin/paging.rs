@@ -5,16 +5,17 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::request::Parts;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::problem::Problem;
 
 /// Rows in a page, if not said otherwise.
 const USUAL: u32 = 50;
 /// Rows in a page at most.
-const MOST: u32 = 500;
+pub(super) const MOST: u32 = 500;
 
 /// One page.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 pub(super) struct Page<T> {
     /// What is on it.
     pub(super) items: Vec<T>,

@@ -7,6 +7,7 @@ use axum::extract::State;
 use axum::response::Response;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::gate::Permit;
@@ -24,24 +25,28 @@ pub(super) fn routes() -> Vec<Route> {
             Act::Read,
             "Lists the changes that could not be made.",
             parked,
-        ),
+        )
+        .pages::<ParkedView>(),
         Route::post(
             "/clinics/{clinic}/parked/{link}/retry",
             Act::Operate,
             "Has the next run try a parked change again.",
             retry,
-        ),
+        )
+        .answers::<Noted>(),
         Route::post(
             "/clinics/{clinic}/parked/{link}/dismiss",
             Act::Operate,
             "Has a parked change not tried again; a removal is always tried.",
             dismiss,
-        ),
+        )
+        .takes::<Dismiss>()
+        .answers::<Noted>(),
     ]
 }
 
 /// A change that could not be made.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(super) struct ParkedView {
     /// The link, by which logs name a contact on a list.
     pub(super) link: LinkId,
@@ -54,15 +59,16 @@ pub(super) struct ParkedView {
 }
 
 /// Dismisses.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Dismiss {
     /// Why; names nobody.
+    #[schema(min_length = 3, max_length = 500)]
     pub(super) reason: String,
 }
 
 /// The next run acts on it.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Noted {
     pub(super) link: LinkId,
 }

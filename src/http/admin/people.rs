@@ -8,15 +8,18 @@ use axum::extract::State;
 use axum::response::Response;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use utoipa::ToSchema;
 
 use super::gate::Permit;
 use super::paging::{Page, Turn};
 use super::problem::Problem;
 use super::route::Route;
 use super::{Admin, Body, because, done};
-use crate::domain::{Act, Address, Channel, ContactId, EventKind};
-use crate::reconcile::{Evidence, NotLifted, Who};
+use crate::domain::{
+    Act, Actor, Address, Channel, ContactId, Event, EventId, EventKind, ListId, PatientId,
+    TimeSource,
+};
+use crate::reconcile::{Evidence, ListWord, NotLifted, Who};
 use crate::store::SuppressionRow;
 
 /// Addresses checked at once at most.
@@ -29,78 +32,80 @@ pub(super) fn routes() -> Vec<Route> {
             Act::Read,
             "Says why somebody is, or is not, on each list.",
             explain,
-        ),
+        ).takes::<Whom>().answers::<Explained>(),
         Route::post(
             "/clinics/{clinic}/check",
             Act::Read,
             "Says of up to 10,000 addresses whether each may be contacted on a list now, or why not.",
             check,
-        ),
+        ).takes::<Check>().answers::<Checked>(),
         Route::get(
             "/clinics/{clinic}/contacts/{contact}",
             Act::Reveal,
             "Shows an address in full.",
             reveal,
-        ),
+        ).answers::<Revealed>(),
         Route::get(
             "/clinics/{clinic}/contacts/{contact}/ledger",
             Act::Audit,
             "Lists what is on record of a contact, the oldest first.",
             ledger,
-        ),
+        ).answers::<Vec<LedgerLine>>(),
         Route::get(
             "/clinics/{clinic}/suppressions",
             Act::Read,
             "Lists the suppressions; whose each is, only its address tells.",
             suppressions,
-        ),
+        ).pages::<Suppression>(),
         Route::post(
             "/clinics/{clinic}/suppressions",
             Act::Own,
             "Has nobody contacted at an address any more, known or not.",
             suppress,
-        ),
+        ).takes::<Suppress>().answers::<Recorded>(),
         Route::post(
             "/clinics/{clinic}/suppressions/lift",
             Act::Own,
             "Accepts a newer consent against every opt-out of an address.",
             lift,
-        ),
+        ).takes::<Lift>().answers::<Recorded>(),
     ]
 }
 
 /// Somebody.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Asked {
+pub(super) struct Whom {
     /// An e-mail address, a number with +, or the clinic's id of a patient.
+    #[schema(min_length = 1, max_length = 500)]
     pub(super) who: String,
 }
 
 /// Why somebody is, or is not, on each list.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Explained {
     pub(super) contacts: Vec<ContactId>,
-    pub(super) lists: Value,
+    pub(super) lists: Vec<ListWord>,
 }
 
 /// Addresses to check.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Check {
     pub(super) list: String,
+    #[schema(max_items = 10_000)]
     pub(super) addresses: Vec<String>,
 }
 
 /// An answer for each address, in the order asked.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Checked {
     pub(super) may: u64,
     pub(super) answers: Vec<Answer>,
 }
 
 /// An answer for one address, which it does not repeat.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Answer {
     pub(super) may: bool,
     /// Why not.
@@ -110,15 +115,70 @@ pub(super) struct Answer {
 }
 
 /// An address in full.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(super) struct Revealed {
     pub(super) channel: Channel,
     /// The address; none once it was erased.
     pub(super) address: Option<String>,
 }
 
+/// One line of the ledger.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct LedgerLine {
+    pub(super) event: EventId,
+    pub(super) kind: EventKind,
+    /// None means every channel.
+    pub(super) channel: Option<Channel>,
+    pub(super) patient: Option<PatientId>,
+    pub(super) list: Option<ListId>,
+    pub(super) actor: Actor,
+    pub(super) method: Option<String>,
+    /// Where it was learned.
+    pub(super) source: String,
+    /// The wording shown.
+    pub(super) wording: Option<String>,
+    /// What proves it.
+    pub(super) evidence: Option<String>,
+    /// The purpose it is limited to.
+    pub(super) purpose: Option<String>,
+    pub(super) reason: Option<String>,
+    /// Whether actor, method, wording and time are on record.
+    pub(super) explicit: bool,
+    /// Whether an admin accepted it against an objection.
+    pub(super) accepted: bool,
+    /// When it happened, as far as known, and whose clock that is by.
+    pub(super) occurred_at: Option<DateTime<Utc>>,
+    pub(super) clock: TimeSource,
+    pub(super) recorded_at: DateTime<Utc>,
+}
+
+impl From<Event> for LedgerLine {
+    fn from(event: Event) -> Self {
+        let draft = event.draft;
+        Self {
+            event: event.id,
+            kind: draft.kind,
+            channel: draft.channel,
+            patient: draft.patient,
+            list: draft.list,
+            actor: draft.actor,
+            method: draft.method,
+            source: draft.source,
+            wording: draft.wording,
+            evidence: draft.evidence,
+            purpose: draft.purpose,
+            reason: draft.reason,
+            explicit: draft.explicit,
+            accepted: draft.accepted,
+            occurred_at: draft.occurred_at,
+            clock: draft.clock,
+            recorded_at: event.recorded_at,
+        }
+    }
+}
+
 /// A suppression.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Suppression {
     /// The beginning of the keyed hash of the address.
     pub(super) mark: String,
@@ -127,17 +187,18 @@ pub(super) struct Suppression {
 }
 
 /// Has nobody contacted there.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Suppress {
     pub(super) address: String,
     pub(super) kind: Kind,
     /// Why; names nobody.
+    #[schema(min_length = 3, max_length = 500)]
     pub(super) reason: String,
 }
 
 /// What kind of opt-out.
-#[derive(Debug, Clone, Copy, Deserialize)]
+#[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Kind {
     /// On this channel.
@@ -147,7 +208,7 @@ pub(super) enum Kind {
 }
 
 /// Accepts a newer consent.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Lift {
     pub(super) address: String,
@@ -160,11 +221,12 @@ pub(super) struct Lift {
     /// When; later than the opt-out, and not in the future.
     pub(super) at: DateTime<Utc>,
     /// Why it is accepted; names nobody.
+    #[schema(min_length = 3, max_length = 500)]
     pub(super) reason: String,
 }
 
 /// It is on record; the next run acts on it.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Recorded {
     pub(super) recorded: bool,
 }
@@ -172,7 +234,7 @@ pub(super) struct Recorded {
 pub(super) async fn explain(
     State(admin): State<Arc<Admin>>,
     permit: Permit,
-    Body(asked): Body<Asked>,
+    Body(asked): Body<Whom>,
 ) -> Result<Json<Explained>, Problem> {
     let who = clean(&asked.who)?;
     let (id, lists) = permit.lists(&admin).await?;
@@ -180,9 +242,7 @@ pub(super) async fn explain(
     let who = Who::read(who, clinic.country.as_deref());
     let known = admin.reconciler.explain(id, &lists, &who).await?;
     let known = known.ok_or_else(|| Problem::missing("person"))?;
-    let lists = serde_json::to_value(&known.lists);
-    let lists = lists.map_err(|error| Problem::failed(&error, false))?;
-    Ok(Json(Explained { contacts: known.contacts, lists }))
+    Ok(Json(Explained { contacts: known.contacts, lists: known.lists }))
 }
 
 pub(super) async fn check(
@@ -238,14 +298,14 @@ pub(super) async fn reveal(
 pub(super) async fn ledger(
     State(admin): State<Arc<Admin>>,
     permit: Permit,
-) -> Result<Json<Vec<Value>>, Problem> {
+) -> Result<Json<Vec<LedgerLine>>, Problem> {
     let (clinic, _) = permit.clinic()?;
     let contact: ContactId = permit.id("contact")?;
     if admin.store.contact(clinic, contact).await?.is_none() {
         return Err(Problem::missing("contact"));
     }
     let events = admin.store.ledger_of_contact(clinic, contact).await?;
-    Ok(Json(events.iter().map(|event| json!(event)).collect()))
+    Ok(Json(events.into_iter().map(LedgerLine::from).collect()))
 }
 
 pub(super) async fn suppressions(

@@ -8,6 +8,7 @@ use axum::extract::State;
 use axum::response::Response;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::gate::Permit;
 use super::problem::Problem;
@@ -23,30 +24,37 @@ pub(super) fn routes() -> Vec<Route> {
             Act::Read,
             "Lists the plans that wait for an admin; the journal of the run has each change.",
             plans,
-        ),
+        )
+        .answers::<Vec<PlanView>>(),
         Route::post(
             "/clinics/{clinic}/plans/{run}/approve",
             Act::Operate,
             "Approves a plan; the next run does what of it still holds.",
             approve,
-        ),
+        )
+        .takes::<Approve>()
+        .answers::<Decided>(),
         Route::post(
             "/clinics/{clinic}/plans/{run}/refuse",
             Act::Operate,
             "Refuses a plan; nothing of it is done.",
             refuse,
-        ),
+        )
+        .takes::<Refuse>()
+        .answers::<Decided>(),
         Route::post(
             "/clinics/{clinic}/acceptances",
             Act::Operate,
             "Accepts, for the next runs, what is not believed because there is so much of it.",
             accept,
-        ),
+        )
+        .takes::<Accept>()
+        .answers::<Open>(),
     ]
 }
 
 /// A plan that waits.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(super) struct PlanView {
     pub(super) list: String,
     /// Its run, by which it is approved or refused.
@@ -55,7 +63,7 @@ pub(super) struct PlanView {
 }
 
 /// Changes of one kind.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Changes {
     pub(super) verb: crate::domain::Verb,
     pub(super) state: crate::store::OpState,
@@ -63,34 +71,37 @@ pub(super) struct Changes {
 }
 
 /// Approves.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Approve {
     /// For how many hours, 1 to 720; without it for as long as the configuration says.
     #[serde(default)]
+    #[schema(minimum = 1, maximum = 720)]
     pub(super) hours: Option<u16>,
 }
 
 /// Refuses.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Refuse {
     /// Why; names nobody.
+    #[schema(min_length = 3, max_length = 500)]
     pub(super) reason: String,
 }
 
 /// Accepts.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Accept {
     pub(super) what: Accepted,
     /// For how many hours, 1 to 720; without it for as long as the configuration says.
     #[serde(default)]
+    #[schema(minimum = 1, maximum = 720)]
     pub(super) hours: Option<u16>,
 }
 
 /// What is accepted.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Accepted {
     /// That so many patients are gone from the clinic's records.
@@ -102,13 +113,13 @@ pub(super) enum Accepted {
 }
 
 /// Until when it holds.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Open {
     pub(super) until: DateTime<Utc>,
 }
 
 /// What was decided.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Decided {
     /// How many changes it covers.
     pub(super) changes: u64,

@@ -5,12 +5,13 @@ use axum::response::{IntoResponse, Response};
 use http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, StatusCode};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::reconcile::ReconcileError;
 use crate::store::StoreError;
 
 /// What went wrong, and the cure.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct Problem {
     /// What kind of problem it is; `about:blank` where the status says it all.
     #[serde(rename = "type")]

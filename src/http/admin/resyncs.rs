@@ -8,6 +8,7 @@ use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, Utc};
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::gate::Permit;
@@ -30,30 +31,40 @@ pub(super) fn routes() -> Vec<Route> {
             Act::Operate,
             "Resyncs every list of every clinic that the token is for.",
             all,
-        ),
+        )
+        .takes::<Resync>()
+        .answers::<Vec<Asked>>()
+        .accepts(),
         Route::post(
             "/clinics/{clinic}/resyncs",
             Act::Operate,
             "Resyncs every list of a clinic; joins the resync that waits or is under way.",
             clinic,
-        ),
+        )
+        .takes::<Resync>()
+        .answers::<Asked>()
+        .accepts(),
         Route::post(
             "/clinics/{clinic}/lists/{list}/resyncs",
             Act::Operate,
             "Resyncs a list; joins the resync that waits or is under way.",
             list,
-        ),
+        )
+        .takes::<Resync>()
+        .answers::<Asked>()
+        .accepts(),
         Route::get(
             "/clinics/{clinic}/resyncs/{resync}",
             Act::Read,
             "Shows a resync and its runs.",
             resync,
-        ),
+        )
+        .answers::<ResyncView>(),
     ]
 }
 
 /// Resyncs.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Resync {
     /// Read both sides whole, whenever that was done last.
@@ -62,14 +73,14 @@ pub(super) struct Resync {
 }
 
 /// A resync that was asked for.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Asked {
     pub(super) clinic: String,
     pub(super) resync: Uuid,
 }
 
 /// A resync.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(super) struct ResyncView {
     pub(super) resync: Uuid,
     /// The list; none for all of the clinic.

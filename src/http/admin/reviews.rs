@@ -6,6 +6,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::response::Response;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::gate::Permit;
@@ -22,26 +23,30 @@ pub(super) fn routes() -> Vec<Route> {
             Act::Read,
             "Lists what a rule decided by itself and nobody has looked at yet, the oldest first.",
             reviews,
-        ),
+        )
+        .answers::<Vec<ReviewRow>>(),
         Route::post(
             "/clinics/{clinic}/reviews/{review}/close",
             Act::Operate,
             "Says that somebody looked, and what came of it.",
             close,
-        ),
+        )
+        .takes::<Close>()
+        .answers::<Closed>(),
     ]
 }
 
 /// Closes.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Close {
     /// What came of it; names nobody.
+    #[schema(min_length = 3, max_length = 500)]
     pub(super) reason: String,
 }
 
 /// Nobody is shown it again.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Closed {
     pub(super) review: Uuid,
 }

@@ -1,11 +1,16 @@
 //! A route: what may be asked, how, and by whom at least. There is no other way to add one.
 
-use axum::handler::Handler;
-use axum::routing::{MethodFilter, MethodRouter, on};
-use http::Method;
+use std::fmt;
 use std::sync::Arc;
 
+use axum::handler::Handler;
+use axum::routing::{MethodFilter, MethodRouter, on};
+use http::{Method, StatusCode};
+use utoipa::ToSchema;
+
 use super::Admin;
+use super::openapi::Shape;
+use super::paging::Page;
 use crate::domain::Act;
 
 /// One route.
@@ -21,6 +26,11 @@ pub struct Route {
     /// Whether it concerns every clinic, and so is for tokens that are for all.
     pub everywhere: bool,
     pub(super) streams: bool,
+    /// What its query may name.
+    pub(super) asks: &'static [&'static str],
+    pub(super) takes: Option<Shape>,
+    pub(super) answers: Option<Shape>,
+    pub(super) status: StatusCode,
     pub(super) handler: MethodRouter<Arc<Admin>>,
 }
 
@@ -44,6 +54,10 @@ impl Route {
             what,
             everywhere: false,
             streams: false,
+            asks: &[],
+            takes: None,
+            answers: None,
+            status: StatusCode::OK,
             handler: on(filter, handler),
         }
     }
@@ -66,19 +80,48 @@ impl Route {
         Self::new(Method::POST, path, act, what, handler)
     }
 
-    pub(super) fn streams(mut self) -> Self {
-        self.streams = true;
-        self
+    /// It takes a body like that.
+    pub(super) fn takes<T: ToSchema>(self) -> Self {
+        Self { takes: Some(Shape::of::<T>()), ..self }
     }
 
-    pub(super) fn everywhere(mut self) -> Self {
-        self.everywhere = true;
-        self
+    /// It answers like that.
+    pub(super) fn answers<T: ToSchema>(self) -> Self {
+        Self { answers: Some(Shape::of::<T>()), ..self }
+    }
+
+    /// It answers with pages of these.
+    pub(super) fn pages<T: ToSchema>(self) -> Self
+    where
+        Page<T>: ToSchema,
+    {
+        let answers = Some(Shape::of::<Page<T>>().around::<T>());
+        Self { asks: &["cursor", "limit"], answers, ..self }
+    }
+
+    /// Its query may name these.
+    pub(super) fn asks(self, names: &'static [&'static str]) -> Self {
+        Self { asks: names, ..self }
+    }
+
+    /// What it begins goes on after the answer.
+    pub(super) fn accepts(self) -> Self {
+        Self { status: StatusCode::ACCEPTED, ..self }
+    }
+
+    /// Its answer goes on as things do.
+    pub(super) fn streams(self) -> Self {
+        Self { streams: true, ..self }
+    }
+
+    /// It concerns every clinic.
+    pub(super) fn everywhere(self) -> Self {
+        Self { everywhere: true, ..self }
     }
 }
 
-impl std::fmt::Debug for Route {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Debug for Route {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {}", self.method, self.path)
     }
 }

@@ -14,6 +14,7 @@ use futures::stream::unfold;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio::sync::OwnedSemaphorePermit;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::Admin;
@@ -37,26 +38,31 @@ pub(super) fn routes() -> Vec<Route> {
             Act::Read,
             "Lists the runs of a clinic, the newest first; with ?list= of one list.",
             runs,
-        ),
-        Route::get("/clinics/{clinic}/runs/{run}", Act::Read, "Shows a run.", run),
+        )
+        .pages::<RunView>()
+        .asks(&["cursor", "limit", "list"]),
+        Route::get("/clinics/{clinic}/runs/{run}", Act::Read, "Shows a run.", run)
+            .answers::<RunView>(),
         Route::get(
             "/clinics/{clinic}/runs/{run}/journal",
             Act::Read,
             "Lists each single change of a run.",
             journal,
-        ),
+        )
+        .pages::<Change>(),
         Route::get(
             "/clinics/{clinic}/runs/{run}/events",
             Act::Read,
             "Tells how far a run is, as it goes on (server-sent events).",
             events,
         )
+        .answers::<Progress>()
         .streams(),
     ]
 }
 
 /// One turn of the loop.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 pub(super) struct RunView {
     pub(super) run: RunId,
     /// The list; none where it is not configured any more.
@@ -84,7 +90,7 @@ impl RunView {
 }
 
 /// One single change.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Change {
     pub(super) ordinal: i64,
     /// The link, by which logs name a contact on a list.
@@ -99,7 +105,7 @@ pub(super) struct Change {
 }
 
 /// How far a run is.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub(super) struct Progress {
     /// Changes by what becomes of them.
     pub(super) operations: std::collections::BTreeMap<String, u64>,

@@ -9,6 +9,7 @@ use chrono::{DateTime, Utc};
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::gate::Permit;
@@ -24,18 +25,21 @@ pub(super) fn routes() -> Vec<Route> {
             Act::Read,
             "Lists where providers send what they have to tell, and when they last did.",
             webhooks,
-        ),
+        )
+        .answers::<Vec<EndpointView>>(),
         Route::post(
             "/clinics/{clinic}/webhooks/rotate",
             Act::Operate,
             "Replaces webhooks and their secrets; the old ones are still taken for two hours.",
             rotate,
-        ),
+        )
+        .takes::<Rotate>()
+        .answers::<Rotated>(),
     ]
 }
 
 /// An endpoint.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(super) struct EndpointView {
     pub(super) endpoint: Uuid,
     pub(super) account: String,
@@ -50,7 +54,7 @@ pub(super) struct EndpointView {
 }
 
 /// Replaces webhooks.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Rotate {
     /// Only those of this list.
@@ -59,7 +63,7 @@ pub(super) struct Rotate {
 }
 
 /// What became of each.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Rotated {
     pub(super) rotated: Vec<String>,
 }
