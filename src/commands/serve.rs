@@ -53,7 +53,8 @@ pub async fn run(common: &Common, options: Options) -> anyhow::Result<Exit> {
                 format!("cannot listen on {listen}: choose another port in [serve] admin_listen or with --admin-listen")
             })?;
             let at = listener.local_addr()?;
-            eprintln!("The admin page is on http://{at}/, the API on http://{at}/api/v1");
+            eprintln!("The admin API is on http://{at}/api/v1");
+            eprintln!("The admin page is on http://{at}/");
             Some(listener)
         }
     };

@@ -49,7 +49,7 @@ impl Served {
         let said = lines.find_map(|line| {
             let line = line.unwrap();
             let (_, rest) = line.split_once("The admin page is on ")?;
-            Some(rest.split_once("/,")?.0.to_owned())
+            Some(rest.trim_end_matches('/').to_owned())
         });
         let url = said.expect("it serves admins");
         std::thread::spawn(move || lines.for_each(drop));
