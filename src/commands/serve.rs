@@ -25,7 +25,7 @@ pub struct Options {
     /// The address and port to listen on, if not as the configuration says.
     #[arg(long)]
     listen: Option<SocketAddr>,
-    /// The address and port of the admin API, if not as the configuration says; without either it
+    /// The address and port of the admin page and API, if not as the configuration says; without either it
     /// is not served. Never reachable from the Internet.
     #[arg(long)]
     admin_listen: Option<SocketAddr>,
@@ -57,7 +57,9 @@ pub async fn run(common: &Common, options: Options) -> anyhow::Result<Exit> {
         None => None,
     };
     if let Some(admin) = &admin {
-        eprintln!("The admin API is on http://{}/api/v1", admin.local_addr()?);
+        let at = admin.local_addr()?;
+        eprintln!("The admin API is on http://{at}/api/v1");
+        eprintln!("The admin page is on http://{at}/");
     }
     let metrics = match options.metrics_listen.or(settings.metrics_listen) {
         Some(address) => Some(bind(address, "metrics_listen").await?),

@@ -72,8 +72,9 @@ impl Reconciler {
                 }
                 match under_way.beside(self.submit(tenure, list, next)).await {
                     Ok(lots) => {
-                        lots.into_iter()
-                            .for_each(|lot| under_way.begin(self.send(tenure, list, lot)));
+                        for lot in lots {
+                            under_way.begin(self.send(tenure, list, lot));
+                        }
                     }
                     Err(error) => failed = Some(error),
                 }

@@ -49,7 +49,7 @@ pub use error::{ReconcileError, Refused};
 pub use explain::{Because, Explanation, ListWord, Who};
 pub use known::KnownList;
 pub use outcome::{ClinicOutcome, ListOutcome, ListState, SourceOutcome, SourceState};
-pub use overview::Overview;
+pub use overview::{Overview, drift};
 pub use preview::{Preview, PreviewRow};
 pub use progress::{Progress, Silent};
 pub use roster::{ManagedAccount, Roster};

@@ -1,5 +1,7 @@
 //! The overview: is every list clean, and if not, what keeps it from being so.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
@@ -34,6 +36,13 @@ pub struct Overview {
 const SETTLED: &[Class] =
     &[Class::InStep, Class::Pending, Class::Unproven, Class::Unknown, Class::CannotLeave];
 
+/// Counts the links that are not as they should be.
+#[must_use]
+pub fn drift(classes: &BTreeMap<Class, u64>) -> u64 {
+    let open = classes.iter().filter(|(class, _)| !SETTLED.contains(class));
+    open.map(|(_, links)| links).sum()
+}
+
 impl Reconciler {
     /// Tells where the lists of a clinic stand.
     pub async fn overview(
@@ -45,10 +54,7 @@ impl Reconciler {
         for attestation in self.attest(clinic, lists).await? {
             let list = lists.iter().find(|list| list.row.slug == attestation.list);
             let Some(list) = list.map(|list| &list.row) else { continue };
-            let drift = attestation.classes.as_ref().map(|classes| {
-                let open = classes.iter().filter(|(class, _)| !SETTLED.contains(class));
-                open.map(|(_, links)| links).sum::<u64>()
-            });
+            let drift = attestation.classes.as_ref().map(drift);
             let newest = RunId(uuid::Uuid::max());
             let runs = self.store.runs_page(clinic, Some(list.id), newest, 1).await?;
             overview.push(Overview {

@@ -272,7 +272,7 @@ impl Files<'_> {
             held.iter().filter(|held| is_own(held)).map(|held| held.contact).collect();
         let links = self.links(&own).await?;
         let ids: Vec<LinkId> = links.iter().map(|link| link.link.id).collect();
-        let changes = self.store.changes_of_links(self.id, &ids).await?;
+        let changes = self.store.changes_made(self.id, &ids).await?;
         let lines = self.store.ledger_about(self.id, patient.id, &own).await?;
         let told = self.store.told_of_patient(self.id, patient.id).await?;
         let messages = self.store.told_of_contacts(self.id, &own).await?;

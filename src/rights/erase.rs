@@ -183,7 +183,7 @@ async fn at_lists(
 ) -> Result<Vec<AtProvider>, crate::store::StoreError> {
     let links = store.links_of_contact(clinic, contact).await?;
     let ids: Vec<LinkId> = links.iter().map(|row| row.link.id).collect();
-    let changes = store.changes_of_links(clinic, &ids).await?;
+    let changes = store.changes_made(clinic, &ids).await?;
     let mut stand = Vec::new();
     for link in links {
         let Some(list) = lists.iter().find(|list| list.id == link.list_id) else { continue };

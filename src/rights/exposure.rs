@@ -158,7 +158,7 @@ impl Past {
         for (patient, event) in store.ledger_of_patients(clinic, &patients).await? {
             past.of_patients.entry(patient).or_default().push(event);
         }
-        for change in store.changes_of_links(clinic, &links).await? {
+        for change in store.changes_made(clinic, &links).await? {
             past.changes.entry(change.link).or_default().push(change);
         }
         Ok(past)

@@ -269,7 +269,7 @@ impl Store {
     }
 
     /// Returns every change of the links at the provider, the oldest first.
-    pub async fn changes_of_links(
+    pub async fn changes_made(
         &self,
         clinic: ClinicId,
         links: &[LinkId],

@@ -47,6 +47,7 @@ pub mod reviews;
 pub mod runs;
 mod schema;
 mod seen;
+pub mod shown;
 mod spreading;
 mod sql;
 mod standings;
@@ -92,6 +93,7 @@ pub use report::ListReport;
 pub use resyncs::ResyncRow;
 pub use reviews::{NewReview, ReviewRow};
 pub use runs::{BY_WEBHOOK, IN_STEP, JournalRow, RunRow};
+pub use shown::{ChangeRow, PlanReason, ShownLink};
 pub use suppressions::SuppressionRow;
 pub use tally::Tally;
 pub use tokens::{BadToken, NewToken, TokenRow};
@@ -144,6 +146,7 @@ static STATEMENTS: &[&[&Sql]] = &[
     schema::STATEMENTS,
     seen::STATEMENTS,
     spreading::STATEMENTS,
+    shown::STATEMENTS,
     standings::STATEMENTS,
     submissions::STATEMENTS,
     suppressions::STATEMENTS,

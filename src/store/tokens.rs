@@ -145,8 +145,20 @@ impl Store {
         // Texts of two lengths are told apart at once: nothing is compared with a padded one.
         let against = if kept.is_empty() { "0".repeat(given.len()) } else { kept.to_owned() };
         let same = bool::from(given.as_bytes().ct_eq(against.as_bytes()));
-        let Some(token) = found.filter(|_| same) else { return Ok(Err(BadToken::Unknown)) };
-        let now = self.clock.now();
+        self.holding(found.filter(|_| same)).await
+    }
+
+    /// Finds the token that a session names, if it still holds.
+    pub async fn token_by_id(&self, id: Uuid) -> Result<std::result::Result<TokenRow, BadToken>> {
+        self.holding(self.db.row(TOKEN, args![id]).await?).await
+    }
+
+    async fn holding(
+        &self,
+        token: Option<TokenColumns>,
+    ) -> Result<std::result::Result<TokenRow, BadToken>> {
+        let Some(token) = token else { return Ok(Err(BadToken::Unknown)) };
+        let (id, now) = (token.id, self.clock.now());
         if token.revoked_at.is_some() {
             return Ok(Err(BadToken::Revoked(id)));
         }
@@ -157,6 +169,18 @@ impl Store {
             self.db.execute(TOKEN_USED, args![id, now, now - COARSE]).await?;
         }
         self.token_row(token).await.map(Ok)
+    }
+
+    /// Returns the id of the key that sessions are signed with now.
+    #[must_use]
+    pub fn session_key(&self) -> &str {
+        self.keys.current_id()
+    }
+
+    /// Signs what a session says with the key `key_id`; none where the keyring has none such.
+    #[must_use]
+    pub fn session_code(&self, key_id: &str, parts: &[&[u8]]) -> Option<String> {
+        self.keys.session_mac(key_id, parts)
     }
 
     /// Returns every token, the oldest first.

@@ -171,7 +171,7 @@ impl World {
         token: Option<&str>,
         body: Option<&Value>,
     ) -> Answered {
-        let url = format!("{}{path}", self.admin);
+        let url = self.url(path);
         let client = client(from);
         let mut request = client.request(method.parse().unwrap(), url);
         if let Some(token) = token {
@@ -187,6 +187,11 @@ impl World {
         Answered { status, body, headers }
     }
 
+    /// Returns where a path is served to admins.
+    pub fn url(&self, path: &str) -> String {
+        format!("{}{path}", self.admin)
+    }
+
     /// Asks for what was answered with that tag before.
     pub async fn again(
         &self,
@@ -194,7 +199,7 @@ impl World {
         token: &str,
         tag: &reqwest::header::HeaderValue,
     ) -> Answered {
-        let request = client(Ipv4Addr::LOCALHOST).get(format!("{}{path}", self.admin));
+        let request = client(Ipv4Addr::LOCALHOST).get(self.url(path));
         let answer = request.bearer_auth(token).header("if-none-match", tag).send().await.unwrap();
         let (status, headers) = (answer.status().as_u16(), answer.headers().clone());
         Answered { status, headers, body: Value::String(answer.text().await.unwrap()) }

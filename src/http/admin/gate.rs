@@ -14,7 +14,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use http::header::{AUTHORIZATION, CACHE_CONTROL, ETAG, IF_NONE_MATCH};
 use http::request::Parts;
-use http::{HeaderMap, HeaderValue, Method, StatusCode};
+use http::{HeaderValue, Method, StatusCode};
 use secrecy::SecretString;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
@@ -44,6 +44,33 @@ pub(super) struct Gate {
     act: Act,
     everywhere: bool,
     streams: bool,
+}
+
+/// Who asks by a session of the page, and whether the form that was sent is the page's own.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct BySession {
+    pub(super) token: Uuid,
+    pub(super) own_form: bool,
+}
+
+/// What somebody brings to be known by.
+pub(super) enum Brought {
+    /// A token.
+    Text(SecretString),
+    /// A session.
+    Session(BySession),
+    Nothing,
+}
+
+impl Brought {
+    fn with(request: &Request) -> Self {
+        if let Some(session) = request.extensions().get::<BySession>() {
+            return Self::Session(*session);
+        }
+        let sent = request.headers().get(AUTHORIZATION).and_then(|value| value.to_str().ok());
+        let text = sent.and_then(|sent| sent.strip_prefix("Bearer "));
+        text.map_or(Self::Nothing, |text| Self::Text(text.trim().to_owned().into()))
+    }
 }
 
 /// Somebody may do what the route does, for the clinic of its path.
@@ -77,15 +104,59 @@ impl Gate {
         }
     }
 
-    async fn token(&self, headers: &HeaderMap) -> Result<TokenRow, Box<Kept>> {
-        let sent = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
-        let Some(text) = sent.and_then(|sent| sent.strip_prefix("Bearer ")) else {
-            return Err(Kept::out(None, "no token"));
+    /// The gate that a token is brought to, to begin a session with.
+    pub(super) fn to_sign_in(admin: &Arc<Admin>) -> Self {
+        Self {
+            admin: admin.clone(),
+            method: Method::POST,
+            path: "/sign-in",
+            act: Act::Read,
+            everywhere: false,
+            streams: false,
+        }
+    }
+
+    /// Finds whose token was brought. Who brings none that holds is on record, and locked out after a
+    /// while.
+    pub(super) async fn knock(
+        &self,
+        request: Uuid,
+        from: IpAddr,
+        brought: Brought,
+    ) -> Result<TokenRow, Problem> {
+        let (admin, now) = (&self.admin, self.admin.clock.now());
+        if let Some(seconds) = admin.door.locked_out(from, now) {
+            return Err(Problem::too_many(seconds));
+        }
+        let token = match self.token(brought).await {
+            Ok(token) => token,
+            Err(kept) => {
+                if kept.problem.status() == StatusCode::UNAUTHORIZED {
+                    admin.door.bad_token(from, now);
+                }
+                return Err(self.refused(request, kept).await);
+            }
         };
-        let text = SecretString::from(text.trim().to_owned());
-        let found = self.admin.store.token_by_text(&text).await;
+        match admin.door.too_often(token.id, now) {
+            Some(seconds) => Err(Problem::too_many(seconds)),
+            None => Ok(token),
+        }
+    }
+
+    async fn token(&self, brought: Brought) -> Result<TokenRow, Box<Kept>> {
+        let store = &self.admin.store;
+        let (found, own_form) = match brought {
+            Brought::Text(text) => (store.token_by_text(&text).await, true),
+            Brought::Session(by) => (store.token_by_id(by.token).await, by.own_form),
+            Brought::Nothing => return Err(Kept::out(None, "no token")),
+        };
         match found.map_err(|error| Kept::failed(error.into()))? {
-            Ok(token) => Ok(token),
+            Ok(token) if own_form => Ok(token),
+            Ok(token) => {
+                let detail = "this form is not of your session: open the page anew and try again";
+                let problem = Problem::new(StatusCode::FORBIDDEN, detail);
+                Err(Kept::by(&token, None, "a form of another page", problem))
+            }
             Err(BadToken::Unknown) => Err(Kept::out(None, "unknown token")),
             Err(BadToken::Expired(id)) => Err(Kept::out(Some(id), "expired token")),
             Err(BadToken::Revoked(id)) => Err(Kept::out(Some(id), "revoked token")),
@@ -126,7 +197,7 @@ impl Gate {
         Ok(Permit { token, config, clinic, names })
     }
 
-    fn line(&self, request: Uuid, token: Option<Uuid>, who: &str) -> NewAudit {
+    pub(super) fn line(&self, request: Uuid, token: Option<Uuid>, who: &str) -> NewAudit {
         NewAudit {
             request,
             token,
@@ -188,22 +259,11 @@ pub(super) async fn guard(
 ) -> Response {
     let id = request.extensions().get::<RequestId>().map_or_else(Uuid::nil, |id| id.0);
     let from = address(&request);
-    let (admin, now) = (&gate.admin, gate.admin.clock.now());
-    if let Some(seconds) = admin.door.locked_out(from, now) {
-        return Problem::too_many(seconds).into_response();
-    }
-    let token = match gate.token(request.headers()).await {
+    let admin = &gate.admin;
+    let token = match gate.knock(id, from, Brought::with(&request)).await {
         Ok(token) => token,
-        Err(kept) => {
-            if kept.problem.status() == StatusCode::UNAUTHORIZED {
-                admin.door.bad_token(from, now);
-            }
-            return gate.refused(id, kept).await.into_response();
-        }
+        Err(problem) => return problem.into_response(),
     };
-    if let Some(seconds) = admin.door.too_often(token.id, now) {
-        return Problem::too_many(seconds).into_response();
-    }
     let permit = match gate.permit(token, &names).await {
         Ok(permit) => permit,
         Err(kept) => return gate.refused(id, kept).await.into_response(),
@@ -227,7 +287,8 @@ pub(super) async fn guard(
         return Problem::from(error).into_response();
     }
     let mut answer = next.run(request).await;
-    let done = answer.status().is_success();
+    // The page answers an act by leading on from it.
+    let done = answer.status().is_success() || answer.status().is_redirection();
     let outcome = if done { AuditOutcome::Done } else { AuditOutcome::Failed };
     let reason = answer.extensions_mut().remove::<OnRecord>().and_then(|record| record.0);
     match admin.store.audit(&NewAudit { outcome, reason, ..line }).await {
@@ -236,7 +297,8 @@ pub(super) async fn guard(
     }
 }
 
-fn address(request: &Request) -> IpAddr {
+/// Returns where a request comes from.
+pub(super) fn address(request: &Request) -> IpAddr {
     let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
     peer.map_or(Ipv4Addr::UNSPECIFIED.into(), |ConnectInfo(peer)| peer.ip())
 }

@@ -1,4 +1,5 @@
-//! The admin API: `/api/v1`, on a listener of its own (docs/api.md).
+//! The admin API: `/api/v1`, on a listener of its own (docs/api.md); beside it the page
+//! (docs/admin-page.md).
 //!
 //! Thin: what must be decided lies in the store and in `reconcile`, shared with the commands. Each
 //! route stands in the table of [`routes`] with what whoever asks must be allowed to do; the gate
@@ -9,6 +10,7 @@ mod clinics;
 mod door;
 mod gate;
 mod openapi;
+pub mod page;
 mod paging;
 mod parked;
 mod people;
@@ -141,7 +143,8 @@ pub fn router(admin: Admin) -> Router {
     Router::new()
         .nest(BASE, api.with_state(admin.clone()))
         .merge(openapi::router())
-        .fallback(nothing)
+        .merge(page::router(&admin))
+        .fallback(page::lost)
         .layer(DefaultBodyLimit::max(LARGEST))
         .layer(from_fn_with_state(admin, outermost))
 }

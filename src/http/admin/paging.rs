@@ -38,6 +38,11 @@ struct Asked {
 }
 
 impl Turn {
+    /// Asks for as many rows.
+    pub(super) fn of(self, limit: u32) -> Self {
+        Self { limit, ..self }
+    }
+
     /// Returns how many rows to read: one more than are shown, which tells whether there is a next.
     pub(super) const fn rows(&self) -> u32 {
         self.limit + 1

@@ -374,7 +374,7 @@ fn address(text: &str, country: Option<&str>) -> Result<Address, Problem> {
 }
 
 /// No engine takes a text with a zero in it, and nobody means an empty one.
-fn clean(text: &str) -> Result<&str, Problem> {
+pub(super) fn clean(text: &str) -> Result<&str, Problem> {
     let text = text.trim();
     match text.chars().count() {
         1..=500 if !text.contains('\0') => Ok(text),

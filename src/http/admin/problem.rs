@@ -71,6 +71,11 @@ impl Problem {
         Self { again_after, ..Self::new(StatusCode::TOO_MANY_REQUESTS, detail) }
     }
 
+    /// Returns what went wrong, and the cure.
+    pub(super) fn detail(&self) -> &str {
+        &self.detail
+    }
+
     /// Returns the status.
     pub(super) const fn status(&self) -> StatusCode {
         self.code
@@ -89,6 +94,8 @@ impl IntoResponse for Problem {
         if let Some(seconds) = self.again_after {
             headers.insert(RETRY_AFTER, seconds.into());
         }
+        // The page says the same to people.
+        answer.extensions_mut().insert(self);
         answer
     }
 }

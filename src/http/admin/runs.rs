@@ -151,6 +151,15 @@ pub(super) async fn journal(
 ) -> Result<Json<Page<Change>>, Problem> {
     let (clinic, _) = permit.clinic()?;
     let run = admin.store.run_of_clinic(clinic, permit.id("run")?).await?.id;
+    changes(&admin, run, &turn).await.map(Json)
+}
+
+/// Returns a page of what a run changes.
+pub(super) async fn changes(
+    admin: &Admin,
+    run: RunId,
+    turn: &Turn,
+) -> Result<Page<Change>, Problem> {
     let rows = admin.store.journal(run, turn.after(-1)?, turn.rows()).await?;
     let shown = |row: JournalRow| Change {
         ordinal: row.ordinal,
@@ -161,7 +170,7 @@ pub(super) async fn journal(
         state: row.state,
         at: row.at,
     };
-    Ok(Json(turn.page(rows, |row| row.ordinal.to_string(), shown)))
+    Ok(turn.page(rows, |row| row.ordinal.to_string(), shown))
 }
 
 pub(super) async fn events(
@@ -216,7 +225,7 @@ impl Watch {
 }
 
 impl Admin {
-    async fn progress(&self, clinic: ClinicId, run: RunId) -> Result<Progress, Problem> {
+    pub(super) async fn progress(&self, clinic: ClinicId, run: RunId) -> Result<Progress, Problem> {
         let row = self.store.run_of_clinic(clinic, run).await?;
         let mut operations = std::collections::BTreeMap::new();
         if let Some(list) = row.list {

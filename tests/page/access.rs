@@ -1,0 +1,321 @@
+//! Who may, over real HTTP: each route of the page in one table, with its least role.
+
+use std::collections::BTreeSet;
+use std::net::Ipv4Addr;
+
+use listwarden::domain::Role;
+use listwarden::http::admin::page::routes;
+use listwarden::store::AuditOutcome;
+use reqwest::header::{HeaderMap, SET_COOKIE};
+use reqwest::redirect::Policy;
+
+use crate::world::{ADDRESS, Engine, Names, World, on_both_engines};
+
+use Role::{Auditor, Operator, Owner, Viewer};
+
+/// Every route, and the roles that may.
+const TABLE: &[(&str, &str, &[Role])] = &[
+    ("GET", "/", ALL),
+    ("GET", "/clinics/{clinic}", ALL),
+    ("GET", "/clinics/{clinic}/lists/{list}", ALL),
+    ("GET", "/clinics/{clinic}/runs", ALL),
+    ("GET", "/clinics/{clinic}/runs/{run}", ALL),
+    ("GET", "/clinics/{clinic}/runs/{run}/events", ALL),
+    ("GET", "/clinics/{clinic}/resyncs/{resync}", ALL),
+    ("GET", "/clinics/{clinic}/person", ALL),
+    ("POST", "/clinics/{clinic}/person", ALL),
+    ("GET", "/clinics/{clinic}/contacts/{contact}", ALL),
+    ("POST", "/clinics/{clinic}/contacts/{contact}/show", &[Operator, Auditor, Owner]),
+    ("GET", "/clinics/{clinic}/contacts/{contact}/ledger", AUDIT),
+    ("GET", "/clinics/{clinic}/parked", ALL),
+    ("GET", "/clinics/{clinic}/webhooks", ALL),
+    ("GET", "/clinics/{clinic}/audit", AUDIT),
+    ("GET", "/audit", AUDIT),
+    ("GET", "/clinics/{clinic}/settings", ALL),
+    ("POST", "/clinics/{clinic}/plans/{run}/approve", OPERATE),
+    ("POST", "/clinics/{clinic}/plans/{run}/refuse", OPERATE),
+    ("POST", "/clinics/{clinic}/acceptances", OPERATE),
+    ("POST", "/clinics/{clinic}/parked/{link}/retry", OPERATE),
+    ("POST", "/clinics/{clinic}/parked/{link}/dismiss", OPERATE),
+    ("POST", "/clinics/{clinic}/reviews/{review}/close", OPERATE),
+    ("POST", "/clinics/{clinic}/webhooks/rotate", OPERATE),
+    // Last, because what they set off changes what others name.
+    ("POST", "/resyncs", OPERATE),
+    ("POST", "/clinics/{clinic}/resyncs", OPERATE),
+    ("POST", "/clinics/{clinic}/lists/{list}/resyncs", OPERATE),
+    ("POST", "/sign-out", ALL),
+];
+const ALL: &[Role] = &[Viewer, Operator, Auditor, Owner];
+const OPERATE: &[Role] = &[Operator, Owner];
+const AUDIT: &[Role] = &[Auditor, Owner];
+
+/// The page at its first load may be as large as this, with all that belongs to it.
+const FIRST_LOAD: usize = 60_000;
+
+#[test]
+fn the_table_has_every_route_of_the_page_and_no_other() {
+    let served: BTreeSet<(String, &str)> =
+        routes().iter().map(|route| (route.method.to_string(), route.path)).collect();
+    let listed: BTreeSet<(String, &str)> =
+        TABLE.iter().map(|(method, path, _)| ((*method).to_owned(), *path)).collect();
+    assert_eq!(served, listed);
+    assert_eq!(served.len(), routes().len());
+}
+
+fn filled(path: &str, clinic: &str, of: &Names) -> String {
+    path.replace("{clinic}", clinic)
+        .replace("{list}", of.list)
+        .replace("{run}", &of.run.to_string())
+        .replace("{contact}", &of.contact.to_string())
+        .replace("{link}", &of.link.to_string())
+        .replace("{resync}", &of.resync.to_string())
+        .replace("{review}", &of.review.to_string())
+}
+
+/// What each form sends beside the code of its visit.
+fn fields(path: &str) -> Vec<(&'static str, &'static str)> {
+    match path.rsplit('/').next().unwrap() {
+        "approve" => vec![("hours", "24"), ("reason", "")],
+        "refuse" | "dismiss" | "close" => vec![("reason", "not what we want")],
+        "acceptances" => vec![("what", "withdrawals")],
+        "person" => vec![("who", ADDRESS)],
+        _ => vec![],
+    }
+}
+
+/// What was answered.
+#[derive(Debug)]
+struct Answered {
+    status: u16,
+    headers: HeaderMap,
+    text: String,
+}
+
+impl Answered {
+    fn leads_to(&self) -> &str {
+        self.headers.get("location").map_or("", |to| to.to_str().unwrap())
+    }
+
+    fn cookie(&self) -> Option<&str> {
+        Some(self.headers.get(SET_COOKIE)?.to_str().unwrap())
+    }
+}
+
+/// Somebody with a browser of their own.
+struct Visitor<'a> {
+    world: &'a World,
+    from: Ipv4Addr,
+    cookie: Option<String>,
+    form_code: String,
+}
+
+impl<'a> Visitor<'a> {
+    fn new(world: &'a World, host: u8) -> Self {
+        let from = Ipv4Addr::new(127, 0, 7, host);
+        Self { world, from, cookie: None, form_code: String::new() }
+    }
+
+    async fn signed_in(world: &'a World, host: u8, token: &str) -> Self {
+        let mut visitor = Self::new(world, host);
+        let said = visitor.brings(token).await;
+        assert_eq!((said.status, said.leads_to()), (303, "/"), "{said:?}");
+        visitor.takes(&said);
+        let overview = visitor.gets("/").await;
+        visitor.form_code = form_code(&overview.text);
+        visitor
+    }
+
+    fn takes(&mut self, said: &Answered) {
+        let cookie = said.cookie().unwrap().split(';').next().unwrap();
+        self.cookie = Some(cookie.to_owned());
+    }
+
+    async fn brings(&mut self, token: &str) -> Answered {
+        let form = self.gets("/sign-in").await;
+        self.takes(&form);
+        self.form_code = form_code(&form.text);
+        self.posts("/sign-in", &[("token", token)]).await
+    }
+
+    async fn gets(&self, path: &str) -> Answered {
+        self.asks("GET", path, &[]).await
+    }
+
+    async fn posts(&self, path: &str, fields: &[(&str, &str)]) -> Answered {
+        self.asks("POST", path, fields).await
+    }
+
+    async fn asks(&self, method: &str, path: &str, fields: &[(&str, &str)]) -> Answered {
+        let client = reqwest::Client::builder().redirect(Policy::none());
+        let client = client.local_address(std::net::IpAddr::from(self.from)).build().unwrap();
+        let mut request = client.request(method.parse().unwrap(), self.world.url(path));
+        if let Some(cookie) = &self.cookie {
+            request = request.header("cookie", cookie);
+        }
+        if method == "POST" {
+            let mut form = url::form_urlencoded::Serializer::new(String::new());
+            form.extend_pairs(fields).append_pair("form_code", &self.form_code);
+            let kind = "application/x-www-form-urlencoded";
+            request = request.header("content-type", kind).body(form.finish());
+        }
+        let answer = request.send().await.unwrap();
+        let (status, headers) = (answer.status().as_u16(), answer.headers().clone());
+        Answered { status, headers, text: answer.text().await.unwrap() }
+    }
+}
+
+fn form_code(page: &str) -> String {
+    let (_, rest) = page.split_once("name=\"form_code\" value=\"").unwrap();
+    rest.split_once('"').unwrap().0.to_owned()
+}
+
+on_both_engines! {
+    async fn whoever_is_not_signed_in_is_led_to_where_one_does_that_and_may_do_nothing(world: &World) {
+        for (row, (method, path, _)) in (1..).zip(TABLE) {
+            let url = filled(path, "riverside", &world.riverside);
+            let said = Visitor::new(world, row).asks(method, &url, &fields(path)).await;
+            if *method == "GET" {
+                let said = Visitor::new(world, row).asks("HEAD", &url, &[]).await;
+                assert_eq!(said.status, 303, "nobody is locked out for looking whether we are there");
+                assert_eq!((said.status, said.leads_to()), (303, "/sign-in"), "{path}");
+            } else {
+                assert_eq!(said.status, 401, "{path}: {said:?}");
+            }
+        }
+    }
+
+    async fn every_route_of_the_page_is_for_the_roles_of_its_row_alone(world: &World) {
+        for (role, host) in Role::ALL.iter().zip(1..) {
+            let token = world.token(*role, &[]).await;
+            let visitor = Visitor::signed_in(world, host, &token).await;
+            for (method, path, may) in TABLE {
+                let url = filled(path, "riverside", &world.riverside);
+                let said = visitor.asks(method, &url, &fields(path)).await;
+                let what = format!("{role}: {method} {path}: {} {}", said.status, said.text);
+                // Whoever came before has settled what these name.
+                let settles = ["retry", "dismiss", "close"].iter().any(|end| path.ends_with(end));
+                if may.contains(role) {
+                    let settled = *role == Owner && settles && said.status == 404;
+                    assert!(said.status < 400 || said.status == 409 || settled, "{what}");
+                } else {
+                    assert_eq!(said.status, 403, "{what}");
+                }
+            }
+        }
+    }
+
+    async fn every_route_of_the_page_is_shut_to_a_token_for_another_clinic(world: &World) {
+        let theirs = world.token(Owner, &[&world.oak]).await;
+        let visitor = Visitor::signed_in(world, 1, &theirs).await;
+        assert!(!visitor.gets("/").await.text.contains("riverside"));
+        for (method, path, _) in TABLE.iter().filter(|(_, path, _)| path.contains("{clinic}")) {
+            let url = filled(path, "riverside", &world.riverside);
+            let said = visitor.asks(method, &url, &fields(path)).await;
+            assert_eq!(said.status, 404, "{method} {path}");
+            assert!(!said.text.contains("riverside"), "{method} {path}");
+        }
+        assert_eq!(visitor.gets("/audit").await.status, 403);
+    }
+
+    async fn every_route_of_the_page_finds_nothing_of_another_clinic_by_its_id(world: &World) {
+        let token = world.token(Owner, &[]).await;
+        let visitor = Visitor::signed_in(world, 1, &token).await;
+        for (method, path, _) in TABLE.iter().filter(|(_, path, _)| path.matches('{').count() > 1) {
+            let url = filled(path, "riverside", &world.oak);
+            let said = visitor.asks(method, &url, &fields(path)).await;
+            assert_eq!(said.status, 404, "{method} {path}: {said:?}");
+        }
+    }
+
+    async fn a_form_that_is_not_of_the_visit_does_nothing_and_is_on_record(world: &World) {
+        let token = world.token(Owner, &[]).await;
+        let mut visitor = Visitor::signed_in(world, 1, &token).await;
+        visitor.form_code = "0".repeat(64);
+        for (_, path, _) in TABLE.iter().filter(|(method, ..)| *method == "POST") {
+            let url = filled(path, "riverside", &world.riverside);
+            assert_eq!(visitor.posts(&url, &fields(path)).await.status, 403, "{path}");
+            let log = world.store.audit_page(None, i64::MAX, 1).await.unwrap();
+            assert_eq!(log[0].outcome, AuditOutcome::Refused);
+            assert_eq!(log[0].reason.as_deref(), Some("a form of another page"), "{path}");
+        }
+        assert_eq!(Visitor::new(world, 2).posts("/sign-in", &[("token", &token)]).await.status, 403);
+    }
+
+    async fn a_session_ends_with_its_token_and_is_nobody_elses_to_make(world: &World) {
+        let (id, token) = world.token_until(Viewer, &[], None).await;
+        let mut visitor = Visitor::new(world, 1);
+        let said = visitor.brings(&token).await;
+        let cookie = said.cookie().unwrap();
+        for needed in ["HttpOnly", "SameSite=Strict", "Path=/", "Max-Age=28800"] {
+            assert!(cookie.contains(needed), "{cookie}");
+        }
+        assert!(!cookie.contains("Secure"), "not over plain HTTP, where it would not be sent back");
+        let secret = token.rsplit('_').next().unwrap();
+        assert!(!cookie.contains(secret), "the cookie does not hold the token");
+        visitor.takes(&said);
+        assert_eq!(visitor.gets("/").await.status, 200);
+        assert_eq!(visitor.gets("/sign-in").await.leads_to(), "/", "signed in is signed in");
+        let good = visitor.cookie.clone().unwrap();
+        let other = uuid::Uuid::nil().simple().to_string();
+        let mut parts: Vec<&str> = good.split('.').collect();
+        parts[3] = "9999999999999";
+        let longer = parts.join(".");
+        for forged in [longer, good.replace(&id.simple().to_string(), &other), format!("{good}0"), good.replace('.', "")] {
+            visitor.cookie = Some(forged);
+            assert_eq!(visitor.gets("/").await.leads_to(), "/sign-in");
+        }
+        visitor.cookie = Some(good);
+        world.store.token_revoke(id).await.unwrap();
+        let said = visitor.gets("/").await;
+        assert_eq!(said.leads_to(), "/sign-in?ended");
+        assert!(said.cookie().unwrap().contains("Max-Age=0"));
+    }
+
+    async fn behind_tls_the_cookie_is_sent_over_nothing_else(world: &World) {
+        let client = reqwest::Client::builder().build().unwrap();
+        let answer = client.get(world.url("/sign-in")).header("x-forwarded-proto", "https").send().await.unwrap();
+        assert!(answer.headers()[SET_COOKIE].to_str().unwrap().ends_with("; Secure"));
+    }
+
+    async fn who_brings_bad_tokens_to_sign_in_is_locked_out(world: &World) {
+        let good = world.token(Viewer, &[]).await;
+        let mut visitor = Visitor::new(world, 1);
+        for _ in 0..10 {
+            assert_eq!(visitor.brings("lw_guessed").await.status, 401);
+        }
+        assert_eq!(visitor.brings(&good).await.status, 429);
+        let log = world.store.audit_page(None, i64::MAX, 1).await.unwrap();
+        assert_eq!((log[0].what.as_str(), log[0].outcome), ("POST /sign-in", AuditOutcome::Refused));
+        assert_eq!(Visitor::new(world, 2).brings(&good).await.status, 303);
+    }
+
+    async fn signing_in_is_on_record_and_signing_out_ends_it(world: &World) {
+        let token = world.token(Viewer, &[]).await;
+        let visitor = Visitor::signed_in(world, 1, &token).await;
+        let log = world.store.audit_page(None, i64::MAX, 1).await.unwrap();
+        assert_eq!((log[0].what.as_str(), log[0].who.as_str()), ("POST /sign-in", "viewer of the test"));
+        let said = visitor.posts("/sign-out", &[]).await;
+        assert_eq!(said.leads_to(), "/sign-in");
+        assert!(said.cookie().unwrap().starts_with("listwarden=;"));
+    }
+
+    async fn a_page_runs_nothing_that_is_not_its_own_and_its_first_load_is_small(world: &World) {
+        let token = world.token(Owner, &[]).await;
+        let visitor = Visitor::signed_in(world, 1, &token).await;
+        let page = visitor.gets("/").await;
+        let policy = page.headers["content-security-policy"].to_str().unwrap();
+        assert!(policy.contains("default-src 'none'") && !policy.contains("unsafe"), "{policy}");
+        assert!(!page.text.contains("<style") && !page.text.contains(" style="));
+        let mut size = page.text.len();
+        for part in page.text.split("/assets/").skip(1) {
+            let name = part.split('"').next().unwrap();
+            let asset = visitor.gets(&format!("/assets/{name}")).await;
+            assert_eq!(asset.status, 200);
+            assert!(asset.headers["cache-control"].to_str().unwrap().contains("immutable"));
+            size += asset.text.len();
+        }
+        assert!(size <= FIRST_LOAD, "{size} bytes");
+        let lost = visitor.gets("/assets/0.css").await;
+        assert_eq!(lost.status, 404);
+    }
+}

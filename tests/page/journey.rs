@@ -1,0 +1,131 @@
+//! What an admin does, from the first look to a clean list.
+
+use listwarden::domain::{Channel, Role};
+use serde_json::json;
+
+use crate::browser::Browser;
+use crate::served::Served;
+use crate::world::{ADDRESS, Engine};
+
+async fn a_braked_plan_is_read_and_approved_and_the_list_is_clean(engine: Engine) {
+    let (served, browser) = (Served::new(engine).await, Browser::new().await);
+    served.signs_in(&browser, Role::Operator).await;
+    browser.sees("Not clean").await;
+    browser.follows("news").await;
+    browser.sees("9 changes wait").await;
+    browser.sees("− 9 archive The clinic has archived the patient. L9").await;
+    browser.sees("a***@p***").await;
+    assert!(!browser.text().await.contains("ann4@"), "addresses are masked");
+    browser.types("#because", "Spring cleaning, as agreed").await;
+    browser.presses("Approve 9 changes").await;
+    browser.sees("Approved.").await;
+    browser.goes(&format!("{}/clinics/riverside/lists/news", served.url)).await;
+    browser.presses("Resync").await;
+    browser.sees("of the list news").await;
+    browser.sees("in step").await;
+    browser.follows("Where news stands now").await;
+    browser.sees("Clean").await;
+    let text = browser.text().await;
+    assert!(!text.contains("Not clean") && !text.contains("The plan that waits"), "{text}");
+    assert_eq!(browser.console().await, [""; 0]);
+    let log = served.world.store.audit_page(None, i64::MAX, 50).await.unwrap();
+    let approved =
+        log.iter().find(|line| line.reason.as_deref() == Some("Spring cleaning, as agreed"));
+    assert_eq!(approved.unwrap().what, "POST /clinics/{clinic}/plans/{run}/approve");
+    browser.end().await;
+    served.end().await;
+}
+
+async fn a_person_is_found_and_why_is_read_and_the_address_shown_on_record(engine: Engine) {
+    let (served, browser) = (Served::new(engine).await, Browser::new().await);
+    served.signs_in(&browser, Role::Owner).await;
+    browser.goes(&format!("{}/clinics/riverside/person", served.url)).await;
+    browser.types("#who", "ann5@post.test").await;
+    browser.presses("Find").await;
+    browser.sees("The clinic has archived the patient. L9").await;
+    browser.sees("held by the brake").await;
+    assert!(!browser.text().await.contains("ann5@post.test"), "masked until it is shown");
+    assert!(!browser.path().await.contains("post"), "never in a link");
+    browser.presses("Show").await;
+    browser.sees("ann5@post.test").await;
+    browser.follows("the timeline").await;
+    browser.sees("Consent given, by the person").await;
+    browser.goes(&format!("{}/clinics/riverside/audit", served.url)).await;
+    browser.sees("POST /clinics/{clinic}/contacts/{contact}/show").await;
+    assert_eq!(browser.console().await, [""; 0]);
+    browser.end().await;
+    served.end().await;
+}
+
+async fn a_viewer_is_refused_and_sees_no_button_that_would_be(engine: Engine) {
+    let (served, browser) = (Served::new(engine).await, Browser::new().await);
+    served.signs_in(&browser, Role::Viewer).await;
+    browser.follows("news").await;
+    browser.sees("A token of the role operator or owner decides.").await;
+    let buttons = browser.runs("return document.querySelectorAll('main button').length").await;
+    assert_eq!(buttons, json!(0));
+    browser.goes(&format!("{}/clinics/riverside/audit", served.url)).await;
+    browser.sees("a token of the role viewer may not audit").await;
+    let path = format!("/clinics/riverside/contacts/{}", served.world.riverside.contact);
+    browser.goes(&format!("{}{path}", served.url)).await;
+    let text = browser.text().await;
+    assert!(!text.contains("Show") && !text.contains(ADDRESS), "{text}");
+    browser.end().await;
+    served.end().await;
+}
+
+async fn a_run_that_goes_on_is_watched_to_its_end(engine: Engine) {
+    let (served, browser) = (Served::new(engine).await, Browser::new().await);
+    served.signs_in(&browser, Role::Viewer).await;
+    let (store, clinic) = (&served.world.store, served.world.riverside.id);
+    let list = store.list_ensure(clinic, "news", Channel::Email).await.unwrap();
+    let run = store.run_begin(&list, "reconcile").await.unwrap();
+    browser.goes(&format!("{}/clinics/riverside/runs/{run}", served.url)).await;
+    browser.sees("under way").await;
+    browser.runs("window.here = true").await;
+    store.run_end(run, "in_step", "{}").await.unwrap();
+    browser.sees("in step").await;
+    assert_eq!(browser.runs("return window.here || false").await, json!(false), "shown anew");
+    assert_eq!(browser.console().await, [""; 0]);
+    browser.end().await;
+    served.end().await;
+}
+
+async fn it_is_read_and_used_without_scripts(engine: Engine) {
+    let (served, browser) = (Served::new(engine).await, Browser::new().await);
+    served.signs_in(&browser, Role::Operator).await;
+    browser.devtools("Emulation.setScriptExecutionDisabled", json!({ "value": true })).await;
+    let path = format!("/clinics/riverside/contacts/{}", served.world.riverside.contact);
+    browser.goes(&format!("{}{path}", served.url)).await;
+    browser.presses("Show").await;
+    browser.sees(ADDRESS).await;
+    browser.goes(&format!("{}/clinics/riverside/lists/news", served.url)).await;
+    browser.presses("Resync").await;
+    browser.sees("Look again").await;
+    browser.end().await;
+    served.end().await;
+}
+
+macro_rules! on_both_engines {
+    ($($name:ident)+) => {$(
+        mod $name {
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn sqlite() {
+                super::$name(super::Engine::Sqlite).await;
+            }
+
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn postgres() {
+                super::$name(super::Engine::Postgres).await;
+            }
+        }
+    )+};
+}
+
+on_both_engines! {
+    a_braked_plan_is_read_and_approved_and_the_list_is_clean
+    a_person_is_found_and_why_is_read_and_the_address_shown_on_record
+    a_viewer_is_refused_and_sees_no_button_that_would_be
+    a_run_that_goes_on_is_watched_to_its_end
+    it_is_read_and_used_without_scripts
+}
