@@ -4,6 +4,8 @@ use std::sync::PoisonError;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
+use secrecy::ExposeSecret;
+use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
 use super::life::Life;
@@ -11,9 +13,10 @@ use super::stage::{SENDER, Stage};
 use super::{command, say};
 use crate::clock::{Clock, SystemClock};
 use crate::commands::{serve, webhook};
-use crate::domain::{PatientRecord, PatientStatus};
+use crate::domain::{Clinics, PatientRecord, PatientStatus, Role};
 use crate::reconcile::Scope;
 use crate::simulator::{mailchimp, twilio};
+use crate::store::NewToken;
 
 /// How long an opt-out is waited for.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -28,7 +31,9 @@ pub(super) async fn show(stage: &Stage, life: &Life<'_>, serve: bool) -> anyhow:
     say("From here on time is real. A process serves; the providers are told where to send.");
     command("serve");
     let (end, ended) = oneshot::channel();
-    let serving = tokio::spawn(serving(stage, ended).await?);
+    let admins = TcpListener::bind("127.0.0.1:0").await?;
+    let page = format!("http://{}/", admins.local_addr()?);
+    let serving = tokio::spawn(serving(stage, admins, ended).await?);
     let mailchimp = stage.simulator.deliver_over_http(mailchimp::HttpSender::new()?);
     let twilio = stage.texting.deliver_over_http(twilio::HttpSender::new()?);
     command("webhook register");
@@ -37,7 +42,7 @@ pub(super) async fn show(stage: &Stage, life: &Life<'_>, serve: bool) -> anyhow:
     }
     let travelled = travel(stage, life).await;
     if serve && travelled.is_ok() {
-        invite(stage, life);
+        invite(stage, life, &page).await?;
         tokio::signal::ctrl_c().await?;
     }
     drop((mailchimp, twilio));
@@ -49,13 +54,14 @@ pub(super) async fn show(stage: &Stage, life: &Life<'_>, serve: bool) -> anyhow:
 /// Returns the serving process, which ends when `ended` resolves.
 async fn serving(
     stage: &Stage,
+    admins: TcpListener,
     ended: oneshot::Receiver<()>,
 ) -> anyhow::Result<impl Future<Output = anyhow::Result<()>> + Send + 'static> {
     let port = stage.port.lock().unwrap_or_else(PoisonError::into_inner).take();
     let port = port.context("somebody serves already")?;
     let deployment = stage.another_process().await?;
     let until = async { ended.await.map_err(std::io::Error::other) };
-    Ok(serve::serve(deployment, port, None, None, until))
+    Ok(serve::serve(deployment, port, Some(admins), None, until))
 }
 
 async fn travel(stage: &Stage, life: &Life<'_>) -> anyhow::Result<()> {
@@ -134,7 +140,17 @@ fn texted(stage: &Stage) -> Option<PatientRecord> {
     found.cloned()
 }
 
-fn invite(stage: &Stage, life: &Life<'_>) {
+/// Says what to try, and gives a token for the admin page.
+async fn invite(stage: &Stage, life: &Life<'_>, page: &str) -> anyhow::Result<()> {
+    let admin = NewToken {
+        name: "the demo".to_owned(),
+        role: Role::Owner,
+        clinics: Clinics::All,
+        expires_at: None,
+        by: "the demo".to_owned(),
+    };
+    let (_, token) = stage.deployment.store.token_create(&admin).await?;
+    let token = token.expose_secret();
     let (mailchimp, twilio) = (stage.server.url(), stage.texting_server.url());
     let listed = life.listed_singles();
     let address = listed.first().and_then(|who| who.email.as_ref());
@@ -143,6 +159,8 @@ fn invite(stage: &Stage, life: &Life<'_>) {
     say("Everything is up. Try, in another terminal:");
     println!(
         "
+# See it as an admin does, in a browser at {page}, with this token:
+{token}
 # Somebody leaves at Mailchimp:
 curl -s {mailchimp}/_control/lists/{audience}/contact -H 'content-type: application/json' \\
   -d '{{\"email\": \"{somebody}\", \"act\": \"unsubscribe\"}}'
@@ -159,4 +177,5 @@ Ctrl-C stops it.",
         config = stage.configuration().display(),
         public = stage.deployment.public_url(),
     );
+    Ok(())
 }
