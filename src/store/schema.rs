@@ -148,10 +148,15 @@ mod tests {
     /// Slices given as parameters, and what a statement derives for itself.
     const DERIVED: &[&str] = &["given", "g", "j", "f", "due", "stale", "CONSTANT", "n"];
 
-    /// A clinic's lists are few, and a clinic is one row; the others are foreign keys that SQLite looks up only while one
+    /// A clinic's lists and alerts are few, and a clinic is one row; the others are foreign keys that SQLite looks up only while one
     /// of them is broken.
-    const SHORT: &[&str] =
-        &["SEARCH l ", "SEARCH clinics ", "SEARCH feedback ", "SEARCH ledger_patients "];
+    const SHORT: &[&str] = &[
+        "SEARCH l ",
+        "SEARCH alerts ",
+        "SEARCH clinics ",
+        "SEARCH feedback ",
+        "SEARCH ledger_patients ",
+    ];
 
     async fn migrated() -> Store {
         let keys = Arc::new(Keyring::new(&Secret::new([1; 32]), &[]));
