@@ -91,10 +91,14 @@ stories! {
         assert_eq!(told.len(), 2);
         assert_eq!(told[0].at, at(-10));
         let link = world.link_of("free@mail.test").await;
-        for holder in &link.facts.holders {
+        let (now, before): (Vec<_>, Vec<_>) =
+            link.facts.holders.iter().partition(|holder| holder.holds_now);
+        assert_eq!((now.len(), before.len()), (2, 1));
+        for holder in now {
             assert_eq!(kinds(&holder.standing), [OptOutKind::Withdrawn]);
             assert_eq!(holder.standing.opt_outs[0].at, at(-10));
         }
+        assert!(kinds(&before[0].standing).is_empty(), "whoever had left said nothing");
         world.reads(&[record("4", "free@mail.test")]).await;
         assert_eq!(world.store.feedback_page(world.clinic, 10).await.unwrap().len(), 2);
         assert_eq!(world.store.ledger_length(world.clinic).await.unwrap(), 2);
