@@ -161,9 +161,10 @@ class Sqlite:
             old.executescript(made)
             for migration in migrations:
                 old.executescript(migration.read_text())
-            old.execute("DELETE FROM schema_fits")
             for (table,) in old.execute("SELECT name FROM main.sqlite_master WHERE type = 'table'").fetchall():
                 columns = ", ".join(row[1] for row in old.execute(f"PRAGMA main.table_info({table})"))
+                # What a migration put there is among what is brought over.
+                old.execute(f"DELETE FROM main.{table}")
                 old.execute(f"INSERT INTO main.{table} ({columns}) SELECT {columns} FROM new.{table}")
             old.execute("DELETE FROM _sqlx_migrations WHERE version = (SELECT max(version) FROM _sqlx_migrations)")
         old.close()
