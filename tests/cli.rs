@@ -564,6 +564,8 @@ at_the_desk! {
             .ends(2, &["there is no clinic `hillside`"]);
         let erase = ["patient", "erase", "riverside", "ann", "--by", "Desk"];
         desk.says(&erase).ends(2, &["--reason"]);
+        let naming = [&erase[..], &["--reason", "a call of ann@mail.test"]].concat();
+        desk.says(&naming).ends(1, &["--reason", "name nobody"]);
         let asked = desk.says(&[&erase[..], &["--reason", "letter"]].concat())
             .ends(0, &["the record here: erased", "remains: a hash of the email address"]);
         assert!(!asked.out.contains("post.test"), "{asked:#?}");

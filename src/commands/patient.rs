@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::console::{print_json, say};
 use super::{Common, Deployment, Exit};
-use crate::domain::Channel;
+use crate::domain::{Because, Channel};
 use crate::rights::archive::write_new;
 use crate::rights::{ArchiveError, Dossier, Receipt, TakenDown, Wish, Written, erase, wishes};
 use crate::store::AskedBy;
@@ -159,13 +159,17 @@ async fn export(deployment: &Deployment, export: &Export, json: bool) -> anyhow:
 async fn erase(deployment: &Deployment, asked: &Erase, json: bool) -> anyhow::Result<Exit> {
     let Erase { whom, by, reason, refuse } = asked;
     let clinic = deployment.expect_clinic(&whom.of)?;
+    // It outlives the erasure.
+    let option = if refuse.is_some() { "--refuse" } else { "--reason" };
+    let why = refuse.as_deref().or(reason.as_deref()).unwrap_or_default();
+    let why = Because::parse(why).context(option)?;
     let reconciler = deployment.reconciler().attending(deployment.roster().await);
-    if let Some(refused) = refuse {
+    if refuse.is_some() {
         let written =
-            wishes::refuse_erasure(&reconciler, clinic, &whom.patient, by, refused).await?;
+            wishes::refuse_erasure(&reconciler, clinic, &whom.patient, by, why.text()).await?;
         return tell(&written.context(NOBODY)?, json);
     }
-    let reason = reason.as_deref().unwrap_or_default();
+    let reason = why.text();
     let receipt = erase::erase(&reconciler, clinic, &whom.patient, AskedBy { by, reason }).await?;
     let receipt = receipt.context(NOBODY)?;
     if json {

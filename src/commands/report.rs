@@ -19,11 +19,11 @@ pub struct Options {
     /// Instead: who of this clinic was on a list without a basis, from when to when.
     #[arg(long, value_name = "CLINIC")]
     pub exposure: Option<String>,
-    /// With --exposure: only what was so after this, as RFC 3339.
-    #[arg(long, requires = "exposure")]
+    /// With --exposure: only what was so after this, such as 2026-03-01T00:00:00Z.
+    #[arg(long, requires = "exposure", value_parser = instant)]
     pub from: Option<DateTime<Utc>>,
-    /// With --exposure: only what was so before this, as RFC 3339.
-    #[arg(long, requires = "exposure")]
+    /// With --exposure: only what was so before this, such as 2026-03-31T23:59:59Z.
+    #[arg(long, requires = "exposure", value_parser = instant)]
     pub to: Option<DateTime<Utc>>,
     /// With --exposure: name the patients, by the clinic's own ids.
     #[arg(long, requires = "exposure")]
@@ -183,4 +183,9 @@ fn undecided(attested: &[(String, Attestation)]) -> String {
 
 fn at(at: Option<DateTime<Utc>>) -> String {
     at.map_or_else(|| "never".to_owned(), |at| at.format("%Y-%m-%d %H:%M UTC").to_string())
+}
+
+/// Reads an instant of the command line.
+fn instant(text: &str) -> Result<DateTime<Utc>, &'static str> {
+    text.parse().map_err(|_| "give date and time, such as 2026-03-01T00:00:00Z")
 }

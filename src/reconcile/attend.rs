@@ -98,7 +98,11 @@ impl Reconciler {
                 continue;
             }
             let turn = self.attend_record(practice.id).await.unwrap_or_else(|error| {
-                tracing::warn!(clinic = practice.slug, %error, "the clinic could not be told; it is tried again");
+                tracing::warn!(
+                    clinic = practice.slug,
+                    error = error.chain(),
+                    "the clinic could not be told; it is tried again"
+                );
                 Turn::Failed
             });
             left.add(lease, turn);
@@ -117,7 +121,11 @@ impl Reconciler {
             done.map(|()| Turn::Done)
         };
         let turn = visited.await.unwrap_or_else(|error: ReconcileError| {
-            tracing::warn!(account = name, %error, "what was told could not be attended to; it is tried again");
+            tracing::warn!(
+                account = name,
+                error = error.chain(),
+                "what was told could not be attended to; it is tried again"
+            );
             Turn::Failed
         });
         (lease, turn)

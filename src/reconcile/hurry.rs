@@ -28,7 +28,11 @@ impl Reconciler {
             let done = Box::pin(self.hurry_account(&tenure, clinic, addresses)).await;
             tenure.release().await?;
             left |= done.unwrap_or_else(|error| {
-                tracing::warn!(account = name, %error, "could not be done at once; the next run does it");
+                tracing::warn!(
+                    account = name,
+                    error = error.chain(),
+                    "could not be done at once; the next run does it"
+                );
                 true
             });
         }

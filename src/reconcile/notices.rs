@@ -39,7 +39,11 @@ impl Reconciler {
         for account in roster.accounts.iter().filter(|account| account.account == list.account) {
             match self.read_notices(tenure, account).await {
                 Err(error) if !error.is_lost_lease() => {
-                    tracing::warn!(account = account.name, %error, "the log could not be read");
+                    tracing::warn!(
+                        account = account.name,
+                        error = error.chain(),
+                        "the log could not be read"
+                    );
                 }
                 read => read?,
             }

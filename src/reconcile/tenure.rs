@@ -116,7 +116,11 @@ impl<'a> Tenure<'a> {
         match done {
             // What waits is tried again; it must not end the sweep that it interrupted.
             Err(error) if !error.is_lost_lease() => {
-                tracing::warn!(account, %error, "what was told could not be attended to");
+                tracing::warn!(
+                    account,
+                    error = error.chain(),
+                    "what was told could not be attended to"
+                );
                 Ok(())
             }
             done => done,

@@ -41,7 +41,10 @@ impl Reconciler {
                     if left.held { (HELD, false) } else { (LOOK, true) }
                 }
                 Err(error) => {
-                    tracing::warn!(%error, "nothing could be attended to; it is tried again");
+                    tracing::warn!(
+                        error = error.chain(),
+                        "nothing could be attended to; it is tried again"
+                    );
                     pause = (pause * 2).min(LONGEST_PAUSE);
                     (pause, true)
                 }
