@@ -213,6 +213,18 @@ impl Deployment {
             .filter(move |clinic| asked.is_none_or(|slug| *slug == clinic.slug))
     }
 
+    /// Returns the clinic this command is about, if it is one: a patient's id is a clinic's own, and
+    /// may be somebody else at another.
+    pub fn only_clinic(&self) -> anyhow::Result<&ClinicConfig> {
+        let mut clinics = self.clinics();
+        match (clinics.next(), clinics.next()) {
+            (Some(clinic), None) => Ok(clinic),
+            _ => anyhow::bail!(
+                "there are several clinics: say whose patients these are with --clinic"
+            ),
+        }
+    }
+
     /// Finds a clinic by name among those this command is about.
     pub fn expect_clinic(&self, slug: &str) -> Result<&ClinicConfig, NotConfigured> {
         let known = self.clinics().map(|clinic| clinic.slug.as_str());

@@ -8,7 +8,7 @@ use listwarden::domain::{PatientRecord, Reason};
 use listwarden::rights::erase::{erase, receipt};
 use listwarden::rights::wishes::refuse_erasure;
 use listwarden::rights::{EraseError, Erased, Receipt};
-use listwarden::simulator::mailchimp::Status;
+use listwarden::simulator::mailchimp::{Fault, Rule, Status};
 use listwarden::store::AskedBy;
 
 use crate::on_both_engines;
@@ -78,6 +78,30 @@ on_both_engines! {
         let store = &world.deployment.store;
         let clinic = store.clinics().await.unwrap()[0].id;
         assert_eq!(store.ledger_verify(clinic).await.unwrap().first_bad, None);
+        world.end().await;
+    }
+}
+
+on_both_engines! {
+    async fn l14_an_address_of_before_is_erased_too_when_its_provider_is_back(world: World) {
+        world.listed(&["ann"]).await;
+        world.moves("ann", "lee").await;
+        world.runs().await;
+        world.pass(TimeDelta::hours(1));
+        // MD5 of ann@post.test.
+        let path = format!("/3.0/lists/{}/members/6173ba9bb220d8c89ad8ac6425e293ff", world.audience);
+        world.simulator.script(Rule::next(Fault::InternalError).on("POST", &path).times(999));
+        let receipt = world.erases("ann").await;
+        assert!(!receipt.done, "{receipt:#?}");
+        world.simulator.clear_faults();
+        world.pass(TimeDelta::hours(1));
+        world.runs().await;
+        world.runs().await;
+        assert!(world.receipt("ann").await.done);
+        for name in ["ann", "lee"] {
+            assert!(!world.kept().await.contains(&address(name)), "{name} is still kept");
+            assert!(world.there(name).is_none());
+        }
         world.end().await;
     }
 }

@@ -26,6 +26,7 @@ mod rights;
 mod seen_there;
 mod shared;
 mod short;
+mod shuffled;
 mod texts;
 mod transport;
 mod weather;
