@@ -103,7 +103,7 @@ on_both_engines! {
         let ((there, told, lines), as_in_order) = (world.end_of_all().await, ordered.end_of_all().await);
         assert!(there == as_in_order.0, "they stand as in order");
         let of_one: Vec<_> = told.symmetric_difference(&as_in_order.1).take(5).collect();
-        assert_eq!(of_one, [&(String::new(), String::new()); 0], "told in one of both");
+        assert!(of_one.is_empty(), "told in one of both: {of_one:?}");
         assert_eq!(lines, as_in_order.2);
         ordered.end().await;
         world.end().await;
