@@ -2,13 +2,14 @@
 
 use std::path::PathBuf;
 
-use anyhow::bail;
+use anyhow::Context;
 use clap::{Args, Subcommand};
 
 use super::console::print_json;
 use super::{Common, Deployment, Ending, Exit};
 use crate::config::ClinicConfig;
 use crate::reconcile::{Reconciler, Scope};
+use crate::rights::confirmed;
 use crate::rights::offboard::{self, Left};
 
 /// What concerns a whole clinic.
@@ -40,12 +41,7 @@ pub struct Offboard {
 pub async fn run(common: &Common, clinic: Clinic) -> anyhow::Result<Exit> {
     let Clinic::Offboard(options) = clinic;
     let deployment = Deployment::open(common).await?;
-    if options.confirm != options.of {
-        bail!(
-            "nothing was done: --confirm must name the clinic `{}`, for there is no way back",
-            options.of
-        );
-    }
+    confirmed(deployment.expect_clinic(&options.of)?, &options.confirm).context("--confirm")?;
     let left = deployment.offboard(&options.of, &options.out, &options.by).await?;
     deployment.console.finish();
     if common.json {

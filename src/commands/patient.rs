@@ -11,8 +11,7 @@ use super::console::{print_json, say};
 use super::{Common, Deployment, Exit};
 use crate::domain::{Because, Channel};
 use crate::rights::archive::write_new;
-use crate::rights::{ArchiveError, Dossier, Receipt, TakenDown, Wish, Written, erase, wishes};
-use crate::store::AskedBy;
+use crate::rights::{ArchiveError, Desk, Receipt, TakenDown, Wish, Written};
 
 /// Answers what a patient asks about their own data.
 #[derive(Debug, Subcommand)]
@@ -84,7 +83,8 @@ pub struct Said {
     /// Who takes it down.
     #[arg(long)]
     by: String,
-    /// How it was said, and where that can be looked up: a letter, a note of a call.
+    /// How it was said, and where that can be looked up: a letter, a note of a call. No address, no
+    /// number.
     #[arg(long)]
     evidence: String,
     /// When, as RFC 3339; now, if left out.
@@ -134,15 +134,19 @@ pub async fn run(common: &Common, patient: Patient) -> anyhow::Result<Exit> {
     }
 }
 
+async fn desk<'a>(deployment: &'a Deployment, whom: &Whom) -> anyhow::Result<Desk<'a>> {
+    let clinic = deployment.expect_clinic(&whom.of)?;
+    let reconciler = deployment.reconciler().attending(deployment.roster().await);
+    Ok(Desk { reconciler, clinic, patience: None })
+}
+
 async fn export(deployment: &Deployment, export: &Export, json: bool) -> anyhow::Result<Exit> {
     let path = export.out.display().to_string();
     if export.out.exists() {
         return Err(ArchiveError::Exists { path }.into());
     }
-    let clinic = deployment.expect_clinic(&export.whom.of)?;
-    let now = deployment.clock().now();
-    let dossier = Dossier::gather(&deployment.store, clinic, &export.whom.patient, now).await?;
-    let dossier = dossier.context(NOBODY)?;
+    let desk = desk(deployment, &export.whom).await?;
+    let dossier = desk.dossier(&export.whom.patient).await?.context(NOBODY)?;
     write_new(&export.out, &dossier.zip()?)?;
     say(
         json,
@@ -158,20 +162,16 @@ async fn export(deployment: &Deployment, export: &Export, json: bool) -> anyhow:
 
 async fn erase(deployment: &Deployment, asked: &Erase, json: bool) -> anyhow::Result<Exit> {
     let Erase { whom, by, reason, refuse } = asked;
-    let clinic = deployment.expect_clinic(&whom.of)?;
+    let desk = desk(deployment, whom).await?;
     // It outlives the erasure.
     let option = if refuse.is_some() { "--refuse" } else { "--reason" };
     let why = refuse.as_deref().or(reason.as_deref()).unwrap_or_default();
     let why = Because::parse(why).context(option)?;
-    let reconciler = deployment.reconciler().attending(deployment.roster().await);
     if refuse.is_some() {
-        let written =
-            wishes::refuse_erasure(&reconciler, clinic, &whom.patient, by, why.text()).await?;
+        let written = desk.refuse_erasure(&whom.patient, by, &why).await?;
         return tell(&written.context(NOBODY)?, json);
     }
-    let reason = why.text();
-    let receipt = erase::erase(&reconciler, clinic, &whom.patient, AskedBy { by, reason }).await?;
-    let receipt = receipt.context(NOBODY)?;
+    let receipt = desk.erase(&whom.patient, by, &why).await?.context(NOBODY)?;
     if json {
         print_json(&receipt)?;
     } else {
@@ -218,13 +218,10 @@ async fn take_down(
     json: bool,
 ) -> anyhow::Result<Exit> {
     let Word { whom, said } = word;
-    if said.at.is_some_and(|at| at > deployment.clock().now()) {
-        anyhow::bail!("--at lies in the future: nothing can have been said there");
-    }
-    let clinic = deployment.expect_clinic(&whom.of)?;
-    let reconciler = deployment.reconciler().attending(deployment.roster().await);
-    let taken = TakenDown { by: &said.by, evidence: &said.evidence, at: said.at, reason: None };
-    let written = wishes::take_down(&reconciler, clinic, &whom.patient, &[wish], &taken).await?;
+    let desk = desk(deployment, whom).await?;
+    let evidence = Because::parse(&said.evidence).context("--evidence")?;
+    let taken = TakenDown { by: &said.by, evidence: &evidence, at: said.at };
+    let written = desk.take_down(&whom.patient, &wish, &taken).await?;
     tell(&written.context(NOBODY)?, json)
 }
 

@@ -121,7 +121,7 @@ pub async fn serve(
     if let Some(listener) = admin {
         let (errands, wanted) = mpsc::channel(1);
         let reconciler = deployment.reconciler().clone();
-        let admin = Admin::new(reconciler, config, errands, resync);
+        let admin = Admin::new(reconciler, roster.clone(), config, errands, resync);
         tasks.spawn(run_errands(current.clone(), wanted));
         tasks.spawn(serve_admins(listener, admin, asked.clone()));
     }

@@ -4,15 +4,13 @@
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
+use super::desk::{Desk, RightsError};
 use crate::config::ClinicConfig;
-use crate::domain::{
-    Address, Channel, ClinicId, ContactId, LinkId, MemberStatus, Patient, PatientId, Verb,
-};
-use crate::reconcile::{ReconcileError, Reconciler};
+use crate::domain::{Because, Channel, ClinicId, ContactId, LinkId, MemberStatus, Patient, Verb};
 use crate::store::{AskedBy, HeldAddress, LinkRow, ListRow, OpState, Store};
 
 /// What became of an erasure: shown to whoever asked, and true again whenever it is asked for.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct Receipt {
     /// The clinic's short name.
     pub clinic: String,
@@ -24,7 +22,7 @@ pub struct Receipt {
     pub asked_by: Option<String>,
     /// Why.
     pub reason: Option<String>,
-    /// Whether everything is erased.
+    /// Whether everything is erased here and there.
     pub done: bool,
     /// Each list.
     pub lists: Vec<AtProvider>,
@@ -39,7 +37,7 @@ pub struct Receipt {
 }
 
 /// What became of the person on one list.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct AtProvider {
     /// The list.
     pub list: String,
@@ -50,7 +48,7 @@ pub struct AtProvider {
 }
 
 /// How the erasure stands on one list.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Erased {
     /// Erased by us.
@@ -85,7 +83,7 @@ impl Erased {
 }
 
 /// A keyed hash that stays.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct Remains {
     /// The channel of the address.
     pub channel: Channel,
@@ -95,48 +93,21 @@ pub struct Remains {
     pub hash: String,
 }
 
-/// Why an erasure cannot be refused or ordered.
-#[derive(Debug, thiserror::Error)]
-pub enum EraseError {
-    /// It was ordered, and cannot be refused any more.
-    #[error("the erasure was asked for on {at} and is under way: it cannot be refused any more")]
-    UnderWay {
-        /// When it was ordered.
-        at: DateTime<Utc>,
-    },
-    /// The loop failed.
-    #[error(transparent)]
-    Loop(#[from] ReconcileError),
-    /// The store failed.
-    #[error(transparent)]
-    Store(#[from] crate::store::StoreError),
-}
-
-/// Erases a patient everywhere, as far as it can be done now; asked for again it goes on. None where
-/// the clinic has no such patient.
-pub async fn erase(
-    reconciler: &Reconciler,
-    clinic: &ClinicConfig,
-    patient: &str,
-    asked: AskedBy<'_>,
-) -> Result<Option<Receipt>, EraseError> {
-    let store = &reconciler.store;
-    let id = store.clinic_ensure(&clinic.slug).await?;
-    let Some(patient) = store.patient_find(id, patient).await? else { return Ok(None) };
-    reconciler.erasure_ask(id, &clinic.slug, patient.id, asked).await?;
-    let addresses = addresses(store, id, patient.id).await?;
-    reconciler.hurry(id, &addresses).await?;
-    Ok(receipt(store, clinic, &patient.record.source_id).await?)
-}
-
-/// Returns the addresses that a patient has or had, as far as they are not erased.
-pub(super) async fn addresses(
-    store: &Store,
-    clinic: ClinicId,
-    patient: PatientId,
-) -> Result<Vec<Address>, crate::store::StoreError> {
-    let held = store.addresses_of_patient(clinic, patient).await?;
-    Ok(held.into_iter().filter_map(|held| held.address).collect())
+impl Desk<'_> {
+    /// Erases a patient everywhere, as far as it can be done now; asked for again it goes on. None where
+    /// the clinic has no such patient.
+    pub async fn erase(
+        &self,
+        patient: &str,
+        by: &str,
+        reason: &Because,
+    ) -> Result<Option<Receipt>, RightsError> {
+        let Some((id, patient)) = self.patient(patient).await? else { return Ok(None) };
+        let asked = AskedBy { by, reason: reason.text() };
+        self.reconciler.erasure_ask(id, &self.clinic.slug, patient.id, asked).await?;
+        self.follow(id, patient.id).await?;
+        Ok(receipt(&self.reconciler.store, self.clinic, &patient.record.source_id).await?)
+    }
 }
 
 /// Says how far a patient's erasure is; none where the clinic has no such patient.

@@ -4,6 +4,7 @@
 //! by the ordinary loop, under its law and its journal.
 
 pub mod archive;
+mod desk;
 pub mod dossier;
 pub mod erase;
 pub mod exposure;
@@ -14,8 +15,9 @@ mod tables;
 pub mod wishes;
 
 pub use archive::ArchiveError;
+pub use desk::{Desk, RightsError, confirmed};
 pub use dossier::Dossier;
-pub use erase::{AtProvider, EraseError, Erased, Receipt, Remains};
+pub use erase::{AtProvider, Erased, Receipt, Remains, receipt};
 pub use exposure::{Exposed, Exposure, Window};
 pub use offboard::{Exported, Left, OffboardError};
 pub use replay::Stretch;

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::world::{ADDRESS, Answered, Engine, World, on_both_engines, patient};
 
 /// The lines of one request, as the audit log of its clinic has them, the oldest first.
-async fn on_record(world: &World, of: &Answered) -> Vec<Value> {
+pub async fn on_record(world: &World, of: &Answered) -> Vec<Value> {
     let auditor = world.token(Role::Auditor, &[]).await;
     let request = of.headers["x-request-id"].to_str().unwrap();
     let log = world.get("/api/v1/audit?limit=100", &auditor).await.body;
@@ -18,11 +18,11 @@ async fn on_record(world: &World, of: &Answered) -> Vec<Value> {
     lines.filter(|line| line["request"] == request).cloned().collect()
 }
 
-fn outcomes(lines: &[Value]) -> Vec<&str> {
+pub fn outcomes(lines: &[Value]) -> Vec<&str> {
     lines.iter().map(|line| line["outcome"].as_str().unwrap()).collect()
 }
 
-async fn ended(world: &World, token: &str, resync: &Value) -> Value {
+pub async fn ended(world: &World, token: &str, resync: &Value) -> Value {
     let path = format!("/api/v1/clinics/riverside/resyncs/{}", resync.as_str().unwrap());
     for _ in 0..300 {
         let said = world.get(&path, token).await.body;

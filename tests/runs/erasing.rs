@@ -4,23 +4,22 @@ use std::sync::Arc;
 
 use chrono::TimeDelta;
 use listwarden::commands::Deployment;
-use listwarden::domain::{PatientRecord, Reason};
-use listwarden::rights::erase::{erase, receipt};
-use listwarden::rights::wishes::refuse_erasure;
-use listwarden::rights::{EraseError, Erased, Receipt};
+use listwarden::domain::{Because, PatientRecord, Reason};
+use listwarden::rights::{Desk, Erased, Receipt, RightsError, receipt};
 use listwarden::simulator::mailchimp::{Fault, Rule, Status};
-use listwarden::store::AskedBy;
 
 use crate::on_both_engines;
 use crate::transport::{Side, Stopping};
 use crate::world::{Engine, World, address, email};
 
-const ASKED: AskedBy<'static> = AskedBy { by: "desk", reason: "letter of 3 March" };
+async fn desk(deployment: &Deployment) -> Desk<'_> {
+    let reconciler = deployment.reconciler().attending(deployment.roster().await);
+    Desk { reconciler, clinic: deployment.clinics().next().unwrap(), patience: None }
+}
 
 async fn erase_on(deployment: &Deployment, name: &str) -> Receipt {
-    let reconciler = deployment.reconciler().attending(deployment.roster().await);
-    let clinic = deployment.clinics().next().unwrap();
-    erase(&reconciler, clinic, name, ASKED).await.unwrap().unwrap()
+    let reason = Because::parse("letter of 3 March").unwrap();
+    desk(deployment).await.erase(name, "desk", &reason).await.unwrap().unwrap()
 }
 
 impl World {
@@ -33,11 +32,9 @@ impl World {
         receipt(&self.deployment.store, clinic, name).await.unwrap().unwrap()
     }
 
-    async fn refuses_to_erase(&self, name: &str) -> Result<(), EraseError> {
-        let deployment = &self.deployment;
-        let reconciler = deployment.reconciler().attending(deployment.roster().await);
-        let clinic = deployment.clinics().next().unwrap();
-        refuse_erasure(&reconciler, clinic, name, "desk", "a claim is open").await.map(drop)
+    async fn refuses_to_erase(&self, name: &str) -> Result<(), RightsError> {
+        let reason = Because::parse("a claim is open").unwrap();
+        desk(&self.deployment).await.refuse_erasure(name, "desk", &reason).await.map(drop)
     }
 
     /// Everything personal that the store keeps, as one text.
@@ -249,7 +246,7 @@ on_both_engines! {
         assert_eq!(world.there("ann"), Some(Status::Archived), "no consent lifts it by itself");
         assert!(world.erases("ann").await.done, "the duty to keep ends one day");
         let error = world.refuses_to_erase("ann").await.unwrap_err();
-        assert!(matches!(error, EraseError::UnderWay { .. }), "{error}");
+        assert!(matches!(error, RightsError::UnderWay { .. }), "{error}");
         world.end().await;
     }
 }

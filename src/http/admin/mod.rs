@@ -18,8 +18,10 @@ mod plans;
 mod problem;
 mod resyncs;
 mod reviews;
+mod rights;
 mod route;
 mod runs;
+mod suppressions;
 mod webhooks;
 
 use std::fmt;
@@ -38,13 +40,13 @@ use serde::de::DeserializeOwned;
 use tokio::sync::{Notify, Semaphore, mpsc, oneshot, watch};
 
 use self::door::Door;
-use self::gate::{Gate, OnRecord, RequestId, guard};
+use self::gate::{Gate, OnRecord, Permit, RequestId, guard};
 use self::problem::Problem;
 pub use self::route::Route;
 use crate::clock::SharedClock;
 use crate::config::Config;
 use crate::domain::Because;
-use crate::reconcile::Reconciler;
+use crate::reconcile::{Reconciler, Roster};
 use crate::store::Store;
 
 /// Where the API begins.
@@ -60,6 +62,7 @@ pub struct Admin {
     store: Store,
     clock: SharedClock,
     reconciler: Reconciler,
+    roster: watch::Receiver<Arc<Roster>>,
     config: watch::Receiver<Arc<Config>>,
     errands: mpsc::Sender<Errand>,
     resync: Arc<Notify>,
@@ -85,10 +88,12 @@ pub struct Errand {
 }
 
 impl Admin {
-    /// Puts together what the API needs; `resync` is called when one was asked for.
+    /// Puts together what the API needs; `roster` has the lists with their providers, and `resync` is
+    /// called when one was asked for.
     #[must_use]
     pub fn new(
         reconciler: Reconciler,
+        roster: watch::Receiver<Arc<Roster>>,
         config: watch::Receiver<Arc<Config>>,
         errands: mpsc::Sender<Errand>,
         resync: Arc<Notify>,
@@ -97,6 +102,7 @@ impl Admin {
             store: reconciler.store.clone(),
             clock: reconciler.clock.clone(),
             reconciler,
+            roster,
             config,
             errands,
             resync,
@@ -121,6 +127,8 @@ pub fn routes() -> Vec<Route> {
         plans::routes(),
         resyncs::routes(),
         people::routes(),
+        suppressions::routes(),
+        rights::routes(),
         parked::routes(),
         reviews::routes(),
         webhooks::routes(),
@@ -204,4 +212,9 @@ fn done<T: IntoResponse>(because: Option<Because>, answer: T) -> Response {
 /// Reads a reason, which outlives an erasure.
 fn because(text: &str) -> Result<Because, Problem> {
     Because::parse(text).map_err(|error| Problem::wrong(error.to_string()))
+}
+
+/// Names who took something down.
+fn by(permit: &Permit) -> String {
+    format!("token {}", permit.token.name)
 }

@@ -13,7 +13,7 @@ use utoipa::ToSchema;
 use super::gate::Permit;
 use super::problem::Problem;
 use super::route::Route;
-use super::{Admin, Body, because, done};
+use super::{Admin, Body, because, by, done};
 use crate::domain::{Act, ClinicId, RunId};
 use crate::store::Acceptable;
 
@@ -151,10 +151,6 @@ async fn plan(admin: &Admin, permit: &Permit) -> Result<(ClinicId, RunId), Probl
     let (clinic, _) = permit.clinic()?;
     let run = admin.store.run_of_clinic(clinic, permit.id("run")?).await?.id;
     Ok((clinic, run))
-}
-
-fn by(permit: &Permit) -> String {
-    format!("token {}", permit.token.name)
 }
 
 pub(super) async fn approve(

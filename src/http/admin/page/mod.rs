@@ -17,10 +17,12 @@ mod parked;
 mod parts;
 mod person;
 mod plot;
+mod rights;
 mod runs;
 mod session;
 mod settings;
 mod sign_in;
+mod suppressions;
 mod timeline;
 mod webhooks;
 
@@ -49,6 +51,8 @@ pub fn routes() -> Vec<Route> {
         list::routes(),
         runs::routes(),
         person::routes(),
+        suppressions::routes(),
+        rights::routes(),
         timeline::routes(),
         parked::routes(),
         webhooks::routes(),
