@@ -8,12 +8,14 @@
 mod audit;
 mod clinics;
 mod door;
+mod etag;
 mod gate;
 mod openapi;
 pub mod page;
 mod paging;
 mod parked;
 mod people;
+mod permit;
 mod plans;
 mod problem;
 mod resyncs;
@@ -39,11 +41,13 @@ use tokio::sync::{Notify, Semaphore, mpsc, oneshot, watch};
 
 use self::door::Door;
 use self::gate::{Gate, OnRecord, RequestId, guard};
+use self::page::oidc::Provider;
 use self::problem::Problem;
 pub use self::route::Route;
 use crate::clock::SharedClock;
 use crate::config::Config;
 use crate::domain::Because;
+use crate::providers::Transport;
 use crate::reconcile::Reconciler;
 use crate::store::Store;
 
@@ -64,6 +68,7 @@ pub struct Admin {
     errands: mpsc::Sender<Errand>,
     resync: Arc<Notify>,
     door: Door,
+    oidc: Provider,
     watchers: Arc<Semaphore>,
 }
 
@@ -85,17 +90,20 @@ pub struct Errand {
 }
 
 impl Admin {
-    /// Puts together what the API needs; `resync` is called when one was asked for.
+    /// Puts together what the API needs; `resync` is called when one was asked for, and an `OpenID`
+    /// provider is asked over `transport`.
     #[must_use]
     pub fn new(
         reconciler: Reconciler,
         config: watch::Receiver<Arc<Config>>,
         errands: mpsc::Sender<Errand>,
         resync: Arc<Notify>,
+        transport: Arc<dyn Transport>,
     ) -> Self {
         Self {
             store: reconciler.store.clone(),
             clock: reconciler.clock.clone(),
+            oidc: Provider::new(transport, reconciler.clock.clone()),
             reconciler,
             config,
             errands,
