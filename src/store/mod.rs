@@ -96,7 +96,7 @@ pub use runs::{BY_WEBHOOK, IN_STEP, JournalRow, RunRow};
 pub use shown::{ChangeRow, PlanReason, ShownLink};
 pub use suppressions::SuppressionRow;
 pub use tally::Tally;
-pub use tokens::{BadToken, NewToken, TokenRow};
+pub use tokens::{BadToken, NewToken, SIGNED_IN, TokenRow};
 pub use words::{AlertKind, AuditOutcome, Counter, OpState, Origin, ReviewKind, Told};
 
 use std::fmt;
