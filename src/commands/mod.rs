@@ -14,6 +14,7 @@ mod deployment;
 mod doctor;
 mod explain;
 mod init;
+mod keys;
 mod ledger;
 mod list;
 mod metered;
@@ -125,6 +126,9 @@ enum Command {
     /// Examines the ledger.
     #[command(subcommand)]
     Ledger(ledger::Ledger),
+    /// Sees to a change of the master key.
+    #[command(subcommand)]
+    Keys(keys::Keys),
     /// Ends a list, or moves it to another audience.
     #[command(subcommand)]
     List(list::List),
@@ -182,6 +186,7 @@ impl Cli {
             Command::Report(options) => report::run(&common, options).await,
             Command::Restored => restored::run(&common).await,
             Command::Ledger(ledger) => ledger::run(&common, ledger).await,
+            Command::Keys(keys) => keys::run(&common, keys).await,
             Command::List(list) => Box::pin(list::run(&common, list)).await,
             Command::Patients(patients) => patients::run(&common, patients).await,
             Command::Patient(patient) => patient::run(&common, patient).await,

@@ -41,6 +41,7 @@ pub mod outcomes;
 pub mod parked;
 pub mod patients;
 pub mod report;
+mod resealed;
 mod restored;
 pub mod resyncs;
 pub mod reviews;
@@ -90,6 +91,7 @@ pub use outcomes::Recorded;
 pub use parked::{Park, Parked, ParkedBecause, ParkedRow};
 pub use patients::{Contacts, Unapplied, Upserted};
 pub use report::ListReport;
+pub use resealed::Resealed;
 pub use resyncs::ResyncRow;
 pub use reviews::{NewReview, ReviewRow};
 pub use runs::{BY_WEBHOOK, IN_STEP, JournalRow, RunRow};
@@ -139,6 +141,7 @@ static STATEMENTS: &[&[&Sql]] = &[
     parked::STATEMENTS,
     patients::STATEMENTS,
     report::STATEMENTS,
+    resealed::STATEMENTS,
     resyncs::STATEMENTS,
     restored::STATEMENTS,
     reviews::STATEMENTS,
