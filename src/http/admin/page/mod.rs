@@ -17,6 +17,7 @@ mod parked;
 mod parts;
 mod person;
 mod plot;
+mod receipt;
 mod rights;
 mod runs;
 mod session;
@@ -25,6 +26,7 @@ mod sign_in;
 mod suppressions;
 mod timeline;
 mod webhooks;
+mod wishes;
 
 use std::sync::Arc;
 
@@ -53,6 +55,8 @@ pub fn routes() -> Vec<Route> {
         person::routes(),
         suppressions::routes(),
         rights::routes(),
+        wishes::routes(),
+        receipt::routes(),
         timeline::routes(),
         parked::routes(),
         webhooks::routes(),
