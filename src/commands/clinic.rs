@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use anyhow::Context;
 use clap::{Args, Subcommand};
 
+use super::acting::Deed;
 use super::console::print_json;
 use super::{Common, Deployment, Ending, Exit};
 use crate::config::ClinicConfig;
@@ -41,8 +42,14 @@ pub struct Offboard {
 pub async fn run(common: &Common, clinic: Clinic) -> anyhow::Result<Exit> {
     let Clinic::Offboard(options) = clinic;
     let deployment = Deployment::open(common).await?;
-    confirmed(deployment.expect_clinic(&options.of)?, &options.confirm).context("--confirm")?;
-    let left = deployment.offboard(&options.of, &options.out, &options.by).await?;
+    let clinic = deployment.expect_clinic(&options.of)?;
+    let id = deployment.store.clinic_ensure(&clinic.slug).await?;
+    let deed = Deed::new("clinic offboard", &options.by).of(id, None);
+    let offboarding = async {
+        confirmed(clinic, &options.confirm).context("--confirm")?;
+        deployment.offboard(&options.of, &options.out, &options.by).await
+    };
+    let left = Box::pin(deployment.on_record(deed, offboarding)).await?;
     deployment.console.finish();
     if common.json {
         print_json(&left)?;
@@ -62,15 +69,19 @@ impl Deployment {
         by: &str,
     ) -> anyhow::Result<Left> {
         let clinic = self.expect_clinic(slug)?;
-        let exported = offboard::export(&self.store, clinic, folder, self.clock().now()).await?;
         let reconciler = self.reconciler().attending(self.roster().await);
-        offboard::order(&reconciler, clinic, by).await?;
-        self.run_once(&reconciler, clinic).await?;
-        // Whoever the clinic's records brought meanwhile.
-        offboard::export(&self.store, clinic, folder, self.clock().now()).await?;
-        if offboard::order(&reconciler, clinic, by).await? > 0 {
+        let mut ran = false;
+        // Whoever the clinic's records brought meanwhile is exported before they are erased too.
+        let exported = loop {
+            let now = self.clock().now();
+            let exported = offboard::export(&self.store, clinic, folder, now).await?;
+            let new = offboard::order(&reconciler, clinic, folder, by).await?;
+            if ran && new == 0 {
+                break exported;
+            }
             self.run_once(&reconciler, clinic).await?;
-        }
+            ran = true;
+        };
         self.end_lists(clinic).await?;
         Box::pin(reconciler.close(&self.practice(clinic).await?)).await?;
         let left = offboard::left(&self.store, clinic, exported, self.clock().now()).await?;

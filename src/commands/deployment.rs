@@ -331,8 +331,8 @@ impl Deployment {
         }
         lists.retain(|list| list.row.retired_at.is_none());
         let source = self.source(clinic).await?;
-        let opt_out_scope = clinic.opt_out_scope;
-        Ok(Practice { id, slug: clinic.slug.clone(), opt_out_scope, source, lists })
+        let (opt_out_scope, notes) = (clinic.opt_out_scope, clinic.source.notes.clone());
+        Ok(Practice { id, slug: clinic.slug.clone(), opt_out_scope, source, notes, lists })
     }
 
     async fn managed<L: ?Sized>(

@@ -5,6 +5,7 @@ use clap::{Args, Subcommand};
 
 use serde_json::json;
 
+use super::acting::{By, Deed};
 use super::console::say;
 use super::{Common, Deployment, Exit, deployment, reconcile, scrub};
 use crate::config::ClinicConfig;
@@ -29,6 +30,8 @@ pub struct Which {
     /// Really do it: everybody whom the clinic knows leaves the audience.
     #[arg(long)]
     yes: bool,
+    #[command(flatten)]
+    by: By,
 }
 
 /// How a list ends.
@@ -66,7 +69,11 @@ pub async fn run(common: &Common, list: List) -> anyhow::Result<Exit> {
         );
     }
     let ending = if moves { Ending::Move } else { Ending::Retire };
-    let ended = deployment.list_end(clinic, &which.list, ending).await?;
+    let id = deployment.store.clinic_ensure(&clinic.slug).await?;
+    let what = if moves { "list move" } else { "list retire" };
+    let deed = Deed::new(what, &which.by.by).of(id, which.list.clone());
+    let ended = deployment.on_record(deed, deployment.list_end(clinic, &which.list, ending));
+    let ended = Box::pin(ended).await?;
     deployment.console.finish();
     if let Some(outcome) = ended.outcome.as_ref().filter(|_| !common.json) {
         reconcile::print(outcome);

@@ -7,6 +7,7 @@ use chrono::{DateTime, Utc};
 use clap::{Args, Subcommand};
 use serde_json::json;
 
+use super::acting::{By, Deed};
 use super::console::{print_json, say};
 use super::{Common, Deployment, Exit};
 use crate::domain::{Because, Channel};
@@ -46,6 +47,8 @@ pub struct Whom {
 pub struct Export {
     #[command(flatten)]
     whom: Whom,
+    #[command(flatten)]
+    by: By,
     /// The file to write; one that is there is not written over.
     #[arg(long, value_name = "FILE.zip")]
     out: PathBuf,
@@ -115,13 +118,26 @@ const NOBODY: &str = "the clinic has no such patient; the id is the clinic's own
 pub async fn run(common: &Common, patient: Patient) -> anyhow::Result<Exit> {
     let deployment = Deployment::open(common).await?;
     match patient {
-        Patient::Export(export) => self::export(&deployment, &export, common.json).await,
-        Patient::Erase(asked) => self::erase(&deployment, &asked, common.json).await,
-        Patient::Restrict(word) => take_down(&deployment, &word, Wish::Restrict, common.json).await,
-        Patient::Unrestrict(word) => {
-            take_down(&deployment, &word, Wish::Unrestrict, common.json).await
+        Patient::Export(export) => {
+            let Export { whom, by, .. } = &export;
+            let deed = deed(&deployment, ("patient export", &by.by), whom, None).await?;
+            deployment.on_record(deed, self::export(&deployment, &export, common.json)).await
         }
-        Patient::Object(word) => take_down(&deployment, &word, Wish::Object, common.json).await,
+        Patient::Erase(asked) => {
+            let Erase { whom, by, reason, refuse } = &asked;
+            let why = reason.as_deref().or(refuse.as_deref());
+            let deed = deed(&deployment, ("patient erase", by), whom, why).await?;
+            deployment.on_record(deed, self::erase(&deployment, &asked, common.json)).await
+        }
+        Patient::Restrict(word) => {
+            take_down(&deployment, "patient restrict", &word, Wish::Restrict, common.json).await
+        }
+        Patient::Unrestrict(word) => {
+            take_down(&deployment, "patient unrestrict", &word, Wish::Unrestrict, common.json).await
+        }
+        Patient::Object(word) => {
+            take_down(&deployment, "patient object", &word, Wish::Object, common.json).await
+        }
         Patient::Prefer(prefer) => {
             let Prefer { word, channel, purpose, not } = prefer;
             let wish = if not {
@@ -129,9 +145,24 @@ pub async fn run(common: &Common, patient: Patient) -> anyhow::Result<Exit> {
             } else {
                 Wish::Gladly { channel, purpose }
             };
-            take_down(&deployment, &word, wish, common.json).await
+            take_down(&deployment, "patient prefer", &word, wish, common.json).await
         }
     }
+}
+
+/// Says what is done about a patient, whom the audit log names by our id.
+async fn deed<'a>(
+    deployment: &Deployment,
+    (what, by): (&'static str, &'a str),
+    whom: &Whom,
+    reason: Option<&str>,
+) -> anyhow::Result<Deed<'a>> {
+    let clinic = deployment.expect_clinic(&whom.of)?;
+    let id = deployment.store.clinic_ensure(&clinic.slug).await?;
+    let patient = deployment.store.patient_find(id, &whom.patient).await?;
+    let subject = patient.map(|patient| patient.id.to_string());
+    let reason = reason.and_then(|reason| Because::parse(reason).ok());
+    Ok(Deed { reason, ..Deed::new(what, by).of(id, subject) })
 }
 
 async fn desk<'a>(deployment: &'a Deployment, whom: &Whom) -> anyhow::Result<Desk<'a>> {
@@ -206,6 +237,9 @@ fn print(receipt: &Receipt) {
             remains.hash.get(..16).unwrap_or(&remains.hash)
         );
     }
+    for remains in &receipt.also_remains {
+        println!("  remains: {remains}");
+    }
     if !receipt.done {
         println!("Not done yet. Every run goes on with it; run this again to see how far it is.");
     }
@@ -213,16 +247,21 @@ fn print(receipt: &Receipt) {
 
 async fn take_down(
     deployment: &Deployment,
+    what: &'static str,
     word: &Word,
     wish: Wish,
     json: bool,
 ) -> anyhow::Result<Exit> {
     let Word { whom, said } = word;
-    let desk = desk(deployment, whom).await?;
-    let evidence = Because::parse(&said.evidence).context("--evidence")?;
-    let taken = TakenDown { by: &said.by, evidence: &evidence, at: said.at };
-    let written = desk.take_down(&whom.patient, &wish, &taken).await?;
-    tell(&written.context(NOBODY)?, json)
+    let deed = deed(deployment, (what, &said.by), whom, Some(&said.evidence)).await?;
+    let taking_down = async {
+        let desk = desk(deployment, whom).await?;
+        let evidence = Because::parse(&said.evidence).context("--evidence")?;
+        let taken = TakenDown { by: &said.by, evidence: &evidence, at: said.at };
+        let written = desk.take_down(&whom.patient, &wish, &taken).await?;
+        tell(&written.context(NOBODY)?, json)
+    };
+    deployment.on_record(deed, taking_down).await
 }
 
 fn tell(written: &Written, json: bool) -> anyhow::Result<Exit> {

@@ -9,6 +9,7 @@ use async_trait::async_trait;
 use clap::{Args, Subcommand};
 use serde_json::json;
 
+use super::acting::{By, Deed};
 use super::console::print_json;
 use super::{Common, Deployment, Exit};
 use crate::config::ClinicConfig;
@@ -38,6 +39,8 @@ pub struct Import {
     /// Use the sound rows although others are rejected.
     #[arg(long)]
     accept_partial: bool,
+    #[command(flatten)]
+    by: By,
 }
 
 /// Whom to show.
@@ -51,7 +54,14 @@ pub struct Show {
 pub async fn run(common: &Common, patients: Patients) -> anyhow::Result<Exit> {
     let deployment = Deployment::open(common).await?;
     match patients {
-        Patients::Import(options) => import(&deployment, options, common.json).await,
+        Patients::Import(options) => {
+            let by = options.by.by.clone();
+            let subject = options.former.then(|| "former patients".to_owned());
+            let clinics = deployment.clinics_meant().await?;
+            let deed = Deed { clinics, subject, ..Deed::new("patients import", &by) };
+            let importing = import(&deployment, options, common.json);
+            deployment.on_record(deed, Box::pin(importing)).await
+        }
         Patients::Show(options) => show(&deployment, &options.patient).await,
     }
 }

@@ -34,7 +34,17 @@ pub struct Receipt {
     pub record_erased_at: Option<DateTime<Utc>>,
     /// What stays: keyed hashes, which only the clinic's key can compare with an address.
     pub remains: Vec<Remains>,
+    /// What stays beside them, in words.
+    pub also_remains: Vec<&'static str>,
 }
+
+/// What an erasure leaves beside hashes.
+const ALSO_REMAINS: [&str; 4] = [
+    "the clinic's own id of the patient, by which a record that comes again is recognised",
+    "that there were lines of the ledger, when, and of which kind, without their text",
+    "what was changed on which list, when, and why, in the journal; and when the clinic's record was told",
+    "the opt-outs and the restriction that keep the person off; who asked for the erasure, and why",
+];
 
 /// What became of the person on one list.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
@@ -148,6 +158,7 @@ pub async fn receipt(
         addresses_of_others: others.len(),
         record_erased_at: row.erased_at,
         remains,
+        also_remains: ALSO_REMAINS.to_vec(),
     }))
 }
 

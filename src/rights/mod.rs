@@ -8,9 +8,11 @@ mod desk;
 pub mod dossier;
 pub mod erase;
 pub mod exposure;
+mod gather;
 pub mod offboard;
 mod page;
 pub mod replay;
+mod shared;
 mod tables;
 pub mod wishes;
 

@@ -28,6 +28,7 @@ mod following;
 pub mod held;
 mod holders;
 mod holds;
+pub mod invited;
 pub mod leases;
 pub mod ledger;
 pub mod links;
@@ -79,6 +80,7 @@ pub use feedback::Feedback;
 pub use figures::{LedgerFigures, Links, ListFigures};
 pub use held::HeldRow;
 pub use holds::OperationCount;
+pub use invited::Invited;
 pub use leases::Lease;
 pub use ledger::Appended;
 pub use links::{Adopted, PlannedLink};
@@ -125,6 +127,7 @@ static STATEMENTS: &[&[&Sql]] = &[
     erasures::STATEMENTS,
     facts::STATEMENTS,
     feedback::STATEMENTS,
+    invited::STATEMENTS,
     figures::STATEMENTS,
     following::STATEMENTS,
     held::STATEMENTS,

@@ -104,6 +104,21 @@ on_both_engines! {
 }
 
 on_both_engines! {
+    async fn of_how_somebody_stood_an_erasure_leaves_only_what_keeps_them_off(world: World) {
+        world.listed(&["ann"]).await;
+        let standing = "SELECT standing FROM patient_standings";
+        let before = world.store_says(standing).await.join("\n");
+        assert!(before.contains("grants"), "{before}");
+        assert!(world.erases("ann").await.done);
+        let after = world.store_says(standing).await.join("\n");
+        assert!(!after.contains("grants") && !after.contains("proof"), "{after}");
+        world.runs().await;
+        assert!(world.reasons("ann").await.contains(&Reason::Erased), "and it still does");
+        world.end().await;
+    }
+}
+
+on_both_engines! {
     async fn l11_nothing_of_whoever_was_erased_is_taken_over_from_the_clinic_again(world: World) {
         world.listed(&["ann"]).await;
         let receipt = world.erases("ann").await;

@@ -17,6 +17,7 @@ mod leases;
 mod leaving;
 mod life;
 mod lists;
+mod noted;
 mod notifying;
 mod offboard;
 mod privacy;

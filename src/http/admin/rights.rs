@@ -18,7 +18,7 @@ use super::gate::Permit;
 use super::people::clean;
 use super::problem::Problem;
 use super::route::Route;
-use super::{Admin, Body, because, by, done};
+use super::{Admin, Body, about, because, by, done};
 use crate::domain::{Act, Because, Channel, PatientId};
 use crate::rights::{
     self, Desk, Exposure, Receipt, RightsError, TakenDown, Window, Wish, Written, confirmed,
@@ -283,9 +283,12 @@ pub(super) async fn prefer(
 ) -> Result<Response, Problem> {
     let Prefer { channel, purpose, not, evidence, at } = preferred;
     let purpose = purpose.as_deref().map(clean).transpose()?.map(ToOwned::to_owned);
+    let (way, of) = (if not { "rather not" } else { "gladly" }, purpose.clone());
+    let said = format!("{}, {way} {channel} {}", patient(&permit)?, of.unwrap_or_default());
     let wish =
         if not { Wish::NotBy { channel, purpose } } else { Wish::Gladly { channel, purpose } };
-    take_down(&admin, &permit, &wish, &Word { evidence, at }).await
+    let taken = take_down(&admin, &permit, &wish, &Word { evidence, at }).await?;
+    Ok(about(said.trim_end(), taken))
 }
 
 pub(super) async fn take_down(

@@ -14,8 +14,8 @@ use super::paging::{Page, Turn};
 use super::people::clean;
 use super::problem::Problem;
 use super::route::Route;
-use super::{Admin, Body, because, by, done};
-use crate::domain::{Act, Address, Channel, EventKind};
+use super::{Admin, Body, about, because, by, done};
+use crate::domain::{Act, Address, Channel, ClinicId, EventKind};
 use crate::reconcile::{Evidence, NotLifted};
 use crate::store::SuppressionRow;
 
@@ -113,11 +113,8 @@ pub(super) async fn suppressions(
     let after = (part(), part(), part());
     let rows = admin.store.suppressions_page(clinic, after, turn.rows()).await?;
     let key = |row: &SuppressionRow| format!("{} {} {}", row.hash, row.kind, row.clock);
-    let shown = |row: SuppressionRow| Suppression {
-        mark: row.hash.chars().take(12).collect(),
-        kind: row.kind,
-        at: row.at,
-    };
+    let shown =
+        |row: SuppressionRow| Suppression { mark: mark(&row.hash), kind: row.kind, at: row.at };
     Ok(Json(turn.page(rows, key, shown)))
 }
 
@@ -134,7 +131,8 @@ pub(super) async fn suppress(
         Kind::Objected => EventKind::Objected,
     };
     admin.reconciler.suppress(clinic, &address, kind, &reason).await?;
-    Ok(done(Some(reason), Json(Recorded { recorded: true })))
+    let said = format!("{}, {kind}", whose(&admin, clinic, &address).await?);
+    Ok(about(said, done(Some(reason), Json(Recorded { recorded: true }))))
 }
 
 pub(super) async fn lift(
@@ -153,11 +151,27 @@ pub(super) async fn lift(
         taken_by: by(&permit),
     };
     match admin.reconciler.lift(clinic, &address, &evidence, &reason).await {
-        Ok(()) => Ok(done(Some(reason), Json(Recorded { recorded: true }))),
+        Ok(()) => {
+            let whose = whose(&admin, clinic, &address).await?;
+            Ok(about(whose, done(Some(reason), Json(Recorded { recorded: true }))))
+        }
         Err(NotLifted::Failed(error)) => Err(error.into()),
         Err(NotLifted::Unknown) => Err(Problem::missing("person")),
         Err(stays) => Err(Problem::conflict(stays.to_string())),
     }
+}
+
+/// Names an address for the audit log: the contact by its id, a stranger by the beginning of the hash.
+async fn whose(admin: &Admin, clinic: ClinicId, address: &Address) -> Result<String, Problem> {
+    if let Some(contact) = admin.store.contact_find(clinic, address).await? {
+        return Ok(contact.id.to_string());
+    }
+    let hashes = admin.store.address_hashes(clinic, address);
+    Ok(hashes.first().map(|known| mark(&known.hash)).unwrap_or_default())
+}
+
+fn mark(hash: &str) -> String {
+    hash.chars().take(12).collect()
 }
 
 /// Reads an address of either channel; what is wrong with it is said without repeating it.

@@ -18,6 +18,7 @@ mod parked;
 mod parts;
 mod person;
 mod plot;
+mod receipt;
 mod rights;
 mod runs;
 mod session;
@@ -26,6 +27,7 @@ mod sign_in;
 mod suppressions;
 mod timeline;
 mod webhooks;
+mod wishes;
 
 use std::sync::Arc;
 
@@ -55,6 +57,8 @@ pub fn routes() -> Vec<Route> {
         person::routes(),
         suppressions::routes(),
         rights::routes(),
+        wishes::routes(),
+        receipt::routes(),
         timeline::routes(),
         parked::routes(),
         webhooks::routes(),

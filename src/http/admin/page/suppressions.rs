@@ -12,7 +12,8 @@ use super::super::route::Route;
 use super::super::suppressions::{self, Kind, Lift, Suppress};
 use super::super::{Admin, Body};
 use super::frame::{Fields, Frame, onward};
-use super::rights::{confirm, instant};
+use super::rights::confirm;
+use super::wishes::instant;
 use crate::domain::{Act, ContactId, Holder};
 use crate::rights::confirmed;
 
