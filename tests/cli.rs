@@ -550,6 +550,17 @@ at_the_desk! {
         desk.says(&["patients", "show", "nobody"]).ends(1, &["the clinic's own id"]);
         let shown = desk.says(&["patients", "show", "cy"]).ends(0, &["\"status\": \"active\""]);
         assert!(!shown.out.contains("cy@post.test"), "{shown:#?}");
+        // Somebody else is `cy` at another clinic.
+        let lines = desk.number("SELECT COUNT(*) FROM ledger").await;
+        desk.write("clinics/annexe.toml", "country = \"GB\"\ntime_zone = \"Europe/London\"\n\
+            [source]\nkind = \"reference\"\n");
+        desk.says(&given).ends(1, &["several clinics", "--clinic"]);
+        desk.says(&["patients", "show", "cy"]).ends(1, &["several clinics", "--clinic"]);
+        desk.says(&[&given[..], &["--clinic", "annexe"]].concat())
+            .ends(1, &["clinic `annexe` has no such patient"]);
+        assert_eq!(desk.number("SELECT COUNT(*) FROM ledger").await, lines);
+        desk.says(&[&given[..], &["--clinic", "riverside"]].concat())
+            .ends(0, &["patient cy of clinic `riverside`"]);
     }
 
     async fn a_patient_asks_for_a_copy_and_then_to_be_erased(desk) {
@@ -781,6 +792,7 @@ const COMMANDS: &[(&str, Option<&[&str]>)] = &[
     ("doctor", None),
     ("explain", None),
     ("init", None),
+    ("keys rotate", Some(&[])),
     ("ledger verify", None),
     ("list move", Some(&["news", "--yes"])),
     ("list retire", Some(&["news", "--yes"])),

@@ -121,6 +121,8 @@ fn print(left: &Left) {
             "Done. Now take the clinic's file and secrets away, and delete its API keys at the providers. Its own database was not touched."
         );
     } else {
-        println!("Not done yet: run it again to go on.");
+        println!(
+            "Not done yet: approve the plans that wait (`listwarden plan`), and run it again."
+        );
     }
 }

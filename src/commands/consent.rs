@@ -52,19 +52,22 @@ pub async fn run(common: &Common, consent: Consent) -> anyhow::Result<Exit> {
     if given.at.is_some_and(|at| at > deployment.clock().now()) {
         anyhow::bail!("--at lies in the future: consent cannot be given there");
     }
-    for clinic in deployment.clinics() {
-        if let Some(event) = record(&deployment, clinic, &given).await? {
-            say(
-                common.json,
-                &serde_json::json!({ "recorded": event }),
-                format_args!("Recorded as {event}. The next run acts on it."),
-            )?;
-            return Ok(Exit::InStep);
-        }
-    }
-    anyhow::bail!(
-        "no clinic has that patient; the id is the clinic's own, as `patients show` takes it"
-    )
+    let clinic = deployment.only_clinic()?;
+    let slug = &clinic.slug;
+    let event = record(&deployment, clinic, &given).await?.with_context(|| {
+        format!(
+            "clinic `{slug}` has no such patient; the id is its own, as `patients show` takes it"
+        )
+    })?;
+    say(
+        common.json,
+        &serde_json::json!({ "recorded": event, "clinic": slug, "patient": given.patient }),
+        format_args!(
+            "Recorded for patient {} of clinic `{slug}` as {event}. The next run acts on it.",
+            given.patient
+        ),
+    )?;
+    Ok(Exit::InStep)
 }
 
 /// Records what a patient of the clinic said; none where it has no such patient.

@@ -48,7 +48,8 @@ pub enum Ending {
 pub struct Ended {
     /// Whether nobody whom the clinic knows is on it any more, so that it ended.
     pub emptied: bool,
-    /// The run that emptied it; none for a list that was never opened.
+    /// The run that emptied it, or whose plan waits for approval; none for a list that was never opened
+    /// and has nobody whom the clinic knows.
     pub outcome: Option<ClinicOutcome>,
 }
 
@@ -78,9 +79,17 @@ pub async fn run(common: &Common, list: List) -> anyhow::Result<Exit> {
         reconcile::print(outcome);
     }
     if !ended.emptied {
-        let not_yet = "The list is not empty yet; run the command again to go on.";
+        let waits = ended.outcome.as_ref().is_some_and(waits);
+        let (not_yet, exit) = if waits {
+            (
+                "The list is not empty yet: approve its plan, then run the command again.",
+                Exit::Waiting,
+            )
+        } else {
+            ("The list is not empty yet; run the command again to go on.", Exit::ParkedRemovals)
+        };
         say(common.json, &json!({ "list": which.list, "emptied": false }), not_yet)?;
-        return Ok(Exit::ParkedRemovals);
+        return Ok(exit);
     }
     let done = match ending {
         Ending::Move => {
@@ -90,6 +99,10 @@ pub async fn run(common: &Common, list: List) -> anyhow::Result<Exit> {
     };
     say(common.json, &json!({ "list": which.list, "emptied": true, "retired": !moves }), done)?;
     Ok(Exit::InStep)
+}
+
+fn waits(outcome: &ClinicOutcome) -> bool {
+    outcome.lists.iter().any(|list| list.state == ListState::Waiting)
 }
 
 impl Deployment {
@@ -133,7 +146,8 @@ impl Deployment {
         let mut practice: Practice = self.practice(clinic).await?;
         practice.lists.retain(|list| list.row.slug == slug);
         let list = practice.lists.first_mut().context("the list is not configured")?;
-        if list.row.approved_at.is_none() {
+        // What is there of ours may be from before the store was put back, or a plan refused.
+        if list.row.approved_at.is_none() && !self.store.list_holds_anybody(&list.row).await? {
             return Ok(Ended { emptied: true, outcome: None });
         }
         self.store.list_retiring(&list.row, self.clock().now()).await?;

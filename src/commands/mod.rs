@@ -15,6 +15,7 @@ mod deployment;
 mod doctor;
 mod explain;
 mod init;
+mod keys;
 mod ledger;
 mod list;
 mod metered;
@@ -126,6 +127,9 @@ enum Command {
     /// Examines the ledger.
     #[command(subcommand)]
     Ledger(ledger::Ledger),
+    /// Sees to a change of the master key.
+    #[command(subcommand)]
+    Keys(keys::Keys),
     /// Ends a list, or moves it to another audience.
     #[command(subcommand)]
     List(list::List),
@@ -183,6 +187,7 @@ impl Cli {
             Command::Report(options) => report::run(&common, options).await,
             Command::Restored(by) => restored::run(&common, by).await,
             Command::Ledger(ledger) => ledger::run(&common, ledger).await,
+            Command::Keys(keys) => keys::run(&common, keys).await,
             Command::List(list) => Box::pin(list::run(&common, list)).await,
             Command::Patients(patients) => patients::run(&common, patients).await,
             Command::Patient(patient) => patient::run(&common, patient).await,

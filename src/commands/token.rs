@@ -14,7 +14,7 @@ use super::console::{print_json, say, table};
 use super::{Common, Deployment, Exit};
 use crate::config::duration;
 use crate::domain::{ClinicId, Clinics, Role};
-use crate::store::{AuditOutcome, NewToken, TokenRow};
+use crate::store::{AuditOutcome, NewToken, SIGNED_IN, TokenRow};
 
 /// Tokens for the API.
 #[derive(Debug, Subcommand)]
@@ -83,6 +83,9 @@ async fn create(deployment: &Deployment, common: &Common, create: Create) -> any
     let name = create.name.trim();
     if !(1..=60).contains(&name.chars().count()) || name.contains('@') {
         bail!("--name takes up to 60 characters and no address: what the token is for");
+    }
+    if name.starts_with(SIGNED_IN) {
+        bail!("--name cannot begin with `{SIGNED_IN}`: so are people named who signed in");
     }
     let asked = common.clinic.iter().chain(&create.clinics);
     let mut clinics = BTreeSet::new();

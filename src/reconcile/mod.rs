@@ -44,6 +44,8 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use futures::future::join;
+use tracing::field::{Empty, display};
+use tracing::{Instrument, Span, info_span};
 
 pub use attest::Attestation;
 pub use error::{ReconcileError, Refused};
@@ -247,7 +249,8 @@ impl Reconciler {
     ) -> Vec<ListOutcome> {
         let mut outcomes = Vec::new();
         for list in lists.iter_mut().filter(|list| asked_for(scope, list)) {
-            let outcome = self.turn(list, scope.full, records).await;
+            let span = turn_span(list);
+            let outcome = self.turn(list, scope.full, records).instrument(span).await;
             outcomes.push(outcome.unwrap_or_else(|error| ListOutcome::failed(&list.row, &error)));
             if self.stop.is_asked() || records.have_failed() {
                 break;
@@ -269,7 +272,8 @@ impl Reconciler {
                 return Ok(());
             }
             if outcome.state == ListState::InStep && self.has_more_to_plan(list).await? {
-                let further = self.turn(list, false, &Records::read()).await;
+                let span = turn_span(list);
+                let further = self.turn(list, false, &Records::read()).instrument(span).await;
                 let further =
                     further.unwrap_or_else(|error| ListOutcome::failed(&list.row, &error));
                 outcome.followed_by(further);
@@ -305,9 +309,11 @@ impl Reconciler {
             return Ok(ListOutcome::busy(&list.row));
         };
         let run = self.run_begins(list, "reconcile").await?;
+        Span::current().record("run", display(run.0));
         let outcome = self.turn_under(&tenure, run, list, full, records).await;
         let outcome = outcome.unwrap_or_else(|error| ListOutcome::failed(&list.row, &error));
         let outcome = ListOutcome { run: Some(run), ..outcome };
+        Span::current().record("outcome", outcome.state.word());
         self.store.run_end(run, outcome.state.word(), &outcome.summary()).await?;
         self.heed_credential(list, &outcome).await?;
         tenure.release().await?;
@@ -399,6 +405,10 @@ impl Reconciler {
 /// before an invitation), and that one a last look. More means that somebody works against us, and
 /// the next run sees to it.
 const ROUNDS: usize = 4;
+
+fn turn_span(list: &ManagedList) -> Span {
+    info_span!("list", list = list.row.slug, run = Empty, outcome = Empty)
+}
 
 fn asked_for(scope: &Scope, list: &ManagedList) -> bool {
     scope.list.as_ref().is_none_or(|slug| *slug == list.row.slug)

@@ -69,9 +69,16 @@ pub enum Erased {
     NotYet,
     /// Waits until an admin approves the list's first plan (L20).
     WaitsForApproval,
+    /// Still there, on a list that ended before: nothing of ours goes there any more.
+    Ended,
 }
 
 impl Erased {
+    /// Tells whether no run has anything left to do there.
+    const fn is_through(self) -> bool {
+        matches!(self, Self::Erased | Self::NotThere | Self::Ended)
+    }
+
     /// Says it to a person.
     #[must_use]
     pub const fn words(self) -> &'static str {
@@ -80,6 +87,7 @@ impl Erased {
             Self::NotThere => "not there",
             Self::NotYet => "not yet: it is tried again by every run",
             Self::WaitsForApproval => "waits until the list's first plan is approved",
+            Self::Ended => "still there, but the list has ended: erase it at the provider by hand",
         }
     }
 }
@@ -142,7 +150,9 @@ pub async fn receipt(
         asked_at: row.asked_at,
         asked_by: row.asked_by,
         reason: row.reason,
-        done: row.erased_at.is_some() && erased == own.len(),
+        done: row.erased_at.is_some()
+            && erased == own.len()
+            && at_providers.iter().all(|at| at.state.is_through()),
         lists: at_providers,
         addresses_erased: erased,
         addresses_of_others: others.len(),
@@ -195,6 +205,7 @@ fn stands(
         (true, None) if list.swept_at.is_some() || list.retired_at.is_some() => {
             (Erased::NotThere, seen_at.or(list.swept_at))
         }
+        _ if list.retired_at.is_some() => (Erased::Ended, None),
         _ if list.approved_at.is_none() => (Erased::WaitsForApproval, None),
         _ => (Erased::NotYet, None),
     }

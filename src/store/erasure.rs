@@ -61,7 +61,7 @@ statements! {
          WHERE p.clinic_id = $1 AND p.status = 'deleted' AND p.erased_at IS NULL
             AND NOT EXISTS (SELECT 1 FROM holders h
                 JOIN contacts c ON c.clinic_id = h.clinic_id AND c.id = h.contact_id
-                WHERE h.clinic_id = p.clinic_id AND h.patient_id = p.id AND h.holds_now
+                WHERE h.clinic_id = p.clinic_id AND h.patient_id = p.id
                     AND c.address IS NOT NULL
                     AND NOT EXISTS (SELECT 1 FROM holders o
                         JOIN patients a ON a.clinic_id = o.clinic_id AND a.id = o.patient_id
@@ -151,8 +151,8 @@ impl Store {
         Ok(found.into_iter().map(|(contact,)| contact).collect())
     }
 
-    /// Returns deleted patients whose record still holds personal data and whose contacts are all
-    /// erased, or another patient's too.
+    /// Returns deleted patients whose record still holds personal data and whose contacts, of now and
+    /// of before, are all erased, or another patient's now.
     pub async fn patients_to_erase(&self, clinic: ClinicId) -> Result<Vec<PatientId>> {
         let found: Vec<(PatientId,)> = self.db.rows(PATIENTS_TO_ERASE, args![clinic]).await?;
         Ok(found.into_iter().map(|(patient,)| patient).collect())

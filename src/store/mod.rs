@@ -42,6 +42,7 @@ pub mod outcomes;
 pub mod parked;
 pub mod patients;
 pub mod report;
+mod resealed;
 mod restored;
 pub mod resyncs;
 pub mod reviews;
@@ -92,13 +93,14 @@ pub use outcomes::Recorded;
 pub use parked::{Park, Parked, ParkedBecause, ParkedRow};
 pub use patients::{Contacts, Unapplied, Upserted};
 pub use report::ListReport;
+pub use resealed::Resealed;
 pub use resyncs::ResyncRow;
 pub use reviews::{NewReview, ReviewRow};
 pub use runs::{BY_WEBHOOK, IN_STEP, JournalRow, RunRow};
 pub use shown::{ChangeRow, PlanReason, ShownLink};
 pub use suppressions::SuppressionRow;
 pub use tally::Tally;
-pub use tokens::{BadToken, NewToken, TokenRow};
+pub use tokens::{BadToken, NewToken, SIGNED_IN, TokenRow};
 pub use words::{AlertKind, AuditOutcome, Counter, OpState, Origin, ReviewKind, Told};
 
 use std::fmt;
@@ -142,6 +144,7 @@ static STATEMENTS: &[&[&Sql]] = &[
     parked::STATEMENTS,
     patients::STATEMENTS,
     report::STATEMENTS,
+    resealed::STATEMENTS,
     resyncs::STATEMENTS,
     restored::STATEMENTS,
     reviews::STATEMENTS,

@@ -199,23 +199,7 @@ async fn who_may_not_sees_no_button_of_a_right(engine: Engine) {
     served.end().await;
 }
 
-macro_rules! on_both_engines {
-    ($($name:ident)+) => {$(
-        mod $name {
-            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            async fn sqlite() {
-                super::$name(super::Engine::Sqlite).await;
-            }
-
-            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            async fn postgres() {
-                super::$name(super::Engine::Postgres).await;
-            }
-        }
-    )+};
-}
-
-on_both_engines! {
+each_on_both_engines! {
     a_braked_plan_is_read_and_approved_and_the_list_is_clean
     a_person_is_found_and_why_is_read_and_the_address_shown_on_record
     a_viewer_is_refused_and_sees_no_button_that_would_be

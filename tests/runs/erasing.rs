@@ -6,7 +6,7 @@ use chrono::TimeDelta;
 use listwarden::commands::Deployment;
 use listwarden::domain::{Because, PatientRecord, Reason};
 use listwarden::rights::{Desk, Erased, Receipt, RightsError, receipt};
-use listwarden::simulator::mailchimp::Status;
+use listwarden::simulator::mailchimp::{Fault, Rule, Status};
 
 use crate::on_both_engines;
 use crate::transport::{Side, Stopping};
@@ -90,6 +90,30 @@ on_both_engines! {
         assert!(!after.contains("grants") && !after.contains("proof"), "{after}");
         world.runs().await;
         assert!(world.reasons("ann").await.contains(&Reason::Erased), "and it still does");
+        world.end().await;
+    }
+}
+
+on_both_engines! {
+    async fn l14_an_address_of_before_is_erased_too_when_its_provider_is_back(world: World) {
+        world.listed(&["ann"]).await;
+        world.moves("ann", "lee").await;
+        world.runs().await;
+        world.pass(TimeDelta::hours(1));
+        // MD5 of ann@post.test.
+        let path = format!("/3.0/lists/{}/members/6173ba9bb220d8c89ad8ac6425e293ff", world.audience);
+        world.simulator.script(Rule::next(Fault::InternalError).on("POST", &path).times(999));
+        let receipt = world.erases("ann").await;
+        assert!(!receipt.done, "{receipt:#?}");
+        world.simulator.clear_faults();
+        world.pass(TimeDelta::hours(1));
+        world.runs().await;
+        world.runs().await;
+        assert!(world.receipt("ann").await.done);
+        for name in ["ann", "lee"] {
+            assert!(!world.kept().await.contains(&address(name)), "{name} is still kept");
+            assert!(world.there(name).is_none());
+        }
         world.end().await;
     }
 }

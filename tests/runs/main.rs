@@ -27,6 +27,7 @@ mod rights;
 mod seen_there;
 mod shared;
 mod short;
+mod shuffled;
 mod texts;
 mod transport;
 mod weather;

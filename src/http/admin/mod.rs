@@ -8,12 +8,14 @@
 mod audit;
 mod clinics;
 mod door;
+mod etag;
 mod gate;
 mod openapi;
 pub mod page;
 mod paging;
 mod parked;
 mod people;
+mod permit;
 mod plans;
 mod problem;
 mod resyncs;
@@ -40,12 +42,15 @@ use serde::de::DeserializeOwned;
 use tokio::sync::{Notify, Semaphore, mpsc, oneshot, watch};
 
 use self::door::Door;
-use self::gate::{Gate, OnRecord, Permit, RequestId, guard};
+use self::gate::{Gate, OnRecord, RequestId, guard};
+use self::page::oidc::Provider;
+use self::permit::Permit;
 use self::problem::Problem;
 pub use self::route::Route;
 use crate::clock::SharedClock;
 use crate::config::Config;
 use crate::domain::Because;
+use crate::providers::Transport;
 use crate::reconcile::{Reconciler, Roster};
 use crate::store::Store;
 
@@ -67,6 +72,7 @@ pub struct Admin {
     errands: mpsc::Sender<Errand>,
     resync: Arc<Notify>,
     door: Door,
+    oidc: Provider,
     watchers: Arc<Semaphore>,
 }
 
@@ -88,8 +94,8 @@ pub struct Errand {
 }
 
 impl Admin {
-    /// Puts together what the API needs; `roster` has the lists with their providers, and `resync` is
-    /// called when one was asked for.
+    /// Puts together what the API needs; `roster` has the lists with their providers, `resync` is
+    /// called when one was asked for, and an `OpenID` provider is asked over `transport`.
     #[must_use]
     pub fn new(
         reconciler: Reconciler,
@@ -97,10 +103,12 @@ impl Admin {
         config: watch::Receiver<Arc<Config>>,
         errands: mpsc::Sender<Errand>,
         resync: Arc<Notify>,
+        transport: Arc<dyn Transport>,
     ) -> Self {
         Self {
             store: reconciler.store.clone(),
             clock: reconciler.clock.clone(),
+            oidc: Provider::new(transport, reconciler.clock.clone()),
             reconciler,
             roster,
             config,

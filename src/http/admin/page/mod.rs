@@ -12,6 +12,7 @@ mod diff;
 mod door;
 mod frame;
 mod list;
+pub mod oidc;
 mod overview;
 mod parked;
 mod parts;
@@ -40,6 +41,7 @@ use super::Admin;
 use super::gate::{Gate, guard};
 use super::problem::Problem;
 use super::route::Route;
+use crate::config::RETURN;
 
 /// The largest form taken, in bytes.
 const LARGEST: usize = 64 << 10;
@@ -79,6 +81,8 @@ pub(super) fn router(admin: &Arc<Admin>) -> Router {
     let gated = gated.route_layer(from_fn_with_state(admin.clone(), door::signed_in));
     let open = Router::new()
         .route("/sign-in", get(sign_in::form).post(sign_in::sign_in))
+        .route("/sign-in/oidc", get(oidc::begin))
+        .route(RETURN, get(oidc::back))
         .route("/assets/{name}", get(assets::asset));
     gated
         .merge(open)

@@ -77,7 +77,7 @@ fn at_lists(receipt: &Receipt, zone: Tz) -> Markup {
 const fn tone(state: Erased) -> Tone {
     match state {
         Erased::Erased | Erased::NotThere => Tone::Good,
-        Erased::NotYet | Erased::WaitsForApproval => Tone::Wait,
+        Erased::NotYet | Erased::WaitsForApproval | Erased::Ended => Tone::Wait,
     }
 }
 
