@@ -80,21 +80,6 @@ on_both_engines! {
 }
 
 on_both_engines! {
-    async fn of_how_somebody_stood_an_erasure_leaves_only_what_keeps_them_off(world: World) {
-        world.listed(&["ann"]).await;
-        let standing = "SELECT standing FROM patient_standings";
-        let before = world.store_says(standing).await.join("\n");
-        assert!(before.contains("grants"), "{before}");
-        assert!(world.erases("ann").await.done);
-        let after = world.store_says(standing).await.join("\n");
-        assert!(!after.contains("grants") && !after.contains("proof"), "{after}");
-        world.runs().await;
-        assert!(world.reasons("ann").await.contains(&Reason::Erased), "and it still does");
-        world.end().await;
-    }
-}
-
-on_both_engines! {
     async fn l14_an_address_of_before_is_erased_too_when_its_provider_is_back(world: World) {
         world.listed(&["ann"]).await;
         world.moves("ann", "lee").await;
@@ -114,6 +99,21 @@ on_both_engines! {
             assert!(!world.kept().await.contains(&address(name)), "{name} is still kept");
             assert!(world.there(name).is_none());
         }
+        world.end().await;
+    }
+}
+
+on_both_engines! {
+    async fn of_how_somebody_stood_an_erasure_leaves_only_what_keeps_them_off(world: World) {
+        world.listed(&["ann"]).await;
+        let standing = "SELECT standing FROM patient_standings";
+        let before = world.store_says(standing).await.join("\n");
+        assert!(before.contains("grants"), "{before}");
+        assert!(world.erases("ann").await.done);
+        let after = world.store_says(standing).await.join("\n");
+        assert!(!after.contains("grants") && !after.contains("proof"), "{after}");
+        world.runs().await;
+        assert!(world.reasons("ann").await.contains(&Reason::Erased), "and it still does");
         world.end().await;
     }
 }
