@@ -71,7 +71,7 @@ pub async fn run(common: &Common, webhook: Webhook) -> anyhow::Result<Exit> {
                     _ => remove(deployment, list).await,
                 }
             };
-            deployment.on_record(deed, Box::pin(doing)).await
+            deployment.on_record(deed, doing).await
         }
     };
     match webhook {
