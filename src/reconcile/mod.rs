@@ -7,6 +7,7 @@ mod asking;
 mod attend;
 mod attest;
 mod collect;
+mod ends;
 mod erasure;
 mod error;
 mod execute;
@@ -45,6 +46,7 @@ use std::sync::Arc;
 use futures::future::join;
 
 pub use attest::Attestation;
+pub use ends::Chain;
 pub use error::{ReconcileError, Refused};
 pub use explain::{Because, Explanation, ListWord, Who};
 pub use known::KnownList;
