@@ -40,6 +40,8 @@ pub mod operations;
 pub mod outcomes;
 pub mod parked;
 pub mod patients;
+#[cfg(test)]
+mod plans;
 pub mod report;
 mod restored;
 pub mod resyncs;
