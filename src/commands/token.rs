@@ -63,8 +63,13 @@ pub async fn run(common: &Common, token: Token) -> anyhow::Result<Exit> {
         Token::Create(create) => self::create(&deployment, common, create).await,
         Token::List => list(&deployment, common.json).await,
         Token::Revoke(revoke) => {
-            deployment.store.token_revoke(revoke.id).await?;
-            put_on_record(&deployment, &revoke.by, "token revoke", revoke.id).await?;
+            let id = deployment.clock().id();
+            let line = line(id, &revoke.by, "token revoke", revoke.id, AuditOutcome::Begun);
+            deployment.store.audit(&line).await?;
+            let done = deployment.store.token_revoke(revoke.id).await;
+            let outcome = if done.is_ok() { AuditOutcome::Done } else { AuditOutcome::Failed };
+            deployment.store.audit(&NewAudit { outcome, ..line }).await?;
+            done?;
             say(common.json, &json!({ "revoked": revoke.id }), "Revoked.")?;
             Ok(Exit::InStep)
         }
@@ -97,7 +102,9 @@ async fn create(deployment: &Deployment, common: &Common, create: Create) -> any
         by: create.by,
     };
     let (id, text) = deployment.store.token_create(&new).await?;
-    put_on_record(deployment, &new.by, "token create", id).await?;
+    let act = deployment.clock().id();
+    let line = line(act, &new.by, "token create", id, AuditOutcome::Done);
+    deployment.store.audit(&line).await?;
     let text = text.expose_secret();
     say(
         common.json,
@@ -107,23 +114,17 @@ async fn create(deployment: &Deployment, common: &Common, create: Create) -> any
     Ok(Exit::InStep)
 }
 
-async fn put_on_record(
-    deployment: &Deployment,
-    by: &str,
-    what: &str,
-    token: Uuid,
-) -> anyhow::Result<()> {
-    let line = NewAudit {
-        request: deployment.reconciler().clock.id(),
+fn line(act: Uuid, by: &str, what: &str, token: Uuid, outcome: AuditOutcome) -> NewAudit {
+    NewAudit {
+        request: act,
         token: None,
         who: format!("command line: {by}"),
         what: what.to_owned(),
         clinic: None,
         subject: Some(token.to_string()),
-        outcome: AuditOutcome::Done,
+        outcome,
         reason: None,
-    };
-    Ok(deployment.store.audit(&line).await?)
+    }
 }
 
 async fn list(deployment: &Deployment, json: bool) -> anyhow::Result<Exit> {
