@@ -7,6 +7,7 @@
 
 mod audit;
 mod clinics;
+mod docs;
 mod door;
 mod etag;
 mod gate;
@@ -161,6 +162,7 @@ pub fn router(admin: Admin) -> Router {
     Router::new()
         .nest(BASE, api.with_state(admin.clone()))
         .merge(openapi::router())
+        .merge(docs::router())
         .merge(page::router(&admin))
         .fallback(page::lost)
         .layer(DefaultBodyLimit::max(LARGEST))
