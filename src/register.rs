@@ -57,7 +57,17 @@ impl Erasure {
     }
 }
 
-/// A folder with two files a clinic: its last run, and its erasures.
+/// Where a chain of codes ended once.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChainEnd {
+    /// The number of its last line then.
+    pub line: i64,
+    /// That line's code.
+    pub code: String,
+}
+
+/// A folder with three files a clinic: its last run, its erasures, and the end of its ledger; and one
+/// with the end of the audit log.
 #[derive(Debug, Clone)]
 pub struct Register {
     folder: PathBuf,
@@ -86,25 +96,45 @@ impl Register {
 
     /// Writes which run the clinic's store began last.
     pub fn run_began(&self, clinic: &str, run: RunId) -> Result<(), RegisterError> {
-        let path = self.last_run_file(clinic);
-        let new = self.folder.join(format!("{clinic}.run.{run}"));
-        let write = || {
-            fs::create_dir_all(&self.folder)?;
-            fs::write(&new, format!("{run}\n"))?;
-            fs::rename(&new, &path)
-        };
-        write().map_err(failed(&path, "written"))
+        self.replace(&self.last_run_file(clinic), &run.to_string())
     }
 
     /// Forgets the last run: the store was taken as it is.
     pub fn runs_anew(&self, clinic: &str) -> Result<(), RegisterError> {
-        let path = self.last_run_file(clinic);
-        match fs::remove_file(&path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                Err(failed(&path, "written")(error))
-            }
-            _ => Ok(()),
-        }
+        remove(&self.last_run_file(clinic))
+    }
+
+    fn end_file(&self, chain: &str) -> PathBuf {
+        self.folder.join(format!("{chain}.end"))
+    }
+
+    /// Returns where a chain ended when that was last written.
+    pub fn end(&self, chain: &str) -> Result<Option<ChainEnd>, RegisterError> {
+        Ok(serde_json::from_str(&read(&self.end_file(chain))?).ok())
+    }
+
+    /// Writes where a chain ends.
+    pub fn ends(&self, chain: &str, end: &ChainEnd) -> Result<(), RegisterError> {
+        let path = self.end_file(chain);
+        let text = serde_json::to_string(end).map_err(io::Error::from);
+        self.replace(&path, &text.map_err(failed(&path, "written"))?)
+    }
+
+    /// Forgets where a chain ended: the store was taken as it is.
+    pub fn ends_anew(&self, chain: &str) -> Result<(), RegisterError> {
+        remove(&self.end_file(chain))
+    }
+
+    /// Replaces a file, so that whoever reads it finds the one before or the new one.
+    fn replace(&self, path: &Path, line: &str) -> Result<(), RegisterError> {
+        let write = || {
+            fs::create_dir_all(&self.folder)?;
+            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            let new = self.folder.join(format!("{name}.{}", std::process::id()));
+            fs::write(&new, format!("{line}\n"))?;
+            fs::rename(&new, path)
+        };
+        write().map_err(failed(path, "written"))
     }
 
     /// Adds erasures; they are on the disk when this returns.
@@ -134,6 +164,15 @@ impl Register {
     pub fn erasures(&self, clinic: &str) -> Result<Vec<Erasure>, RegisterError> {
         let text = read(&self.erasures_file(clinic))?;
         Ok(text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect())
+    }
+}
+
+fn remove(path: &Path) -> Result<(), RegisterError> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            Err(failed(path, "written")(error))
+        }
+        _ => Ok(()),
     }
 }
 

@@ -5,6 +5,7 @@ use serde_json::json;
 
 use super::console::say;
 use super::{Common, Deployment, Exit};
+use crate::reconcile::Chain;
 
 /// Examines the audit log.
 #[derive(Debug, Subcommand)]
@@ -17,11 +18,11 @@ pub enum Audit {
 pub async fn run(common: &Common, audit: Audit) -> anyhow::Result<Exit> {
     let Audit::Verify = audit;
     let deployment = Deployment::open(common).await?;
-    let verified = deployment.store.audit_verify().await?;
+    let verified = deployment.reconciler().verify(Chain::Audit).await?;
     let sentence = match verified.first_bad {
         None => format!("{} lines, unbroken", verified.lines),
         Some(line) => format!(
-            "BROKEN at line {line}: somebody changed the database past Listwarden. Keep a copy, restore the last good backup and compare"
+            "BROKEN at line {line}: somebody changed the database past Listwarden. Keep a copy, restore the last good backup and compare. If it is an older store that was put back, say `listwarden restored` first"
         ),
     };
     let value = json!({ "lines": verified.lines, "broken_at": verified.first_bad });

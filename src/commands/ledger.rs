@@ -6,6 +6,7 @@ use serde_json::json;
 
 use super::console::print_json;
 use super::{Common, Deployment, Exit};
+use crate::reconcile::Chain;
 
 /// Examines the ledger.
 #[derive(Debug, Subcommand)]
@@ -22,7 +23,7 @@ pub async fn run(common: &Common, ledger: Ledger) -> anyhow::Result<Exit> {
     let mut all = Vec::new();
     for clinic in deployment.clinics() {
         let id = deployment.store.clinic_ensure(&clinic.slug).await?;
-        let verified = deployment.store.ledger_verify_and_keep(id).await?;
+        let verified = deployment.reconciler().verify(Chain::Ledger(id, &clinic.slug)).await?;
         broken |= verified.first_bad.is_some();
         if common.json {
             all.push(json!({
@@ -39,7 +40,7 @@ pub async fn run(common: &Common, ledger: Ledger) -> anyhow::Result<Exit> {
                 clinic.slug, verified.lines, verified.erased
             ),
             Some(line) => println!(
-                "clinic `{}`: BROKEN at line {line} of {}: somebody changed the database past Listwarden. Keep a copy, restore the last good backup and compare",
+                "clinic `{}`: BROKEN at line {line} of {}: somebody changed the database past Listwarden. Keep a copy, restore the last good backup and compare. If it is an older store that was put back, say `listwarden restored` first",
                 clinic.slug, verified.lines
             ),
         }

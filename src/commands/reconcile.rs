@@ -12,7 +12,7 @@ use super::push::push;
 use super::{Common, Deployment, Exit};
 use crate::domain::Class;
 use crate::reconcile::{
-    ClinicOutcome, ListOutcome, ListState, Practice, Reconciler, Scope, SourceState,
+    Chain, ClinicOutcome, ListOutcome, ListState, Practice, Reconciler, Scope, SourceState,
 };
 use crate::store::ParkedBecause;
 
@@ -137,26 +137,42 @@ pub(super) async fn one(
     let run = async {
         let mut practice = deployment.practice(clinic).await?;
         let outcome = reconciler.reconcile(&mut practice, scope).await?;
-        if outcome.source.state == SourceState::Swept {
-            verify(deployment, &practice).await?;
+        let first =
+            deployment.config.clinics.first().is_some_and(|first| first.slug == clinic.slug);
+        let chains = [Chain::Ledger(practice.id, &clinic.slug), Chain::Audit];
+        let chains = if first { &chains[..] } else { &chains[..1] };
+        let due =
+            outcome.source.state == SourceState::Swept && is_due(deployment, &practice).await?;
+        for chain in chains {
+            verify(reconciler, *chain, due).await?;
         }
         Ok(outcome)
     };
     run.instrument(info_span!("run", clinic = clinic.slug, full = scope.full)).await
 }
 
-/// Verifies the clinic's ledger when everything else was read whole, once a day. A line that does not
-/// fit changes nothing about the run: it is told, and the store keeps it for whoever watches.
-async fn verify(deployment: &Deployment, practice: &Practice) -> anyhow::Result<()> {
+/// Tells whether the chains are to be verified: once a day, when everything else was read whole.
+async fn is_due(deployment: &Deployment, practice: &Practice) -> anyhow::Result<bool> {
     let last = deployment.store.ledger_verified_at(practice.id).await?;
     let now = deployment.clock().now();
-    if last.is_some_and(|at| (at..at + VERIFIED_EVERY).contains(&now)) {
-        return Ok(());
-    }
-    let verified = deployment.store.ledger_verify_and_keep(practice.id).await?;
-    if let Some(line) = verified.first_bad {
-        let clinic = &practice.slug;
-        tracing::error!(clinic, line, "the ledger is broken: look with `listwarden ledger verify`");
+    Ok(last.is_none_or(|at| !(at..at + VERIFIED_EVERY).contains(&now)))
+}
+
+/// Verifies a chain, or looks at its end alone. A line that does not fit changes nothing about the run: it
+/// is told, and of a ledger the store keeps it for whoever watches.
+async fn verify(reconciler: &Reconciler, chain: Chain<'_>, whole: bool) -> anyhow::Result<()> {
+    let first_bad = if whole {
+        reconciler.verify(chain).await?.first_bad
+    } else {
+        reconciler.remember_end(chain).await?
+    };
+    let (what, command) = match chain {
+        Chain::Audit => ("the audit log", "listwarden audit verify"),
+        Chain::Ledger(..) => ("the ledger", "listwarden ledger verify"),
+    };
+    if let Some(line) = first_bad {
+        let clinic = if let Chain::Ledger(_, slug) = chain { slug } else { "" };
+        tracing::error!(clinic, line, "{what} is broken: look with `{command}`");
     }
     Ok(())
 }

@@ -7,6 +7,7 @@ mod asking;
 mod attend;
 mod attest;
 mod collect;
+mod ends;
 mod erasure;
 mod error;
 mod execute;
@@ -48,6 +49,7 @@ use tracing::field::{Empty, display};
 use tracing::{Instrument, Span, info_span};
 
 pub use attest::Attestation;
+pub use ends::Chain;
 pub use error::{ReconcileError, Refused};
 pub use explain::{Because, Explanation, ListWord, Who};
 pub use known::KnownList;

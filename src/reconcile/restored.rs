@@ -61,6 +61,7 @@ impl Reconciler {
             self.erase_again(clinic, erasure).await?;
         }
         register.runs_anew(slug)?;
+        self.ends_anew(slug)?;
         Ok(erasures.len())
     }
 

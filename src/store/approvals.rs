@@ -92,7 +92,7 @@ statements! {
         "UPDATE links SET stale = TRUE, version = links.version + 1
          WHERE clinic_id = (SELECT clinic_id FROM runs WHERE id = $1) AND id IN
             (SELECT o.link_id FROM operations o
-             WHERE o.clinic_id = links.clinic_id AND o.run_id = $1
+             WHERE o.clinic_id = (SELECT clinic_id FROM runs WHERE id = $1) AND o.run_id = $1
                 AND o.state IN ('waiting', 'braked'))"
     }
     OPERATIONS_REFUSE = {

@@ -80,6 +80,7 @@ macro_rules! audit_columns {
 statements! {
     AUDIT_LOCK = { "UPDATE audit_head SET seq = seq WHERE one = 1 RETURNING seq, mac" }
     AUDIT_HEAD = { "SELECT seq, mac FROM audit_head WHERE one = 1" }
+    AUDIT_CODE = { "SELECT mac FROM audit WHERE seq = $1" }
     AUDIT_MOVE = { "UPDATE audit_head SET seq = $1, mac = $2 WHERE one = 1" }
     AUDIT_ADD = {
         "INSERT INTO audit (seq, at, request_id, token_id, who, what, clinic_id, subject, outcome,
@@ -138,8 +139,7 @@ impl Store {
 
     /// Verifies the chain from its first line to its head.
     pub async fn audit_verify(&self) -> Result<Verified> {
-        let head: Option<(i64, String)> = self.db.row(AUDIT_HEAD, args![]).await?;
-        let (seq, mac) = head.ok_or(StoreError::Missing { what: "audit log" })?;
+        let (seq, mac) = self.audit_end().await?;
         let mut follower = Follower::to(Head { seq, mac });
         loop {
             let page: Vec<AuditRow> = self.db.rows(AUDIT_AFTER, args![follower.at(), PAGE]).await?;
@@ -154,6 +154,18 @@ impl Store {
                 return Ok(follower.end());
             }
         }
+    }
+
+    /// Returns the number of the last line, and its code.
+    pub async fn audit_end(&self) -> Result<(i64, String)> {
+        let head: Option<(i64, String)> = self.db.row(AUDIT_HEAD, args![]).await?;
+        head.ok_or(StoreError::Missing { what: "audit log" })
+    }
+
+    /// Returns the code of a line as it stands there.
+    pub async fn audit_code_of(&self, line: i64) -> Result<Option<String>> {
+        let code: Option<(String,)> = self.db.row(AUDIT_CODE, args![line]).await?;
+        Ok(code.map(|(code,)| code))
     }
 
     /// Returns the code of a line after `prev`; none if its key is not in the keyring.

@@ -100,6 +100,7 @@ pub(super) struct Chained<'a> {
 
 statements! {
     LEDGER_HEAD = { "SELECT seq, mac FROM ledger_heads WHERE clinic_id = $1" }
+    LEDGER_CODE = { "SELECT mac FROM ledger WHERE clinic_id = $1 AND seq = $2" }
     LEDGER_LAST_VERIFIED = { "SELECT ledger_verified_at FROM clinics WHERE clinic_id = $1" }
     LEDGER_VERIFIED = {
         "UPDATE clinics SET ledger_verified_at = $2, ledger_bad_line = $3 WHERE clinic_id = $1"
@@ -136,8 +137,7 @@ impl Store {
 
     /// Verifies the clinic's chain from its first line to its head.
     pub async fn ledger_verify(&self, clinic: ClinicId) -> Result<Verified> {
-        let head: Option<(i64, String)> = self.db.row(LEDGER_HEAD, args![clinic]).await?;
-        let (seq, mac) = head.ok_or(StoreError::Missing { what: "clinic" })?;
+        let (seq, mac) = self.ledger_end(clinic).await?;
         let mut follower = Follower::to(Head { seq, mac });
         loop {
             let page: Vec<Line> =
@@ -157,12 +157,22 @@ impl Store {
         }
     }
 
-    /// Verifies the clinic's chain, and keeps when that was and what came of it.
-    pub async fn ledger_verify_and_keep(&self, clinic: ClinicId) -> Result<Verified> {
-        let verified = self.ledger_verify(clinic).await?;
+    /// Returns the number of the last line of the clinic's chain, and its code.
+    pub async fn ledger_end(&self, clinic: ClinicId) -> Result<(i64, String)> {
+        let head: Option<(i64, String)> = self.db.row(LEDGER_HEAD, args![clinic]).await?;
+        head.ok_or(StoreError::Missing { what: "clinic" })
+    }
+
+    /// Returns the code of a line as it stands there.
+    pub async fn ledger_code_of(&self, clinic: ClinicId, line: i64) -> Result<Option<String>> {
+        let code: Option<(String,)> = self.db.row(LEDGER_CODE, args![clinic, line]).await?;
+        Ok(code.map(|(code,)| code))
+    }
+
+    /// Keeps when the clinic's chain was verified, and what came of it.
+    pub async fn ledger_verified(&self, clinic: ClinicId, verified: Verified) -> Result<()> {
         let args = args![clinic, self.clock.now(), verified.first_bad];
-        self.db.execute(LEDGER_VERIFIED, args).await?;
-        Ok(verified)
+        self.db.execute(LEDGER_VERIFIED, args).await.map(drop)
     }
 
     /// Returns when the clinic's chain was last verified.

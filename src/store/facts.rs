@@ -134,7 +134,8 @@ struct HolderColumns {
     holds_now: bool,
 }
 
-// `|| ''` keeps an engine from finding a link's operation among all that are open.
+// `|| ''` keeps an engine from finding a link's operation among all that are open, and `LIMIT` one from
+// reading all operations there are into a table of its own.
 macro_rules! link_columns {
     () => {
         "SELECT k.id, k.clinic_id, k.list_id, l.channel, k.ordinal, k.contact_id, c.address,
@@ -144,7 +145,8 @@ macro_rules! link_columns {
             k.invitation_confirmed, k.invitation_wording, k.intent_verb,
             k.intent_from, k.intent_invitation, k.intent_at,
             k.intent_verb IS NOT NULL AND EXISTS (SELECT 1 FROM operations o
-                WHERE o.clinic_id = k.clinic_id AND o.link_id = k.id AND o.state || '' = 'submitted')
+                WHERE o.clinic_id = k.clinic_id AND o.link_id = k.id AND o.state || '' = 'submitted'
+                LIMIT 1 OFFSET 0)
                 AS under_way, k.removed_there, k.moved_there,
             k.moved_told, k.class, k.reason, k.due_at, k.stale, k.version, p.verb AS parked_verb, p.reason AS parked_reason,
             p.tries, p.next_try, p.since

@@ -41,6 +41,8 @@ pub mod operations;
 pub mod outcomes;
 pub mod parked;
 pub mod patients;
+#[cfg(test)]
+mod plans;
 pub mod report;
 mod resealed;
 mod restored;

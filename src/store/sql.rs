@@ -82,7 +82,7 @@ impl Sql {
     }
 
     /// Counts its parameters, an array for each column of its slice.
-    fn parameters(&self) -> usize {
+    pub(super) fn parameters(&self) -> usize {
         let numbers = self.unnumbered.split('$').skip(1).filter_map(|part| {
             let digits = part.find(|c: char| !c.is_ascii_digit()).unwrap_or(part.len());
             part[..digits].parse().ok()

@@ -5,7 +5,11 @@ use std::time::Duration;
 use listwarden::clock::{Clock, SystemClock};
 use listwarden::domain::{Channel, PatientStatus, Role};
 use listwarden::simulator::mailchimp::Status;
+use listwarden::store::AuditOutcome;
+use secrecy::ExposeSecret;
 use serde_json::{Value, json};
+use sqlx::Connection;
+use tokio::io::AsyncWriteExt;
 
 use crate::world::{ADDRESS, Answered, Engine, World, on_both_engines, patient};
 
@@ -249,4 +253,41 @@ on_both_engines! {
         let text = said.body.as_str().unwrap();
         assert!(text.contains("event: progress") && text.contains("waiting"), "{text}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_hangs_up_stops_nothing_half_way() {
+    let world = World::new(Engine::Postgres).await;
+    let token = world.token(Role::Operator, &[]).await;
+    let config = &world.deployment.config;
+    let url = config.store.resolve(&config.secrets, None).unwrap();
+    let mut other = sqlx::PgConnection::connect(url.expose_secret()).await.unwrap();
+    sqlx::raw_sql("BEGIN; LOCK TABLE resyncs").execute(&mut other).await.unwrap();
+    let host = world.url("").replace("http://", "");
+    let mut stream = tokio::net::TcpStream::connect(&host).await.unwrap();
+    let request = format!(
+        "POST /api/v1/clinics/riverside/resyncs HTTP/1.1\r\nhost: {host}\r\nauthorization: Bearer {token}\r\n\
+         content-type: application/json\r\ncontent-length: 2\r\n\r\n{{}}"
+    );
+    stream.write_all(request.as_bytes()).await.unwrap();
+    assert_eq!(outcome(&world, 1).await, AuditOutcome::Begun);
+    drop(stream);
+    // As long as it takes to be noticed.
+    SystemClock.sleep(Duration::from_millis(500)).await;
+    sqlx::raw_sql("COMMIT").execute(&mut other).await.unwrap();
+    assert_eq!(outcome(&world, 2).await, AuditOutcome::Done);
+    other.close().await.unwrap();
+    world.end().await;
+}
+
+/// Waits for the audit log's line of that number.
+async fn outcome(world: &World, line: i64) -> AuditOutcome {
+    for _ in 0..200 {
+        let newest = world.store.audit_page(None, line + 1, 1).await.unwrap();
+        if let Some(found) = newest.first().filter(|found| found.seq == line) {
+            return found.outcome;
+        }
+        SystemClock.sleep(Duration::from_millis(50)).await;
+    }
+    panic!("no line {line}");
 }

@@ -110,3 +110,22 @@ async fn the_tab_key_goes_through_a_view_in_its_order() {
     browser.end().await;
     served.end().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_description_of_the_api_is_browsed_and_asks_nobody_elsewhere() {
+    let (served, browser) = (Served::new(Engine::Sqlite).await, Browser::new().await);
+    browser.goes(&format!("{}/api/docs/?url=http://elsewhere.test/x.json", served.url)).await;
+    browser.sees("What an admin may see and do.").await;
+    browser.sees("/clinics/{clinic}/lists/{list}").await;
+    let asked = browser.runs("return performance.getEntries().map(e => e.name)").await;
+    let asked = asked.as_array().unwrap();
+    let asked: Vec<&str> = asked.iter().filter_map(|name| name.as_str()).collect();
+    let elsewhere =
+        asked.iter().find(|name| name.contains("://") && !name.starts_with(&served.url));
+    assert_eq!(elsewhere, None, "{asked:?}");
+    assert!(asked.iter().any(|name| name.ends_with("/api/openapi.json")), "{asked:?}");
+    assert_eq!(browser.console().await, [""; 0]);
+    browser.pictures("api-docs").await;
+    browser.end().await;
+    served.end().await;
+}

@@ -4,8 +4,9 @@ use std::fs;
 
 use chrono::TimeDelta;
 use listwarden::domain::{PatientRecord, PatientStatus, Reason};
-use listwarden::reconcile::ListState;
+use listwarden::reconcile::{Chain, ListState};
 use listwarden::simulator::mailchimp::Status;
+use listwarden::store::{AuditOutcome, NewAudit};
 use sqlx::{Connection, SqliteConnection};
 
 use crate::world::{Engine, World, state};
@@ -227,6 +228,59 @@ async fn l20_without_a_register_an_admin_says_that_the_store_was_put_back() {
     assert_eq!(world.invitations("eve"), 0);
     world.runs().await;
     assert_eq!((world.invitations("ann"), world.invitations("eve")), (1, 1));
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn lines_taken_off_the_end_of_a_chain_are_missed_until_an_admin_says_that_it_was_put_back() {
+    let world = World::with_a_register().await;
+    world.listed(&["ann", "eve"]).await;
+    let clinic = world.deployment.clinics().next().unwrap();
+    let (id, _) = world.deployment.known_lists(clinic).await.unwrap();
+    let line = NewAudit {
+        request: id.0,
+        token: None,
+        who: "test".to_owned(),
+        what: "GET /".to_owned(),
+        clinic: None,
+        subject: None,
+        outcome: AuditOutcome::Done,
+        reason: None,
+    };
+    world.deployment.store.audit(&line).await.unwrap();
+    let reconciler = world.deployment.reconciler();
+    let chains = [Chain::Ledger(id, &clinic.slug), Chain::Audit];
+    for chain in chains {
+        assert_eq!(reconciler.verify(chain).await.unwrap().first_bad, None);
+    }
+    let (last, _) = world.deployment.store.ledger_end(id).await.unwrap();
+    let url = format!("sqlite://{}", world.folder.path().join(FILES[0]).display());
+    let mut connection = SqliteConnection::connect(&url).await.unwrap();
+    let cut = format!(
+        "PRAGMA foreign_keys = OFF;
+         DELETE FROM ledger WHERE seq = {last};
+         UPDATE ledger_heads SET seq = {last} - 1,
+            mac = (SELECT mac FROM ledger WHERE seq = {last} - 1);
+         DELETE FROM audit;
+         UPDATE audit_head SET seq = 0, mac = '';"
+    );
+    sqlx::raw_sql(sqlx::AssertSqlSafe(cut)).execute(&mut connection).await.unwrap();
+    connection.close().await.unwrap();
+    for (chain, missing) in chains.into_iter().zip([last, 1]) {
+        let found = reconciler.verify(chain).await.unwrap().first_bad;
+        assert_eq!(found, Some(missing), "{chain:?}");
+    }
+    let other = NewAudit { who: "somebody else".to_owned(), ..line };
+    world.deployment.store.audit(&other).await.unwrap();
+    assert_eq!(
+        reconciler.remember_end(Chain::Audit).await.unwrap(),
+        Some(1),
+        "also once it grew again"
+    );
+    reconciler.restored(id, &clinic.slug).await.unwrap();
+    for chain in chains {
+        assert_eq!(reconciler.verify(chain).await.unwrap().first_bad, None);
+    }
     world.end().await;
 }
 

@@ -9,6 +9,7 @@ use super::{Common, Deployment, Exit};
 use crate::config::{ClinicConfig, Config, OidcSettings};
 use crate::domain::event::CLOCK_SKEW;
 use crate::http::admin::page::oidc::discover;
+use crate::reconcile::Chain;
 use crate::store::Verified;
 
 /// What a look came to.
@@ -31,6 +32,7 @@ pub async fn run(common: &Common) -> anyhow::Result<Exit> {
     if let Some(settings) = &deployment.config.serve.oidc {
         checkup.tell("OpenID Connect", vec![provider(&deployment, settings).await]);
     }
+    checkup.tell("audit log", vec![chain(&deployment, Chain::Audit).await]);
     for clinic in deployment.clinics() {
         checkup.tell(&format!("clinic `{}`", clinic.slug), source(&deployment, clinic).await);
         checkup.tell(
@@ -144,11 +146,14 @@ async fn store(deployment: &Deployment) -> Finding {
 }
 
 async fn ledger(deployment: &Deployment, clinic: &ClinicConfig) -> Finding {
-    let verified = async {
-        let id = deployment.store.clinic_ensure(&clinic.slug).await?;
-        deployment.store.ledger_verify_and_keep(id).await
-    };
-    match verified.await {
+    match deployment.store.clinic_ensure(&clinic.slug).await {
+        Ok(id) => chain(deployment, Chain::Ledger(id, &clinic.slug)).await,
+        Err(error) => Mend(error.to_string()),
+    }
+}
+
+async fn chain(deployment: &Deployment, chain: Chain<'_>) -> Finding {
+    match deployment.reconciler().verify(chain).await {
         Ok(Verified { first_bad: None, lines, .. }) => Well(format!("{lines} lines, unbroken")),
         Ok(Verified { first_bad: Some(line), .. }) => Mend(format!(
             "broken at line {line}: somebody changed the database past Listwarden (docs/runbooks/ledger-broken.md)"

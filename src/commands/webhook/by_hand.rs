@@ -31,9 +31,11 @@ pub(super) async fn accounts(
                 continue;
             };
             let tells = providers::provider(&account.provider).is_some_and(|p| p.webhook.is_some());
-            if tells && port.webhooks(&list.audience).is_none() {
+            let name = format!("{}/{}", clinic.slug, list.account);
+            let new = found.iter().all(|other| other.name != name);
+            if tells && new && port.webhooks(&list.audience).is_none() {
                 found.push(ByHand {
-                    name: format!("{}/{}", clinic.slug, list.account),
+                    name,
                     signed: !account.webhook_secrets.is_empty(),
                     clinic: id,
                     account: list.account.clone(),
@@ -41,7 +43,6 @@ pub(super) async fn accounts(
             }
         }
     }
-    found.dedup_by(|a, b| a.name == b.name);
     Ok(found)
 }
 
@@ -72,10 +73,11 @@ impl ByHand {
 
     /// Makes a new endpoint; the old ones are taken for a while.
     pub(super) async fn replace(&self, deployment: &Deployment) -> anyhow::Result<String> {
-        for old in self.endpoints(deployment).await? {
+        let before = self.endpoints(deployment).await?;
+        self.make(deployment).await?;
+        for old in before {
             deployment.store.endpoint_removed(&old, deployment.clock().now() + RETIRING).await?;
         }
-        self.make(deployment).await?;
         self.register(deployment).await
     }
 

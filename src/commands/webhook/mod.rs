@@ -12,6 +12,7 @@ use serde_json::json;
 use super::acting::{By, Deed};
 use super::console::say;
 use super::{Common, Deployment, Exit};
+use crate::http::admin::Replaced;
 use crate::store::Endpoint;
 use hooked::{Looked, is_sound, lists};
 
@@ -67,7 +68,15 @@ pub async fn run(common: &Common, webhook: Webhook) -> anyhow::Result<Exit> {
             let doing = async {
                 match what {
                     "webhook register" => register(deployment, list).await,
-                    "webhook rotate" => rotate(deployment, list).await,
+                    "webhook rotate" => {
+                        let Replaced { said, failed } = rotate(deployment, list).await?;
+                        if !failed.is_empty() {
+                            tell(common.json, "rotated", &said)?;
+                            let failed = failed.join(", ");
+                            bail!("not, or not all, replaced (the log says why): {failed}");
+                        }
+                        Ok(said)
+                    }
                     _ => remove(deployment, list).await,
                 }
             };
@@ -118,17 +127,32 @@ pub async fn register(deployment: &Deployment, list: Option<&str>) -> anyhow::Re
     Ok(said)
 }
 
-/// Replaces webhooks and their secrets; says what became of each.
-pub async fn rotate(deployment: &Deployment, list: Option<&str>) -> anyhow::Result<Vec<String>> {
-    let mut said = Vec::new();
+/// Replaces webhooks and their secrets; says what became of each. A list or an account where it fails
+/// keeps no other back.
+pub async fn rotate(deployment: &Deployment, list: Option<&str>) -> anyhow::Result<Replaced> {
+    let mut replaced = Replaced::default();
     for list in lists(deployment, list).await? {
         let old = list.endpoints(deployment).await?;
-        said.extend(list.replace(deployment, &old).await.with_context(|| list.name.clone())?);
+        replaced.take(&list.name, list.replace(deployment, &old).await);
     }
     for account in by_hand::accounts(deployment, list).await? {
-        said.push(account.replace(deployment).await?);
+        let said = account.replace(deployment).await.map(|said| vec![said]);
+        replaced.take(&account.name, said);
     }
-    Ok(said)
+    Ok(replaced)
+}
+
+impl Replaced {
+    fn take(&mut self, name: &str, done: anyhow::Result<Vec<String>>) {
+        match done {
+            Ok(said) => self.said.extend(said),
+            Err(error) => {
+                let error = format!("{error:#}");
+                tracing::error!(of = name, error, "webhooks could not be replaced");
+                self.failed.push(name.to_owned());
+            }
+        }
+    }
 }
 
 fn tell(json: bool, what: &str, said: &[String]) -> anyhow::Result<Exit> {

@@ -1,4 +1,4 @@
-//! The door: who knocks too often is not heard for a while. Both memories are bounded.
+//! The door: who knocks too often is not heard for a while. All its memories are bounded.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv6Addr};
@@ -15,15 +15,18 @@ const LOCKED: TimeDelta = TimeDelta::minutes(1);
 const REMEMBERED: usize = 10_000;
 /// Requests of one token within a second.
 const A_SECOND: u32 = 50;
+/// Requests of one token that are refused within a minute, each on record for good.
+const REFUSED: u32 = 100;
 
 /// What somebody did since when, and how often.
 type Counts<K> = Mutex<BTreeMap<K, (DateTime<Utc>, u32)>>;
 
-/// Counts bad tokens by address, and requests by token.
+/// Counts bad tokens by address, and by token what it asks and is refused.
 #[derive(Debug, Default)]
 pub(super) struct Door {
     bad: Counts<IpAddr>,
     asked: Counts<Uuid>,
+    refused: Counts<Uuid>,
 }
 
 impl Door {
@@ -48,6 +51,13 @@ impl Door {
         let mut asked = locked(&self.asked);
         let (_, times) = counted(&mut asked, token, TimeDelta::seconds(1), now);
         (*times > A_SECOND).then_some(1)
+    }
+
+    /// Counts a refusal; returns for how many seconds the token was refused often enough.
+    pub(super) fn refused(&self, token: Uuid, now: DateTime<Utc>) -> Option<u64> {
+        let mut refused = locked(&self.refused);
+        let (_, times) = counted(&mut refused, token, LOCKED, now);
+        (*times > REFUSED).then_some(LOCKED.num_seconds().unsigned_abs())
     }
 }
 
@@ -122,6 +132,14 @@ mod tests {
         assert_eq!(door.too_often(token, now), Some(1));
         assert_eq!(door.too_often(Uuid::max(), now), None);
         assert_eq!(door.too_often(token, now + TimeDelta::seconds(1)), None);
+    }
+
+    #[test]
+    fn a_token_that_is_refused_and_refused_fills_no_log() {
+        let (door, token, now) = (Door::default(), Uuid::nil(), DateTime::UNIX_EPOCH);
+        assert!((0..REFUSED).all(|_| door.refused(token, now).is_none()));
+        assert_eq!(door.refused(token, now), Some(60));
+        assert_eq!(door.refused(token, now + LOCKED), None);
     }
 
     #[test]

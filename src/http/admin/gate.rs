@@ -10,6 +10,7 @@ use axum::response::{IntoResponse, Response};
 use http::header::{AUTHORIZATION, IF_NONE_MATCH};
 use http::{Method, StatusCode};
 use secrecy::SecretString;
+use tracing::Instrument;
 use uuid::Uuid;
 
 use super::Admin;
@@ -112,23 +113,28 @@ impl Gate {
         from: IpAddr,
         brought: Brought,
     ) -> Result<TokenRow, Problem> {
-        let (admin, now) = (&self.admin, self.admin.clock.now());
-        if let Some(seconds) = admin.door.locked_out(from, now) {
-            return Err(Problem::too_many(seconds));
-        }
         let token = match self.token(brought).await {
             Ok(token) => token,
-            Err(kept) => {
-                if kept.problem.status() == StatusCode::UNAUTHORIZED {
-                    admin.door.bad_token(from, now);
-                }
-                return Err(self.refused(request, kept).await);
+            Err(kept) if kept.is_out() => {
+                return Err(self.turned_away(request, from, kept).await);
             }
+            Err(kept) => return Err(self.refused(request, kept).await),
         };
-        match admin.door.too_often(token.id, now) {
+        match self.admin.door.too_often(token.id, self.admin.clock.now()) {
             Some(seconds) => Err(Problem::too_many(seconds)),
             None => Ok(token),
         }
+    }
+
+    /// Counts somebody who brought nothing that holds; what holds lets in from a locked address too, for
+    /// many may share one.
+    async fn turned_away(&self, request: Uuid, from: IpAddr, kept: Box<Kept>) -> Problem {
+        let (door, now) = (&self.admin.door, self.admin.clock.now());
+        if let Some(seconds) = door.locked_out(from, now) {
+            return Problem::too_many(seconds);
+        }
+        door.bad_token(from, now);
+        self.refused(request, kept).await
     }
 
     async fn token(&self, brought: Brought) -> Result<TokenRow, Box<Kept>> {
@@ -136,7 +142,8 @@ impl Gate {
         let (found, own_form) = match brought {
             Brought::Text(text) => (store.token_by_text(&text).await, true),
             Brought::Session(by) => (store.token_by_id(by.token).await, by.own_form),
-            Brought::Nothing => return Err(Kept::out(None, "no token")),
+            // Whoever brings nothing has not knocked: neither counted nor on record.
+            Brought::Nothing => return Err(Kept::failed(Problem::nobody())),
         };
         match found.map_err(|error| Kept::failed(error.into()))? {
             Ok(token) if own_form => Ok(token),
@@ -201,19 +208,23 @@ impl Gate {
     /// Turns somebody away who brought no token, on record.
     pub(super) async fn turn_away(
         &self,
-        request: Uuid,
+        (request, from): (Uuid, IpAddr),
         who: &str,
         because: &'static str,
         problem: Problem,
     ) -> Problem {
         let who = who.to_owned();
-        self.refused(request, Box::new(Kept { problem, token: None, who, clinic: None, because }))
-            .await
+        let kept = Kept { problem, token: None, who, clinic: None, because };
+        self.turned_away(request, from, Box::new(kept)).await
     }
 
     async fn refused(&self, request: Uuid, kept: Box<Kept>) -> Problem {
         if kept.because.is_empty() {
             return kept.problem;
+        }
+        let now = self.admin.clock.now();
+        if let Some(seconds) = kept.token.and_then(|token| self.admin.door.refused(token, now)) {
+            return Problem::too_many(seconds);
         }
         let line = NewAudit {
             clinic: kept.clinic,
@@ -244,6 +255,11 @@ impl Kept {
         Box::new(Self { problem, token: Some(token.id), who, clinic, because })
     }
 
+    /// Tells whether something was brought that does not hold.
+    fn is_out(&self) -> bool {
+        self.problem.status() == StatusCode::UNAUTHORIZED && !self.because.is_empty()
+    }
+
     /// Not refused, but not let in either.
     fn failed(problem: Problem) -> Box<Self> {
         Box::new(Self { problem, token: None, who: String::new(), clinic: None, because: "" })
@@ -260,7 +276,6 @@ pub(super) async fn guard(
 ) -> Response {
     let id = request.extensions().get::<RequestId>().map_or_else(Uuid::nil, |id| id.0);
     let from = address(&request);
-    let admin = &gate.admin;
     let token = match gate.knock(id, from, Brought::with(&request)).await {
         Ok(token) => token,
         Err(problem) => return problem.into_response(),
@@ -284,16 +299,31 @@ pub(super) async fn guard(
             answer
         };
     }
-    if let Err(error) = admin.store.audit(&line).await {
+    if let Err(error) = gate.admin.store.audit(&line).await {
         return Problem::from(error).into_response();
     }
+    // Whoever hangs up meanwhile stops nothing half way.
+    let acted = tokio::spawn(act(gate, line, next, request).in_current_span());
+    acted.await.unwrap_or_else(|_| {
+        let detail = "it could not be done: part of the program broke off; see the audit log";
+        Problem::new(StatusCode::INTERNAL_SERVER_ERROR, detail).into_response()
+    })
+}
+
+/// Does what is asked, and has on record what came of it.
+async fn act(gate: Gate, line: NewAudit, next: Next, request: Request) -> Response {
     let mut answer = next.run(request).await;
     // The page answers an act by leading on from it.
     let done = answer.status().is_success() || answer.status().is_redirection();
     let outcome = if done { AuditOutcome::Done } else { AuditOutcome::Failed };
     let record = answer.extensions_mut().remove::<OnRecord>().unwrap_or_default();
     let subject = record.subject.or(line.subject.clone());
-    match admin.store.audit(&NewAudit { outcome, reason: record.because, subject, ..line }).await {
+    match gate
+        .admin
+        .store
+        .audit(&NewAudit { outcome, reason: record.because, subject, ..line })
+        .await
+    {
         Ok(()) => answer,
         Err(error) => Problem::from(error).into_response(),
     }

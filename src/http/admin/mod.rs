@@ -7,6 +7,7 @@
 
 mod audit;
 mod clinics;
+mod docs;
 mod door;
 mod etag;
 mod gate;
@@ -40,6 +41,7 @@ use http::header::{
 use http::{HeaderName, HeaderValue, StatusCode};
 use serde::de::DeserializeOwned;
 use tokio::sync::{Notify, Semaphore, mpsc, oneshot, watch};
+use tracing::Instrument;
 
 use self::door::Door;
 use self::gate::{Gate, OnRecord, RequestId, guard};
@@ -90,7 +92,16 @@ pub struct Errand {
     /// Only those of this list.
     pub list: Option<String>,
     /// What became of each.
-    pub answer: oneshot::Sender<Result<Vec<String>, ()>>,
+    pub answer: oneshot::Sender<Result<Replaced, ()>>,
+}
+
+/// What became of webhooks that were to be replaced.
+#[derive(Debug, Default)]
+pub struct Replaced {
+    /// What was done, and what is to be entered at a provider by hand.
+    pub said: Vec<String>,
+    /// The lists and accounts where not everything was done.
+    pub failed: Vec<String>,
 }
 
 impl Admin {
@@ -159,6 +170,7 @@ pub fn router(admin: Admin) -> Router {
     Router::new()
         .nest(BASE, api.with_state(admin.clone()))
         .merge(openapi::router())
+        .merge(docs::router())
         .merge(page::router(&admin))
         .fallback(page::lost)
         .layer(DefaultBodyLimit::max(LARGEST))
@@ -169,7 +181,7 @@ pub fn router(admin: Admin) -> Router {
 async fn outermost(State(admin): State<Arc<Admin>>, mut request: Request, next: Next) -> Response {
     let id = admin.clock.id();
     request.extensions_mut().insert(RequestId(id));
-    let mut answer = next.run(request).await;
+    let mut answer = next.run(request).instrument(tracing::info_span!("request", %id)).await;
     let headers = answer.headers_mut();
     let policy = "default-src 'none'; frame-ancestors 'none'";
     for (name, value) in [

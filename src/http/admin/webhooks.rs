@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use axum::response::Response;
 use chrono::{DateTime, Utc};
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
@@ -15,7 +14,7 @@ use uuid::Uuid;
 use super::gate::Permit;
 use super::problem::Problem;
 use super::route::Route;
-use super::{Admin, Body, Errand, done};
+use super::{Admin, Body, Errand, Replaced};
 use crate::domain::Act;
 
 pub(super) fn routes() -> Vec<Route> {
@@ -65,7 +64,10 @@ pub(super) struct Rotate {
 /// What became of each.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Rotated {
+    /// What was done, and what is to be entered at a provider by hand.
     pub(super) rotated: Vec<String>,
+    /// The lists and accounts where not everything was done; the log says why.
+    pub(super) failed: Vec<String>,
 }
 
 pub(super) async fn webhooks(
@@ -90,14 +92,23 @@ pub(super) async fn webhooks(
     Ok(Json(views))
 }
 
-pub(super) async fn rotate(
+async fn rotate(
     State(admin): State<Arc<Admin>>,
     permit: Permit,
-    Body(rotate): Body<Rotate>,
-) -> Result<Response, Problem> {
+    Body(asked): Body<Rotate>,
+) -> Result<Json<Rotated>, Problem> {
+    replaced(&admin, &permit, asked).await.map(Json)
+}
+
+/// Has the webhooks replaced.
+pub(super) async fn replaced(
+    admin: &Admin,
+    permit: &Permit,
+    rotate: Rotate,
+) -> Result<Rotated, Problem> {
     let (_, clinic) = permit.clinic()?;
     if let Some(slug) = &rotate.list {
-        permit.list_called(&admin, slug).await?;
+        permit.list_called(admin, slug).await?;
     }
     let busy =
         || Problem::new(StatusCode::SERVICE_UNAVAILABLE, "another one is under way: try again");
@@ -105,10 +116,10 @@ pub(super) async fn rotate(
     let errand = Errand { clinic: clinic.slug.clone(), list: rotate.list, answer };
     admin.errands.try_send(errand).map_err(|_| busy())?;
     match told.await {
-        Ok(Ok(rotated)) => Ok(done(None, Json(Rotated { rotated }))),
+        Ok(Ok(Replaced { said, failed })) => Ok(Rotated { rotated: said, failed }),
         Ok(Err(())) => Err(Problem::new(
             StatusCode::BAD_GATEWAY,
-            "the provider did not do it; the log says why. What was there before still holds",
+            "nothing was replaced; the log says why. What was there before still holds",
         )),
         Err(_) => Err(busy()),
     }

@@ -97,7 +97,7 @@ impl World {
             self.starts_serving().await?;
         }
         let said = if anew {
-            webhook::rotate(deployment, None).await?
+            webhook::rotate(deployment, None).await?.said
         } else {
             webhook::register(deployment, None).await?
         };

@@ -71,7 +71,6 @@ const SAID: &[(&str, &str)] = &[
     ("retry", "The next run tries it again."),
     ("dismissed", "It is not tried again."),
     ("closed", "Noted: nobody is shown it again."),
-    ("rotated", "The webhooks were replaced. The old ones are still taken for two hours."),
     ("accepted", "Accepted, for the next runs."),
     (
         "taken",

@@ -12,6 +12,8 @@ use super::super::Admin;
 /// How long somebody stays signed in with a token.
 pub(super) const LASTS: TimeDelta = TimeDelta::hours(8);
 const NAME: &str = "listwarden";
+/// Behind TLS no other host of the same domain can set a cookie of such a name.
+const HOST: &str = "__Host-";
 
 /// Somebody's visit, signed in or not yet.
 #[derive(Debug, Clone)]
@@ -88,24 +90,24 @@ pub(super) fn ended(secure: bool) -> Option<HeaderValue> {
 }
 
 const fn cookie(text: &str, lasts: TimeDelta) -> Cookie<'_> {
-    Cookie { name: NAME, text, path: "/", lasts, same_site: "Strict" }
+    Cookie { name: NAME, text, lasts, same_site: "Strict" }
 }
 
 /// A cookie that no script reads.
 pub(super) struct Cookie<'a> {
     pub(super) name: &'static str,
     pub(super) text: &'a str,
-    pub(super) path: &'static str,
     pub(super) lasts: TimeDelta,
     pub(super) same_site: &'static str,
 }
 
 impl Cookie<'_> {
     pub(super) fn header(&self, secure: bool) -> Option<HeaderValue> {
-        let Self { name, text, path, lasts, same_site } = self;
-        let (seconds, secure) = (lasts.num_seconds(), if secure { "; Secure" } else { "" });
+        let Self { name, text, lasts, same_site } = self;
+        let (host, end) = if secure { (HOST, "; Secure") } else { ("", "") };
+        let seconds = lasts.num_seconds();
         let text = format!(
-            "{name}={text}; Path={path}; Max-Age={seconds}; HttpOnly; SameSite={same_site}{secure}"
+            "{host}{name}={text}; Path=/; Max-Age={seconds}; HttpOnly; SameSite={same_site}{end}"
         );
         HeaderValue::try_from(text).ok()
     }
@@ -116,14 +118,16 @@ pub(super) fn cookie_of<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a st
     let sent = headers.get_all(COOKIE).iter().filter_map(|value| value.to_str().ok());
     let mut cookies =
         sent.flat_map(|line| line.split(';')).filter_map(|c| c.trim().split_once('='));
-    cookies.find(|(of, _)| *of == name).map(|(_, text)| text)
+    let host = if is_secure(headers) { HOST } else { "" };
+    cookies.find(|(of, _)| of.strip_prefix(host) == Some(name)).map(|(_, text)| text)
 }
 
 /// Tells whether the browser speaks TLS to whatever is in front of us.
 pub(super) fn is_secure(headers: &HeaderMap) -> bool {
-    headers
-        .get("x-forwarded-proto")
-        .is_some_and(|proto| proto.as_bytes().eq_ignore_ascii_case(b"https"))
+    let said = headers.get("x-forwarded-proto").and_then(|proto| proto.to_str().ok());
+    // Each proxy on the way adds a word of its own; the first is the browser's.
+    let first = said.and_then(|said| said.split(',').next());
+    first.is_some_and(|proto| proto.trim().eq_ignore_ascii_case("https"))
 }
 
 /// Compares two codes in constant time.

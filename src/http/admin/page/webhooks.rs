@@ -7,11 +7,11 @@ use axum::response::Response;
 use maud::html;
 use serde::Deserialize;
 
+use super::super::Admin;
 use super::super::problem::Problem;
 use super::super::route::Route;
 use super::super::webhooks::{self, Rotate};
-use super::super::{Admin, Body};
-use super::frame::{Fields, Frame, Tab, onward};
+use super::frame::{Fields, Frame, Tab};
 use super::parts::{Tone, badge, when, when_or};
 use crate::domain::Act;
 
@@ -82,8 +82,18 @@ async fn rotate(
     frame: Frame,
     Fields(rotation): Fields<Rotation>,
 ) -> Result<Response, Problem> {
-    let to = frame.path("/webhooks?said=rotated")?;
-    let wanted = Body(Rotate { list: rotation.list });
-    let mut done = webhooks::rotate(State(admin), frame.permit, wanted).await?;
-    Ok(onward(&mut done, &to))
+    let wanted = Rotate { list: rotation.list };
+    let done = webhooks::replaced(&admin, &frame.permit, wanted).await?;
+    // Not by leading on: a URL that is to be entered by hand is shown here and nowhere else.
+    let view = html! {
+        @if !done.failed.is_empty() {
+            p.note.bad role="alert" {
+                "Not, or not all, replaced: " (done.failed.join(", ")) ". The log says why."
+            }
+        }
+        ul { @for said in &done.rotated { li.long { (said) } } }
+        p { "The old ones are still taken for two hours." }
+        p { a href=(frame.path("/webhooks")?) { "To the webhooks" } }
+    };
+    Ok(frame.page(Tab::Webhooks, "What was replaced", &view))
 }

@@ -69,7 +69,7 @@ pub(super) fn ended(secure: bool) -> Option<HeaderValue> {
 
 /// The provider leads back from another site, to where a strict cookie is not sent.
 const fn cookie(text: &str, lasts: TimeDelta) -> Cookie<'_> {
-    Cookie { name: NAME, text, path: "/sign-in/oidc", lasts, same_site: "Lax" }
+    Cookie { name: NAME, text, lasts, same_site: "Lax" }
 }
 
 #[cfg(test)]
@@ -90,9 +90,9 @@ mod tests {
         let flow = Flow::begin(&store, clock.as_ref());
         let sent =
             |text: &str| HeaderMap::from_iter([(COOKIE, HeaderValue::try_from(text).unwrap())]);
-        let cookie = flow.cookie(&store, true).unwrap();
+        let cookie = flow.cookie(&store, false).unwrap();
         let (text, rest) = cookie.to_str().unwrap().split_once(';').unwrap();
-        assert_eq!(rest, " Path=/sign-in/oidc; Max-Age=600; HttpOnly; SameSite=Lax; Secure");
+        assert_eq!(rest, " Path=/; Max-Age=600; HttpOnly; SameSite=Lax");
         let read = |text: &str, now| Flow::read(&store, &sent(text), now).map(|flow| flow.id);
         assert_eq!(read(text, flow.until - TimeDelta::milliseconds(1)), Some(flow.id));
         assert_eq!(read(text, flow.until), None);

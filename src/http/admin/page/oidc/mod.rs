@@ -74,19 +74,15 @@ pub(super) async fn back(State(admin): State<Arc<Admin>>, request: Request) -> R
 }
 
 async fn entered(admin: &Arc<Admin>, request: Request) -> Result<Visit, Problem> {
-    let (from, now) = (address(&request), admin.clock.now());
     let settings = settings(admin)?;
-    if let Some(seconds) = admin.door.locked_out(from, now) {
-        return Err(Problem::too_many(seconds));
-    }
     let id = request.extensions().get::<RequestId>().map_or_else(Uuid::nil, |id| id.0);
+    let whence = (id, address(&request));
     let gate = Gate::to_sign_in(admin, Method::GET, RETURN);
     let Some((flow, sent)) = answered(admin, &settings, &request) else {
-        admin.door.bad_token(from, now);
         let detail = "This sign-in was begun in another browser or too long ago, or came back before: sign in again.";
         let problem = Problem::wrong(detail);
         return Err(gate
-            .turn_away(id, "nobody known", "no sign-in of this browser", problem)
+            .turn_away(whence, "nobody known", "no sign-in of this browser", problem)
             .await);
     };
     let Some(code) = sent.code else {
@@ -101,10 +97,9 @@ async fn entered(admin: &Arc<Admin>, request: Request) -> Result<Visit, Problem>
     let person = match admin.oidc.person(&settings, &secret, code, &words).await {
         Ok(person) => person,
         Err(error @ OidcError::Token(_)) => {
-            admin.door.bad_token(from, now);
             let problem = Problem::new(StatusCode::FORBIDDEN, error.to_string());
             let because = "an ID token that does not hold";
-            return Err(gate.turn_away(id, "nobody known", because, problem).await);
+            return Err(gate.turn_away(whence, "nobody known", because, problem).await);
         }
         Err(error) => return Err(out_of_order(&error)),
     };
@@ -114,7 +109,7 @@ async fn entered(admin: &Arc<Admin>, request: Request) -> Result<Visit, Problem>
             "You are {name}, and in no group that is let in. Whoever runs Listwarden says which are, in [serve.oidc] roles; whoever runs the OpenID provider puts you into one."
         );
         let problem = Problem::new(StatusCode::FORBIDDEN, detail);
-        return Err(gate.turn_away(id, &name, "in no group that is let in", problem).await);
+        return Err(gate.turn_away(whence, &name, "in no group that is let in", problem).await);
     };
     let token = granted(admin, &settings, &name, grant).await?;
     let line = gate.line(id, Some(token), &name);
