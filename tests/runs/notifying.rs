@@ -35,8 +35,11 @@ struct Office {
     /// Mails that were to be taken, refused ones too.
     asked: Arc<AtomicUsize>,
     /// By whose clock each mail takes a minute and a half, and who tells too while the second is taken.
-    slow: Arc<Mutex<Option<(Arc<ManualClock>, Deployment)>>>,
+    slow: Arc<Mutex<Option<Slow>>>,
 }
+
+/// The clock that goes on, and the other process.
+type Slow = (Arc<ManualClock>, Deployment);
 
 impl Office {
     async fn opens(&self) -> (SocketAddr, SocketAddr) {
