@@ -59,6 +59,9 @@ fn known(what: &str, names: &BTreeSet<String>) -> String {
 /// How long it is remembered what accounts told of single numbers: longer than any question is open.
 const NOTICES_KEPT: chrono::TimeDelta = chrono::TimeDelta::days(90);
 
+/// How long `token list` shows a sign-in that is over; the audit log has it for good.
+const SESSIONS_KEPT: chrono::TimeDelta = chrono::TimeDelta::days(30);
+
 /// Everything a command works with.
 #[derive(Debug)]
 pub struct Deployment {
@@ -166,8 +169,8 @@ impl Deployment {
     }
 
     /// Returns what requests are sent by.
-    pub(super) fn transport(&self) -> &dyn Transport {
-        self.transport.as_ref()
+    pub(super) const fn transport(&self) -> &Arc<dyn Transport> {
+        &self.transport
     }
 
     /// Returns the lists of `clinics`, by name, and how old a reading of them may be.
@@ -211,6 +214,18 @@ impl Deployment {
             .clinics
             .iter()
             .filter(move |clinic| asked.is_none_or(|slug| *slug == clinic.slug))
+    }
+
+    /// Returns the clinic this command is about, if it is one: a patient's id is a clinic's own, and
+    /// may be somebody else at another.
+    pub fn only_clinic(&self) -> anyhow::Result<&ClinicConfig> {
+        let mut clinics = self.clinics();
+        match (clinics.next(), clinics.next()) {
+            (Some(clinic), None) => Ok(clinic),
+            _ => anyhow::bail!(
+                "there are several clinics: say whose patients these are with --clinic"
+            ),
+        }
     }
 
     /// Finds a clinic by name among those this command is about.
@@ -316,8 +331,8 @@ impl Deployment {
         }
         lists.retain(|list| list.row.retired_at.is_none());
         let source = self.source(clinic).await?;
-        let opt_out_scope = clinic.opt_out_scope;
-        Ok(Practice { id, slug: clinic.slug.clone(), opt_out_scope, source, lists })
+        let (opt_out_scope, notes) = (clinic.opt_out_scope, clinic.source.notes.clone());
+        Ok(Practice { id, slug: clinic.slug.clone(), opt_out_scope, source, notes, lists })
     }
 
     async fn managed<L: ?Sized>(
@@ -433,6 +448,7 @@ impl Deployment {
             self.store.deliveries_empty(clinic.id, before).await?;
             self.store.notices_forget(clinic.id, now - NOTICES_KEPT).await?;
         }
+        self.store.sessions_forget(now - SESSIONS_KEPT).await?;
         Ok(())
     }
 

@@ -1,6 +1,7 @@
 //! The command line: one file a command, and what they share.
 
 mod accounts;
+mod acting;
 mod approve;
 mod audit;
 #[cfg(feature = "simulator")]
@@ -122,7 +123,7 @@ enum Command {
     /// Attests where every list stands.
     Report(report::Options),
     /// After the store was put back from a backup: every list begins with a first run again.
-    Restored,
+    Restored(acting::By),
     /// Examines the ledger.
     #[command(subcommand)]
     Ledger(ledger::Ledger),
@@ -184,7 +185,7 @@ impl Cli {
             Command::Explain(options) => explain::run(&common, options).await,
             Command::Serve(options) => serve::run(&common, options).await,
             Command::Report(options) => report::run(&common, options).await,
-            Command::Restored => restored::run(&common).await,
+            Command::Restored(by) => restored::run(&common, by).await,
             Command::Ledger(ledger) => ledger::run(&common, ledger).await,
             Command::Keys(keys) => keys::run(&common, keys).await,
             Command::List(list) => Box::pin(list::run(&common, list)).await,

@@ -134,7 +134,8 @@ pub async fn serve(
     if let Some(listener) = admin {
         let (errands, wanted) = mpsc::channel(1);
         let reconciler = deployment.reconciler().clone();
-        let admin = Admin::new(reconciler, config, errands, resync);
+        let transport = deployment.transport().clone();
+        let admin = Admin::new(reconciler, roster.clone(), config, errands, resync, transport);
         tasks.spawn(run_errands(current.clone(), wanted));
         tasks.spawn(serve_admins(listener, admin, asked.clone()));
     }

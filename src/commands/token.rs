@@ -9,11 +9,12 @@ use secrecy::ExposeSecret;
 use serde_json::json;
 use uuid::Uuid;
 
+use super::acting::{By, Deed};
 use super::console::{print_json, say, table};
 use super::{Common, Deployment, Exit};
 use crate::config::duration;
-use crate::domain::{Clinics, Role};
-use crate::store::{AuditOutcome, NewAudit, NewToken, TokenRow};
+use crate::domain::{ClinicId, Clinics, Role};
+use crate::store::{AuditOutcome, NewToken, SIGNED_IN, TokenRow};
 
 /// Tokens for the API.
 #[derive(Debug, Subcommand)]
@@ -41,9 +42,8 @@ pub struct Create {
     /// For how long it holds, such as 90d; without it until it is revoked.
     #[arg(long, value_name = "DURATION")]
     expires: Option<String>,
-    /// Who makes it.
-    #[arg(long, env = "USER", default_value = "admin")]
-    by: String,
+    #[command(flatten)]
+    by: By,
 }
 
 /// What to take back.
@@ -51,9 +51,8 @@ pub struct Create {
 pub struct Revoke {
     /// Its id, as `token list` shows it.
     id: Uuid,
-    /// Who takes it back.
-    #[arg(long, env = "USER", default_value = "admin")]
-    by: String,
+    #[command(flatten)]
+    by: By,
 }
 
 /// Runs the subcommand.
@@ -63,10 +62,19 @@ pub async fn run(common: &Common, token: Token) -> anyhow::Result<Exit> {
         Token::Create(create) => self::create(&deployment, common, create).await,
         Token::List => list(&deployment, common.json).await,
         Token::Revoke(revoke) => {
-            deployment.store.token_revoke(revoke.id).await?;
-            put_on_record(&deployment, &revoke.by, "token revoke", revoke.id).await?;
-            say(common.json, &json!({ "revoked": revoke.id }), "Revoked.")?;
-            Ok(Exit::InStep)
+            let tokens = deployment.store.tokens().await?;
+            let of = tokens.iter().find(|token| token.id == revoke.id);
+            let deed = Deed {
+                clinics: of.map(|token| some(&token.clinics)).unwrap_or_default(),
+                subject: Some(revoke.id.to_string()),
+                ..Deed::new("token revoke", &revoke.by.by)
+            };
+            let revoking = async {
+                deployment.store.token_revoke(revoke.id).await?;
+                say(common.json, &json!({ "revoked": revoke.id }), "Revoked.")?;
+                Ok(Exit::InStep)
+            };
+            deployment.on_record(deed, revoking).await
         }
     }
 }
@@ -75,6 +83,9 @@ async fn create(deployment: &Deployment, common: &Common, create: Create) -> any
     let name = create.name.trim();
     if !(1..=60).contains(&name.chars().count()) || name.contains('@') {
         bail!("--name takes up to 60 characters and no address: what the token is for");
+    }
+    if name.starts_with(SIGNED_IN) {
+        bail!("--name cannot begin with `{SIGNED_IN}`: so are people named who signed in");
     }
     let asked = common.clinic.iter().chain(&create.clinics);
     let mut clinics = BTreeSet::new();
@@ -91,10 +102,18 @@ async fn create(deployment: &Deployment, common: &Common, create: Create) -> any
         role: create.role,
         clinics: if clinics.is_empty() { Clinics::All } else { Clinics::Some(clinics) },
         expires_at: lasts.transpose()?.map(|lasts| now + lasts),
-        by: create.by,
+        by: create.by.by,
     };
+    let deed = Deed {
+        clinics: some(&new.clinics),
+        subject: Some(new.role.to_string()),
+        ..Deed::new("token create", &new.by)
+    };
+    let request = deployment.reconciler().clock.id();
+    deployment.put_on_record(&deed, request, AuditOutcome::Begun).await?;
     let (id, text) = deployment.store.token_create(&new).await?;
-    put_on_record(deployment, &new.by, "token create", id).await?;
+    let deed = Deed { subject: Some(format!("{id} as {}", new.role)), ..deed };
+    deployment.put_on_record(&deed, request, AuditOutcome::Done).await?;
     let text = text.expose_secret();
     say(
         common.json,
@@ -104,23 +123,12 @@ async fn create(deployment: &Deployment, common: &Common, create: Create) -> any
     Ok(Exit::InStep)
 }
 
-async fn put_on_record(
-    deployment: &Deployment,
-    by: &str,
-    what: &str,
-    token: Uuid,
-) -> anyhow::Result<()> {
-    let line = NewAudit {
-        request: deployment.reconciler().clock.id(),
-        token: None,
-        who: format!("command line: {by}"),
-        what: what.to_owned(),
-        clinic: None,
-        subject: Some(token.to_string()),
-        outcome: AuditOutcome::Done,
-        reason: None,
-    };
-    Ok(deployment.store.audit(&line).await?)
+/// Returns the clinics whose logs have what is done with a token; none for one that is for all.
+fn some(clinics: &Clinics) -> BTreeSet<ClinicId> {
+    match clinics {
+        Clinics::All => BTreeSet::new(),
+        Clinics::Some(some) => some.clone(),
+    }
 }
 
 async fn list(deployment: &Deployment, json: bool) -> anyhow::Result<Exit> {

@@ -12,6 +12,7 @@ mod digest;
 pub mod duration;
 mod list;
 mod notify;
+mod oidc;
 mod parts;
 mod problem;
 mod secrets;
@@ -22,16 +23,17 @@ pub mod templates;
 mod texts;
 mod url;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use chrono::{NaiveDate, TimeDelta};
 use chrono_tz::Tz;
 
-use crate::domain::Policy;
 use crate::domain::policy::OptOutScope;
 use crate::domain::text::words;
+use crate::domain::{NoteKind, Policy};
 pub use digest::policy_digest;
+pub use oidc::{Grant, OidcSettings, RETURN};
 pub use problem::{ConfigErrors, Problem};
 pub use secrets::{SecretError, Secrets};
 pub use serve::cron;
@@ -162,6 +164,8 @@ pub struct ServeSettings {
     pub jitter: TimeDelta,
     /// How long the raw bodies of deliveries are kept.
     pub keep_bodies: TimeDelta,
+    /// Who signs in to the page by `OpenID` Connect; nobody where it is not there.
+    pub oidc: Option<OidcSettings>,
 }
 
 /// One clinic.
@@ -198,6 +202,8 @@ pub struct SourceSettings {
     pub page_size: u32,
     /// How far a delta reaches back before the last one.
     pub overlap: TimeDelta,
+    /// What its records are told of beside opt-outs, which they always are.
+    pub notes: BTreeSet<NoteKind>,
 }
 
 /// What kind of source a clinic has.
@@ -309,6 +315,9 @@ impl Config {
         };
         let mut clinics = clinic::read_all(path, &deployment, &mut problems);
         shared::check(&clinics, &mut problems);
+        if let (Some(oidc), true) = (&deployment.serve.oidc, problems.is_empty()) {
+            oidc::check(oidc, path, &clinics, &mut problems);
+        }
         clinics.retain(|clinic| problems.iter().all(|problem| problem.file != clinic.path));
         if clinics.is_empty() {
             return Err(ConfigErrors::new(problems));

@@ -68,6 +68,6 @@ fn needed(section: &Section<'_>, key: &str, cure: &str) -> Option<String> {
 }
 
 /// Tells whether a host is this machine.
-fn is_here(host: &str) -> bool {
+pub(super) fn is_here(host: &str) -> bool {
     matches!(host, "localhost" | "127.0.0.1" | "::1" | "[::1]")
 }

@@ -4,8 +4,8 @@ use chrono_tz::Tz;
 use croner::Cron;
 use croner::parser::{CronParser, Seconds};
 
-use super::ServeSettings;
 use super::section::Section;
+use super::{ServeSettings, oidc};
 
 /// Reads the section; each key has a usual value.
 pub(super) fn read(section: Section<'_>) -> ServeSettings {
@@ -19,6 +19,7 @@ pub(super) fn read(section: Section<'_>) -> ServeSettings {
         time_zone: time_zone(&section),
         jitter: section.duration("jitter", "30s", "0s"),
         keep_bodies: section.duration("keep_bodies", "30d", "1d"),
+        oidc: oidc::read(section.section("oidc")),
     };
     section.end();
     serve

@@ -188,7 +188,7 @@ impl Reconciler {
         let Some(tenure) = Tenure::take(self, &format!("source:{clinic}")).await? else {
             return Ok(Turn::Held);
         };
-        let done = self.write_back(&tenure, clinic, practice.source.as_ref()).await;
+        let done = self.write_back(&tenure, practice).await;
         tenure.release().await?;
         done?;
         self.store.spreading_over(clinic).await?;

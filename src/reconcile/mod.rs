@@ -40,6 +40,7 @@ mod told;
 mod under_way;
 mod worker;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use futures::future::join;
@@ -62,7 +63,7 @@ pub use told::opt_out;
 use crate::clock::SharedClock;
 use crate::config::policy_digest;
 use crate::domain::policy::OptOutScope;
-use crate::domain::{ClinicId, Policy};
+use crate::domain::{ClinicId, NoteKind, Policy};
 use crate::patients::PatientSource;
 use crate::plan::ListFacts;
 use crate::providers::{ListReader, ListWriter};
@@ -109,6 +110,8 @@ pub struct Practice<L: ?Sized = dyn ListWriter> {
     pub opt_out_scope: OptOutScope,
     /// Where its patients are read from.
     pub source: Arc<dyn PatientSource>,
+    /// What its records are told of beside opt-outs.
+    pub notes: BTreeSet<NoteKind>,
     /// Its lists.
     pub lists: Vec<ManagedList<L>>,
 }
@@ -120,6 +123,7 @@ impl<L: ?Sized> Clone for Practice<L> {
             slug: self.slug.clone(),
             opt_out_scope: self.opt_out_scope,
             source: self.source.clone(),
+            notes: self.notes.clone(),
             lists: self.lists.clone(),
         }
     }
@@ -287,7 +291,7 @@ impl Reconciler {
     pub async fn close(&self, practice: &Practice) -> Result<(), ReconcileError> {
         let name = format!("source:{}", practice.id);
         let Some(tenure) = Tenure::take_in_turn(self, &name).await? else { return Ok(()) };
-        self.write_back(&tenure, practice.id, practice.source.as_ref()).await?;
+        self.write_back(&tenure, practice).await?;
         self.erase_settled(&tenure, practice).await?;
         tenure.release().await?;
         Ok(self.store.spreading_over(practice.id).await?)

@@ -28,6 +28,7 @@ mod following;
 pub mod held;
 mod holders;
 mod holds;
+pub mod invited;
 pub mod leases;
 pub mod ledger;
 pub mod links;
@@ -79,6 +80,7 @@ pub use feedback::Feedback;
 pub use figures::{LedgerFigures, Links, ListFigures};
 pub use held::HeldRow;
 pub use holds::OperationCount;
+pub use invited::Invited;
 pub use leases::Lease;
 pub use ledger::Appended;
 pub use links::{Adopted, PlannedLink};
@@ -98,7 +100,7 @@ pub use runs::{BY_WEBHOOK, IN_STEP, JournalRow, RunRow};
 pub use shown::{ChangeRow, PlanReason, ShownLink};
 pub use suppressions::SuppressionRow;
 pub use tally::Tally;
-pub use tokens::{BadToken, NewToken, TokenRow};
+pub use tokens::{BadToken, NewToken, SIGNED_IN, TokenRow};
 pub use words::{AlertKind, AuditOutcome, Counter, OpState, Origin, ReviewKind, Told};
 
 use std::fmt;
@@ -125,6 +127,7 @@ static STATEMENTS: &[&[&Sql]] = &[
     erasures::STATEMENTS,
     facts::STATEMENTS,
     feedback::STATEMENTS,
+    invited::STATEMENTS,
     figures::STATEMENTS,
     following::STATEMENTS,
     held::STATEMENTS,

@@ -161,6 +161,8 @@ mod tests {
         "KEYS_USED",
         "OLDEST_BINARY",
         "RESYNC_NEXT",
+        "SESSIONS_FORGET",
+        "SESSIONS_FORGET_CLINICS",
         "SPREADING_ON_LISTS",
         "SPREADING_UNTOLD",
         "TALLIES",

@@ -14,6 +14,8 @@ use crate::domain::{ClinicId, Clinics, Role};
 
 /// How tokens begin, for scanners that look for secrets where none should be.
 const PREFIX: &str = "lw";
+/// How the names of tokens begin that nobody has: those of sessions that a provider vouched for.
+pub const SIGNED_IN: &str = "oidc:";
 /// How far back the last use may be before it is written again: it need not be to the second.
 const COARSE: TimeDelta = TimeDelta::hours(1);
 
@@ -53,6 +55,14 @@ pub struct TokenRow {
     pub revoked_at: Option<DateTime<Utc>>,
     /// When it was last used, to the hour.
     pub used_at: Option<DateTime<Utc>>,
+}
+
+impl TokenRow {
+    /// Tells whether it is the token of one session, which nobody ever read.
+    #[must_use]
+    pub fn is_session(&self) -> bool {
+        self.name.starts_with(SIGNED_IN)
+    }
 }
 
 /// Why a token is not taken.
@@ -105,6 +115,11 @@ statements! {
     TOKENS = { token_columns!(), "ORDER BY id" }
     TOKEN_CLINICS = { "SELECT clinic_id FROM token_clinics WHERE token_id = $1" }
     TOKEN_REVOKE = { "UPDATE tokens SET revoked_at = COALESCE(revoked_at, $2) WHERE id = $1" }
+    SESSIONS_FORGET_CLINICS = {
+        "DELETE FROM token_clinics WHERE token_id IN
+            (SELECT id FROM tokens WHERE name LIKE 'oidc:%' AND expires_at < $1)"
+    }
+    SESSIONS_FORGET = { "DELETE FROM tokens WHERE name LIKE 'oidc:%' AND expires_at < $1" }
     TOKEN_USED = {
         "UPDATE tokens SET used_at = $2 WHERE id = $1 AND (used_at IS NULL OR used_at < $3)"
     }
@@ -198,6 +213,14 @@ impl Store {
             0 => Err(StoreError::Missing { what: "token" }),
             _ => Ok(()),
         }
+    }
+
+    /// Forgets the tokens of sessions that were over `before`.
+    pub async fn sessions_forget(&self, before: DateTime<Utc>) -> Result<()> {
+        let mut tx = self.db.begin().await?;
+        tx.execute(SESSIONS_FORGET_CLINICS, args![before]).await?;
+        tx.execute(SESSIONS_FORGET, args![before]).await?;
+        tx.commit().await
     }
 
     async fn token_row(&self, columns: TokenColumns) -> Result<TokenRow> {

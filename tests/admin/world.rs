@@ -12,8 +12,8 @@ use listwarden::clock::{Clock, SystemClock};
 use listwarden::commands::{Deployment, serve};
 use listwarden::config::{Config, Environment};
 use listwarden::domain::{
-    Address, Answer, ClinicId, Clinics, Consent, ContactId, LinkId, PatientRecord, PatientStatus,
-    Personal, Role, RunId, Verb,
+    Address, Answer, ClinicId, Clinics, Consent, ContactId, LinkId, PatientId, PatientRecord,
+    PatientStatus, Personal, Role, RunId, Verb,
 };
 use listwarden::providers::transport::HttpTransport;
 use listwarden::reconcile::Scope;
@@ -29,6 +29,8 @@ use tokio::task::JoinHandle;
 use uuid::Uuid;
 
 const KEY: &str = "0123456789abcdef0123456789abcdef-us6";
+/// What an `OpenID` provider knows us by.
+pub const CLIENT_SECRET: &str = "said to nobody else";
 pub const ADDRESS: &str = "ann1@post.test";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,6 +46,7 @@ pub struct Names {
     pub list: &'static str,
     pub run: RunId,
     pub contact: ContactId,
+    pub patient: PatientId,
     pub link: LinkId,
     pub resync: Uuid,
     pub review: Uuid,
@@ -74,6 +77,11 @@ pub struct Answered {
 
 impl World {
     pub async fn new(engine: Engine) -> Self {
+        Self::with(engine, |_| String::new()).await
+    }
+
+    /// With more in the deployment's file, once it is known where admins are served.
+    pub async fn with(engine: Engine, more: impl FnOnce(&str) -> String) -> Self {
         rustls::crypto::ring::default_provider().install_default().ok();
         let simulator = Simulator::new(Arc::new(SystemClock));
         let account = simulator.open_account("Practices", KEY);
@@ -95,14 +103,14 @@ impl World {
                 urls.try_into().unwrap()
             }
         };
-        write_files(folder.path(), &provider.url(), &audiences, &urls);
+        let listeners = [listen().await, listen().await];
+        let admin = format!("http://{}", listeners[1].local_addr().unwrap());
+        write_files(folder.path(), &provider.url(), &audiences, &urls, &more(&admin));
         let deployment = open(folder.path()).await;
         deployment.store.migrate().await.unwrap();
         let store = deployment.store.clone();
         let riverside = names(&deployment, "riverside", "news").await;
         let oak = names(&deployment, "oak", "tips").await;
-        let listeners = [listen().await, listen().await];
-        let admin = format!("http://{}", listeners[1].local_addr().unwrap());
         let [public, listener] = listeners;
         let (stop, stopped) = oneshot::channel();
         let until = async move {
@@ -242,6 +250,7 @@ async fn names(deployment: &Deployment, clinic: &'static str, list: &'static str
     let id = practice.id;
     let address = Address::email(ADDRESS).unwrap();
     let contact = store.contact_find(id, &address).await.unwrap().unwrap().id;
+    let patient = store.patient_find(id, "1").await.unwrap().unwrap().id;
     let link = store.links_of_contact(id, contact).await.unwrap()[0].link.id;
     let minute = Duration::from_mins(1);
     let lease = store.lease_acquire(clinic, SystemClock.id(), minute).await.unwrap().unwrap();
@@ -260,7 +269,8 @@ async fn names(deployment: &Deployment, clinic: &'static str, list: &'static str
     };
     store.review_add(&lease, id, &review).await.unwrap();
     let review = store.reviews_open(id).await.unwrap()[0].id;
-    Names { id, list, run: outcome.lists[0].run.unwrap(), contact, link, resync, review }
+    let run = outcome.lists[0].run.unwrap();
+    Names { id, list, run, contact, patient, link, resync, review }
 }
 
 pub fn patient(n: usize) -> PatientRecord {
@@ -290,15 +300,23 @@ pub fn patient(n: usize) -> PatientRecord {
     }
 }
 
-fn write_files(folder: &Path, provider: &str, audiences: &[String; 2], urls: &[String; 3]) {
+fn write_files(
+    folder: &Path,
+    provider: &str,
+    audiences: &[String; 2],
+    urls: &[String; 3],
+    more: &str,
+) {
     fs::create_dir_all(folder.join("clinics")).unwrap();
+    let store = &urls[0];
     fs::write(
         folder.join("listwarden.toml"),
-        format!("[store]\nurl = \"{}\"\n[serve]\npublic_url = \"http://hooks.test\"\n", urls[0]),
+        format!("[store]\nurl = \"{store}\"\n[serve]\npublic_url = \"http://hooks.test\"\n{more}"),
     )
     .unwrap();
     fs::create_dir_all(folder.join("secrets")).unwrap();
     fs::write(folder.join("secrets/master_key"), "5a".repeat(32)).unwrap();
+    fs::write(folder.join("secrets/oidc_client_secret"), CLIENT_SECRET).unwrap();
     let clinics = [("riverside", "news", &urls[1]), ("oak", "tips", &urls[2])];
     for ((clinic, list, source), audience) in clinics.into_iter().zip(audiences) {
         fs::create_dir_all(folder.join("secrets").join(clinic)).unwrap();
@@ -368,6 +386,9 @@ pub fn body(path: &str, names: &Names) -> Option<Value> {
         "approve" | "resyncs" | "rotate" => json!({}),
         "acceptances" => json!({ "what": "withdrawals" }),
         "refuse" | "dismiss" | "close" => json!({ "reason": "not what we want" }),
+        "erase" => json!({ "reason": "letter of 3 March", "confirm": "riverside" }),
+        "restrict" | "unrestrict" | "object" => json!({ "evidence": "call of 3 March" }),
+        "prefer" => json!({ "channel": "email", "not": true, "evidence": "call of 3 March" }),
         "explain" => json!({ "who": ADDRESS }),
         "check" => json!({ "list": names.list, "addresses": [ADDRESS, "nobody"] }),
         "suppressions" => json!({

@@ -6,9 +6,10 @@ use std::path::{Path, PathBuf};
 
 use chrono::TimeDelta;
 use listwarden::config::{
-    Config, ConfigErrors, DatabaseUrl, Environment, Secrets, SmtpTls, SourceKind, policy_digest,
-    templates,
+    Config, ConfigErrors, DatabaseUrl, Environment, Grant, Secrets, SmtpTls, SourceKind,
+    policy_digest, templates,
 };
+use listwarden::domain::Role;
 use listwarden::domain::policy::{LeaveBy, SoftOptInEntry, UnknownMembers, UnprovenMembers};
 use secrecy::ExposeSecret;
 
@@ -236,6 +237,12 @@ fn each_wrong_value_is_told_with_its_cure() {
         ("\"reference\"", "\"excel\"", "source.kind", "view-contract.md"),
         ("\"reference\"", "\"reference\"\npage_size = 0", "source.page_size", "1000"),
         ("\"reference\"", "\"reference\"\noverlap = \"soon\"", "source.overlap", "\"5m\""),
+        (
+            "\"reference\"",
+            "\"reference\"\nnotes = [\"withdrawn\"]",
+            "source.notes",
+            "opt-outs are always told",
+        ),
         ("\"reference\"", "\"sql\"", "source.url", "sqlite://FILE"),
         ("\"reference\"", "\"sql\"\nurl = \"mysql://h/d\"", "source.url", "postgres://"),
         (
@@ -593,4 +600,50 @@ fn what_would_tell_in_the_clear_or_tell_nobody_is_a_mistake() {
     assert!(deployed(&here).is_ok());
     let unknown = deployed("[notify.sms]\nto = [\"x\"]\n").unwrap_err().to_string();
     assert!(unknown.contains("sms"), "{unknown}");
+}
+
+const OIDC: &str = "[serve.oidc]\nissuer = \"https://login.test/realms/staff\"\nclient_id = \"lw\"\n\
+    page_url = \"https://lists.test/\"\n[serve.oidc.roles]\nbosses = \"owner\"\n\
+    front-desk = { role = \"operator\", clinics = [\"riverside\"] }\n";
+
+#[test]
+fn groups_of_an_openid_provider_are_roles_for_some_clinics_or_all() {
+    assert_eq!(deployed("").unwrap().serve.oidc, None);
+    let oidc = deployed(OIDC).unwrap().serve.oidc.unwrap();
+    assert_eq!(oidc.issuer, "https://login.test/realms/staff");
+    assert_eq!(oidc.redirect(), "https://lists.test/sign-in/oidc/return");
+    assert_eq!((oidc.groups_claim.as_str(), oidc.session), ("groups", TimeDelta::hours(8)));
+    assert_eq!(oidc.client_secret, "oidc_client_secret");
+    let bosses = Grant { role: Role::Owner, clinics: None };
+    let desk = Grant { role: Role::Operator, clinics: Some(["riverside".to_owned()].into()) };
+    assert_eq!(oidc.roles.into_values().collect::<Vec<_>>(), [bosses, desk]);
+}
+
+#[test]
+fn what_would_let_in_nobody_or_lead_codes_astray_is_a_mistake() {
+    for (old, new, said) in [
+        ("https://login.test", "http://login.test", "is no plain https URL"),
+        ("https://lists.test", "http://lists.test", "is no plain https URL"),
+        ("lists.test/", "lists.test/lw", "has a path"),
+        ("client_id", "client", "client_id: is missing"),
+        ("\"owner\"", "\"boss\"", "Use one of: viewer, operator, auditor, owner"),
+        ("\"riverside\"", "\"nowhere\"", "names `nowhere`, which is no clinic"),
+        ("[\"riverside\"]", "[]", "names none"),
+        ("role = \"operator\", ", "", "role"),
+        ("bosses", "# bosses", ""),
+        ("clinics = ", "clinic = ", "Did you mean `clinics`?"),
+    ] {
+        let text = OIDC.replacen(old, new, 1);
+        assert_ne!(text, OIDC, "{old}");
+        match deployed(&text) {
+            Err(errors) => {
+                assert!(!said.is_empty() && errors.to_string().contains(said), "{errors}");
+            }
+            Ok(_) => assert_eq!(said, "", "{new}"),
+        }
+    }
+    let none = OIDC.split("[serve.oidc.roles]").next().unwrap();
+    assert!(deployed(none).unwrap_err().to_string().contains("roles"));
+    let here = OIDC.replace("https://login.test", "http://localhost:1");
+    assert!(deployed(&here).is_ok());
 }

@@ -54,6 +54,7 @@ impl Browser {
             "goog:loggingPrefs": { "browser": "ALL" },
             "goog:chromeOptions": { "args": [
                 "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
+                "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE localhost, EXCLUDE 127.0.0.1",
                 "--no-first-run", "--hide-scrollbars", "--window-size=1200,900",
                 format!("--user-data-dir={}", profile.path().display()),
             ] },
@@ -127,6 +128,11 @@ impl Browser {
 
     pub async fn follows(&self, link: &str) {
         self.clicks("xpath", &format!("//a[normalize-space() = '{link}']")).await;
+    }
+
+    /// Presses what a selector finds first.
+    pub async fn presses_on(&self, selector: &str) {
+        self.clicks("css selector", selector).await;
     }
 
     async fn clicks(&self, using: &str, what: &str) {

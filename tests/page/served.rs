@@ -1,6 +1,7 @@
 //! The real binary, serving a clinic whose list the brake holds.
 
 use std::io::{BufRead, BufReader};
+use std::net::TcpListener;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -23,7 +24,7 @@ pub struct Served {
 }
 
 /// A process of ours; it ends with the test, whatever comes.
-struct Process(Child);
+pub struct Process(pub Child);
 
 impl Drop for Process {
     fn drop(&mut self) {
@@ -34,11 +35,17 @@ impl Drop for Process {
 
 impl Served {
     pub async fn new(engine: Engine) -> Self {
-        let world = World::new(engine).await;
+        Self::at(free_port(), engine, "").await
+    }
+
+    /// Serves admins at a port, with more in the deployment's file.
+    pub async fn at(port: u16, engine: Engine, more: &str) -> Self {
+        let world = World::with(engine, |_| more.to_owned()).await;
         fill(&world).await;
         let folder = world.deployment.config.path.parent().unwrap().to_owned();
         let mut process = Command::new(env!("CARGO_BIN_EXE_listwarden"))
-            .args(["serve", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"])
+            .args(["serve", "--listen", "127.0.0.1:0"])
+            .args(["--admin-listen", &format!("127.0.0.1:{port}")])
             .current_dir(folder)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
@@ -70,6 +77,11 @@ impl Served {
         drop(self.process);
         self.world.end().await;
     }
+}
+
+/// Returns a port that nobody listens on now.
+pub fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 /// Everybody is on the list and confirmed; then the clinic archives more than a tenth of them.

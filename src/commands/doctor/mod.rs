@@ -6,8 +6,9 @@ use serde_json::json;
 
 use super::console::say;
 use super::{Common, Deployment, Exit};
-use crate::config::{ClinicConfig, Config};
+use crate::config::{ClinicConfig, Config, OidcSettings};
 use crate::domain::event::CLOCK_SKEW;
+use crate::http::admin::page::oidc::discover;
 use crate::store::Verified;
 
 /// What a look came to.
@@ -27,6 +28,9 @@ pub async fn run(common: &Common) -> anyhow::Result<Exit> {
     checkup.tell("secrets", secrets(&deployment.config));
     checkup.tell("store", vec![store(&deployment).await]);
     checkup.tell("notices", vec![notices(&deployment)]);
+    if let Some(settings) = &deployment.config.serve.oidc {
+        checkup.tell("OpenID Connect", vec![provider(&deployment, settings).await]);
+    }
     for clinic in deployment.clinics() {
         checkup.tell(&format!("clinic `{}`", clinic.slug), source(&deployment, clinic).await);
         checkup.tell(
@@ -87,7 +91,8 @@ fn secrets(config: &Config) -> Vec<Finding> {
     let store = config.store.secret().map(str::to_owned);
     let told = config.notify.secrets().map(str::to_owned);
     let names = config.keys.retired.iter().chain([&config.keys.master]).cloned();
-    let names = names.chain(store).chain(told);
+    let oidc = config.serve.oidc.iter().map(|oidc| oidc.client_secret.clone());
+    let names = names.chain(store).chain(told).chain(oidc);
     let mut warnings: Vec<_> =
         names.filter_map(|name| config.secrets.deployment_warning(&name)).collect();
     for clinic in &config.clinics {
@@ -99,6 +104,22 @@ fn secrets(config: &Config) -> Vec<Finding> {
         return vec![Well("no file of theirs can be read by others".to_owned())];
     }
     warnings.into_iter().map(Note).collect()
+}
+
+/// Whether people can sign in, as far as that shows without anybody signing in.
+async fn provider(deployment: &Deployment, settings: &OidcSettings) -> Finding {
+    if let Err(error) = deployment.config.secrets.of_deployment(&settings.client_secret) {
+        return Mend(error.to_string());
+    }
+    let clock = &deployment.reconciler().clock;
+    match discover(deployment.transport().as_ref(), clock, &settings.issuer).await {
+        Ok(_) => Well(format!(
+            "the provider answers; its client `{}` must have the redirect URL {}",
+            settings.client_id,
+            settings.redirect()
+        )),
+        Err(error) => Mend(error.to_string()),
+    }
 }
 
 /// Whether admins can be told, as far as that shows without telling anything.

@@ -1,30 +1,23 @@
 //! The gate before every route: who asks, whether they may, for which clinic; and the audit log.
-//!
-//! A handler that needs to know who asks, or for which clinic, takes a [`Permit`], which only the
-//! gate gives out.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::str::FromStr;
 use std::sync::Arc;
 
-use axum::body::{Body, to_bytes};
-use axum::extract::{ConnectInfo, FromRequestParts, RawPathParams, Request, State};
+use axum::extract::{ConnectInfo, RawPathParams, Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use http::header::{AUTHORIZATION, CACHE_CONTROL, ETAG, IF_NONE_MATCH};
-use http::request::Parts;
-use http::{HeaderValue, Method, StatusCode};
+use http::header::{AUTHORIZATION, IF_NONE_MATCH};
+use http::{Method, StatusCode};
 use secrecy::SecretString;
-use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use super::Admin;
+use super::etag::tagged;
+pub(super) use super::permit::Permit;
 use super::problem::Problem;
 use super::route::Route;
-use crate::config::{ClinicConfig, Config};
 use crate::domain::{Act, Because, ClinicId};
-use crate::reconcile::KnownList;
 use crate::store::{AuditOutcome, BadToken, NewAudit, TokenRow};
 
 /// The request's id, which the outermost layer gives.
@@ -33,7 +26,12 @@ pub(super) struct RequestId(pub(super) Uuid);
 
 /// What a handler adds to the line of what was done.
 #[derive(Debug, Clone, Default)]
-pub(super) struct OnRecord(pub(super) Option<Because>);
+pub(super) struct OnRecord {
+    /// Why.
+    pub(super) because: Option<Because>,
+    /// What it was about, more closely than the path says.
+    pub(super) subject: Option<String>,
+}
 
 /// What one route asks for.
 #[derive(Clone)]
@@ -73,16 +71,6 @@ impl Brought {
     }
 }
 
-/// Somebody may do what the route does, for the clinic of its path.
-#[derive(Debug, Clone)]
-pub(super) struct Permit {
-    /// Who.
-    pub(super) token: TokenRow,
-    config: Arc<Config>,
-    clinic: Option<(ClinicId, String)>,
-    names: BTreeMap<String, String>,
-}
-
 /// Who is kept out, and why.
 struct Kept {
     problem: Problem,
@@ -104,12 +92,12 @@ impl Gate {
         }
     }
 
-    /// The gate that a token is brought to, to begin a session with.
-    pub(super) fn to_sign_in(admin: &Arc<Admin>) -> Self {
+    /// The gate that somebody comes to who begins a session.
+    pub(super) fn to_sign_in(admin: &Arc<Admin>, method: Method, path: &'static str) -> Self {
         Self {
             admin: admin.clone(),
-            method: Method::POST,
-            path: "/sign-in",
+            method,
+            path,
             act: Act::Read,
             everywhere: false,
             streams: false,
@@ -194,7 +182,7 @@ impl Gate {
             let detail = "this concerns every clinic, and the token is for some".to_owned();
             return Err(Kept::by(&token, of, "a token for other clinics", forbidden(detail)));
         }
-        Ok(Permit { token, config, clinic, names })
+        Ok(Permit::new(token, config, clinic, names))
     }
 
     pub(super) fn line(&self, request: Uuid, token: Option<Uuid>, who: &str) -> NewAudit {
@@ -208,6 +196,19 @@ impl Gate {
             outcome: AuditOutcome::Begun,
             reason: None,
         }
+    }
+
+    /// Turns somebody away who brought no token, on record.
+    pub(super) async fn turn_away(
+        &self,
+        request: Uuid,
+        who: &str,
+        because: &'static str,
+        problem: Problem,
+    ) -> Problem {
+        let who = who.to_owned();
+        self.refused(request, Box::new(Kept { problem, token: None, who, clinic: None, because }))
+            .await
     }
 
     async fn refused(&self, request: Uuid, kept: Box<Kept>) -> Problem {
@@ -269,7 +270,7 @@ pub(super) async fn guard(
         Err(kept) => return gate.refused(id, kept).await.into_response(),
     };
     let line = NewAudit {
-        clinic: permit.clinic.as_ref().map(|(id, _)| *id),
+        clinic: permit.clinic().ok().map(|(id, _)| id),
         subject: permit.subject(),
         ..gate.line(id, Some(permit.token.id), &permit.token.name)
     };
@@ -290,8 +291,9 @@ pub(super) async fn guard(
     // The page answers an act by leading on from it.
     let done = answer.status().is_success() || answer.status().is_redirection();
     let outcome = if done { AuditOutcome::Done } else { AuditOutcome::Failed };
-    let reason = answer.extensions_mut().remove::<OnRecord>().and_then(|record| record.0);
-    match admin.store.audit(&NewAudit { outcome, reason, ..line }).await {
+    let record = answer.extensions_mut().remove::<OnRecord>().unwrap_or_default();
+    let subject = record.subject.or(line.subject.clone());
+    match admin.store.audit(&NewAudit { outcome, reason: record.because, subject, ..line }).await {
         Ok(()) => answer,
         Err(error) => Problem::from(error).into_response(),
     }
@@ -301,100 +303,4 @@ pub(super) async fn guard(
 pub(super) fn address(request: &Request) -> IpAddr {
     let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
     peer.map_or(Ipv4Addr::UNSPECIFIED.into(), |ConnectInfo(peer)| peer.ip())
-}
-
-/// Tags an answer, and leaves it out where whoever asks has it.
-async fn tagged(answer: Response, known: Option<&HeaderValue>) -> Response {
-    if answer.status() != StatusCode::OK {
-        return answer;
-    }
-    let (mut parts, body) = answer.into_parts();
-    let Ok(body) = to_bytes(body, usize::MAX).await else {
-        return StatusCode::INTERNAL_SERVER_ERROR.into_response();
-    };
-    let tag = format!("\"{}\"", hex::encode(&Sha256::digest(&body)[..16]));
-    let same = known.is_some_and(|known| known.as_bytes() == tag.as_bytes());
-    if let Ok(tag) = HeaderValue::from_str(&tag) {
-        parts.headers.insert(ETAG, tag);
-        parts.headers.insert(CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
-    }
-    if same {
-        parts.status = StatusCode::NOT_MODIFIED;
-        return Response::from_parts(parts, Body::empty());
-    }
-    Response::from_parts(parts, Body::from(body))
-}
-
-impl Permit {
-    /// Returns the clinic of the path.
-    pub(super) fn clinic(&self) -> Result<(ClinicId, &ClinicConfig), Problem> {
-        let found =
-            self.clinic.as_ref().and_then(|(id, slug)| Some((*id, self.config.clinic(slug)?)));
-        found.ok_or_else(|| Problem::missing("clinic"))
-    }
-
-    /// Returns the configuration that the request was let in by.
-    pub(super) fn config(&self) -> &Config {
-        &self.config
-    }
-
-    /// Reads an id of the path; one that is none is nobody's.
-    pub(super) fn id<T: FromStr>(&self, name: &str) -> Result<T, Problem> {
-        let text = self.names.get(name).and_then(|text| text.parse().ok());
-        text.ok_or_else(|| Problem::missing(name_of(name)))
-    }
-
-    /// Returns the lists of the clinic of the path.
-    pub(super) async fn lists(&self, admin: &Admin) -> Result<(ClinicId, Vec<KnownList>), Problem> {
-        let (_, clinic) = self.clinic()?;
-        Ok(KnownList::of_clinic(&admin.store, &self.config, clinic).await?)
-    }
-
-    /// Returns the list of the clinic called `slug`.
-    pub(super) async fn list_called(
-        &self,
-        admin: &Admin,
-        slug: &str,
-    ) -> Result<KnownList, Problem> {
-        let (_, lists) = self.lists(admin).await?;
-        let mut lists = lists.into_iter();
-        lists.find(|list| list.row.slug == slug).ok_or_else(|| Problem::missing("list"))
-    }
-
-    /// Returns the list of the path.
-    pub(super) async fn list(&self, admin: &Admin) -> Result<KnownList, Problem> {
-        let slug: String = self.id("list")?;
-        self.list_called(admin, &slug).await
-    }
-
-    /// Names what the path is about, as far as it is an id or a configured list: whatever else
-    /// somebody writes there stays out of the log.
-    fn subject(&self) -> Option<String> {
-        let lists = self.clinic().map(|(_, clinic)| clinic.lists.as_slice()).unwrap_or_default();
-        let mut named = self.names.iter().filter(|(name, _)| *name != "clinic");
-        named.find_map(|(_, text)| {
-            let id = Uuid::try_parse(text).map(|id| id.to_string()).ok();
-            id.or_else(|| lists.iter().find(|list| list.slug == *text).map(|l| l.slug.clone()))
-        })
-    }
-}
-
-fn name_of(name: &str) -> &'static str {
-    match name {
-        "run" => "run",
-        "list" => "list",
-        "contact" => "contact",
-        "link" => "parked change",
-        "resync" => "resync",
-        "review" => "review",
-        _ => "thing",
-    }
-}
-
-impl<S: Send + Sync> FromRequestParts<S> for Permit {
-    type Rejection = Problem;
-
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
-        parts.extensions.get::<Self>().cloned().ok_or_else(Problem::nobody)
-    }
 }

@@ -4,7 +4,7 @@ use axum::extract::rejection::FormRejection;
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Redirect, Response};
-use http::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE};
+use http::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE, RETRY_AFTER, SET_COOKIE};
 use http::request::Parts;
 use http::{HeaderValue, StatusCode};
 use maud::{DOCTYPE, Markup, html};
@@ -73,6 +73,13 @@ const SAID: &[(&str, &str)] = &[
     ("closed", "Noted: nobody is shown it again."),
     ("rotated", "The webhooks were replaced. The old ones are still taken for two hours."),
     ("accepted", "Accepted, for the next runs."),
+    (
+        "taken",
+        "Taken down. The lists follow at once; what cannot be done at once, the next run does.",
+    ),
+    ("kept", "Refused, and on record: the patient objects and is restricted instead."),
+    ("suppressed", "The opt-out is on record; the next run acts on it, and Resync at once."),
+    ("lifted", "The newer consent is on record; the next run acts on it."),
     ("resyncs", "Every list is resynced, one clinic after the other."),
 ];
 
@@ -159,7 +166,7 @@ pub(super) fn bare(title: &str, view: &Markup) -> Response {
 /// Returns a problem, for people.
 pub(super) fn problem(problem: &Problem) -> Response {
     let title = match problem.status() {
-        StatusCode::FORBIDDEN => "Not with this token",
+        StatusCode::FORBIDDEN => "Not allowed",
         StatusCode::NOT_FOUND => "Nothing here",
         StatusCode::CONFLICT | StatusCode::BAD_REQUEST => "That could not be taken",
         StatusCode::TOO_MANY_REQUESTS => "Too much at once",
@@ -180,8 +187,10 @@ pub(super) async fn in_words(request: Request, next: Next) -> Response {
     let mut answer = next.run(request).await;
     let Some(found) = answer.extensions_mut().remove::<Problem>() else { return answer };
     let mut shown = problem(&found);
-    let again = answer.headers().get(http::header::RETRY_AFTER).cloned();
-    shown.headers_mut().extend(again.map(|again| (http::header::RETRY_AFTER, again)));
+    for name in [RETRY_AFTER, SET_COOKIE] {
+        let kept = answer.headers().get(&name).cloned();
+        shown.headers_mut().extend(kept.map(|value| (name, value)));
+    }
     shown
 }
 

@@ -12,17 +12,22 @@ mod diff;
 mod door;
 mod frame;
 mod list;
+pub mod oidc;
 mod overview;
 mod parked;
 mod parts;
 mod person;
 mod plot;
+mod receipt;
+mod rights;
 mod runs;
 mod session;
 mod settings;
 mod sign_in;
+mod suppressions;
 mod timeline;
 mod webhooks;
+mod wishes;
 
 use std::sync::Arc;
 
@@ -36,6 +41,7 @@ use super::Admin;
 use super::gate::{Gate, guard};
 use super::problem::Problem;
 use super::route::Route;
+use crate::config::RETURN;
 
 /// The largest form taken, in bytes.
 const LARGEST: usize = 64 << 10;
@@ -49,6 +55,10 @@ pub fn routes() -> Vec<Route> {
         list::routes(),
         runs::routes(),
         person::routes(),
+        suppressions::routes(),
+        rights::routes(),
+        wishes::routes(),
+        receipt::routes(),
         timeline::routes(),
         parked::routes(),
         webhooks::routes(),
@@ -71,6 +81,8 @@ pub(super) fn router(admin: &Arc<Admin>) -> Router {
     let gated = gated.route_layer(from_fn_with_state(admin.clone(), door::signed_in));
     let open = Router::new()
         .route("/sign-in", get(sign_in::form).post(sign_in::sign_in))
+        .route("/sign-in/oidc", get(oidc::begin))
+        .route(RETURN, get(oidc::back))
         .route("/assets/{name}", get(assets::asset));
     gated
         .merge(open)

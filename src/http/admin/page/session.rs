@@ -9,8 +9,8 @@ use uuid::Uuid;
 
 use super::super::Admin;
 
-/// How long somebody stays signed in.
-const LASTS: TimeDelta = TimeDelta::hours(8);
+/// How long somebody stays signed in with a token.
+pub(super) const LASTS: TimeDelta = TimeDelta::hours(8);
 const NAME: &str = "listwarden";
 
 /// Somebody's visit, signed in or not yet.
@@ -27,11 +27,11 @@ pub(super) struct Visit {
 
 impl Visit {
     /// Begins a visit.
-    pub(super) fn begin(admin: &Admin, token: Option<Uuid>) -> Self {
+    pub(super) fn begin(admin: &Admin, token: Option<Uuid>, lasts: TimeDelta) -> Self {
         let key = admin.store.session_key().to_owned();
         let (id, until) = (
             Uuid::from_u64_pair(admin.clock.chance(), admin.clock.chance()),
-            admin.clock.now() + LASTS,
+            admin.clock.now() + lasts,
         );
         let form_code = form_code(admin, &key, id).unwrap_or_default();
         Self { token, id, key, until, form_code }
@@ -39,10 +39,7 @@ impl Visit {
 
     /// Reads the visit from a request's cookies, if we signed it and it is not over.
     pub(super) fn read(admin: &Admin, headers: &HeaderMap) -> Option<Self> {
-        let sent = headers.get_all(COOKIE).iter().filter_map(|value| value.to_str().ok());
-        let mut cookies =
-            sent.flat_map(|line| line.split(';')).filter_map(|c| c.trim().split_once('='));
-        let (_, text) = cookies.find(|(name, _)| *name == NAME)?;
+        let text = cookie_of(headers, NAME)?;
         let [key, token, id, until, code] = text.split('.').collect::<Vec<_>>().try_into().ok()?;
         let token = Uuid::try_parse(token).ok()?;
         let id = Uuid::try_parse(id).ok()?;
@@ -70,7 +67,7 @@ impl Visit {
         let (id, until, code) =
             (self.id.simple(), self.until.timestamp_millis(), self.code(admin)?);
         let text = format!("{}.{token}.{id}.{until}.{code}", self.key);
-        cookie(&text, LASTS, secure)
+        cookie(&text, self.until - admin.clock.now()).header(secure)
     }
 
     fn code(&self, admin: &Admin) -> Option<String> {
@@ -87,14 +84,39 @@ fn form_code(admin: &Admin, key: &str, id: Uuid) -> Option<String> {
 
 /// Returns the cookie that ends a visit.
 pub(super) fn ended(secure: bool) -> Option<HeaderValue> {
-    cookie("", TimeDelta::zero(), secure)
+    cookie("", TimeDelta::zero()).header(secure)
 }
 
-fn cookie(text: &str, lasts: TimeDelta, secure: bool) -> Option<HeaderValue> {
-    let (seconds, secure) = (lasts.num_seconds(), if secure { "; Secure" } else { "" });
-    let text =
-        format!("{NAME}={text}; Path=/; Max-Age={seconds}; HttpOnly; SameSite=Strict{secure}");
-    HeaderValue::try_from(text).ok()
+const fn cookie(text: &str, lasts: TimeDelta) -> Cookie<'_> {
+    Cookie { name: NAME, text, path: "/", lasts, same_site: "Strict" }
+}
+
+/// A cookie that no script reads.
+pub(super) struct Cookie<'a> {
+    pub(super) name: &'static str,
+    pub(super) text: &'a str,
+    pub(super) path: &'static str,
+    pub(super) lasts: TimeDelta,
+    pub(super) same_site: &'static str,
+}
+
+impl Cookie<'_> {
+    pub(super) fn header(&self, secure: bool) -> Option<HeaderValue> {
+        let Self { name, text, path, lasts, same_site } = self;
+        let (seconds, secure) = (lasts.num_seconds(), if secure { "; Secure" } else { "" });
+        let text = format!(
+            "{name}={text}; Path={path}; Max-Age={seconds}; HttpOnly; SameSite={same_site}{secure}"
+        );
+        HeaderValue::try_from(text).ok()
+    }
+}
+
+/// Returns what the request's cookie of that name says.
+pub(super) fn cookie_of<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    let sent = headers.get_all(COOKIE).iter().filter_map(|value| value.to_str().ok());
+    let mut cookies =
+        sent.flat_map(|line| line.split(';')).filter_map(|c| c.trim().split_once('='));
+    cookies.find(|(of, _)| *of == name).map(|(_, text)| text)
 }
 
 /// Tells whether the browser speaks TLS to whatever is in front of us.
@@ -104,6 +126,7 @@ pub(super) fn is_secure(headers: &HeaderMap) -> bool {
         .is_some_and(|proto| proto.as_bytes().eq_ignore_ascii_case(b"https"))
 }
 
-fn same(one: &str, other: &str) -> bool {
+/// Compares two codes in constant time.
+pub(super) fn same(one: &str, other: &str) -> bool {
     bool::from(one.as_bytes().ct_eq(other.as_bytes()))
 }
