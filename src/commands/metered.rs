@@ -115,8 +115,10 @@ const WORDS: &[&str] = &[
 
 /// Returns a path without what differs from one of its kind to the next: ids, tokens, addresses.
 fn template(path: &str) -> String {
-    let part = |part| if part == "" || WORDS.contains(&part) { part } else { "{}" };
-    path.split('/').map(part).collect::<Vec<_>>().join("/")
+    let parts = path.split('/');
+    let parts =
+        parts.map(|part| if part.is_empty() || WORDS.contains(&part) { part } else { "{}" });
+    parts.collect::<Vec<_>>().join("/")
 }
 
 #[cfg(test)]

@@ -65,7 +65,9 @@ async fn try_push(
 pub(super) async fn export(deployment: &Deployment, instance: &str, watched: Watched) {
     let Some(collector) = Collector::of_process(&format!("reconcile-{instance}")) else { return };
     let figures = deployment.figures(move || watched.clone());
-    export_to(&collector, deployment.clock(), &figures, &[]).await.unwrap_or_else(warn);
+    export_to(&collector, deployment.clock(), &figures, &[])
+        .await
+        .unwrap_or_else(|problem| warn(&problem));
 }
 
 /// Sends figures and what the process knows by itself, for a few seconds at most.
@@ -86,6 +88,6 @@ pub(super) async fn export_to(
 
 /// Says that figures did not arrive.
 #[cfg(feature = "otlp")]
-pub(super) fn warn(problem: String) {
+pub(super) fn warn(problem: &str) {
     tracing::warn!(problem, "the figures were not sent to the collector; they are in the store");
 }

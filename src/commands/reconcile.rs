@@ -117,6 +117,9 @@ async fn reconcile_part(
             break;
         }
     }
+    if let Err(error) = deployment.forget_old().await {
+        tracing::warn!(error = format!("{error:#}"), "old deliveries could not be emptied");
+    }
     deployment.notify().await;
     deployment.console.finish();
     if json {

@@ -109,6 +109,7 @@ pub async fn serve(
     let (configured, current) = watch::channel(deployment.clone());
     let (configure, config) = watch::channel(deployment.config.clone());
     tasks.spawn(refresh(configured, announce, configure));
+    tasks.spawn(tell_admins(current.clone()));
     tasks.spawn(attend(deployment.clone(), roster.clone(), woken));
     let due = Arc::new(Notify::new());
     if let Some(schedule) = schedule(&deployment)? {
@@ -228,10 +229,18 @@ async fn refresh(
         configure.send(deployment.config.clone()).ok();
         let before = announce.borrow().clone();
         drop(announce.send(deployment.roster_after(&before).await));
-        deployment.notify().await;
         if let Err(error) = deployment.forget_old().await {
             tracing::warn!(%error, "old deliveries could not be emptied");
         }
+    }
+}
+
+/// Tells admins what needs them, from time to time; a mail server may take long.
+async fn tell_admins(current: watch::Receiver<Arc<Deployment>>) {
+    let mut deployment = current.borrow().clone();
+    while !pause(&deployment, ROSTER).await {
+        deployment = current.borrow().clone();
+        deployment.notify().await;
     }
 }
 
@@ -280,7 +289,9 @@ impl Export {
             let sent = self.once().await;
             let (was_well, problem) = (well, sent.err());
             well = problem.is_none();
-            problem.filter(|_| was_well).into_iter().for_each(push::warn);
+            if let Some(problem) = problem.filter(|_| was_well) {
+                push::warn(&problem);
+            }
         }
     }
 

@@ -38,6 +38,16 @@ pub(super) enum MailError {
     /// The server did not take it.
     #[error("the mail server did not take it ({0})")]
     Server(&'static str),
+    /// The server will not take it, however often it is asked.
+    #[error("the mail server refused it for good")]
+    Refused,
+}
+
+impl MailError {
+    /// Tells whether the same e-mail would be refused again.
+    pub(super) const fn is_permanent(&self) -> bool {
+        matches!(self, Self::Message | Self::Refused)
+    }
 }
 
 impl Mail {
@@ -77,8 +87,10 @@ impl Mail {
         }
         let message = message.body(body).map_err(|_| MailError::Message)?;
         self.server.send(message).await.map(drop).map_err(|error| {
+            if error.is_permanent() {
+                return MailError::Refused;
+            }
             MailError::Server(match () {
-                () if error.is_permanent() => "refused for good",
                 () if error.is_transient() => "refused for now",
                 () if error.is_timeout() => "no answer in time",
                 () => "no connection, or not as configured",

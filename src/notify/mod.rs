@@ -11,16 +11,20 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 
-use crate::clock::SharedClock;
+use crate::clock::{SharedClock, timeout};
 use crate::config::{Config, SecretError};
 use crate::domain::{Class, ClinicId};
 use crate::providers::Transport;
-use crate::store::{AlertKind, AlertRow, NewAlert, Result, Store, ToldBy};
+use crate::store::{AlertKind, AlertRow, Lease, NewAlert, Result, Store, ToldBy};
 use hook::Hook;
 use mail::Mail;
 
 /// How long one process tells before another may.
 const LEASE: Duration = Duration::from_mins(2);
+/// Longest wait for the webhook.
+const PATIENCE: Duration = Duration::from_secs(20);
+/// How long a mail server is left alone that refused for good: somebody may have mended it.
+const REST: Duration = Duration::from_hours(1);
 
 /// Tells admins what needs them.
 #[derive(Debug)]
@@ -86,8 +90,8 @@ impl Herald {
                 let found = self.found(*id).await?;
                 self.store.alerts_put(&lease, *id, &found).await?;
                 for alert in self.store.alerts_standing(*id).await? {
-                    for by in self.tell_one(slug, &alert).await {
-                        self.store.alert_told(&lease, *id, alert.id, by).await?;
+                    if !self.tell_one(&lease, *id, slug, &alert).await? {
+                        return Ok(());
                     }
                 }
             }
@@ -126,26 +130,45 @@ impl Herald {
         Ok(found)
     }
 
-    /// Tells one alert wherever it was not told yet; returns by what it was.
-    async fn tell_one(&self, clinic: &str, alert: &AlertRow) -> Vec<ToldBy> {
-        let mut told = Vec::new();
-        if let Some(mail) = self.mail.as_ref().filter(|_| !alert.mailed) {
+    /// Tells one alert wherever it was not told yet. Returns whether it is still ours to tell: before
+    /// each sending the lease is renewed, so that no other process tells the same meanwhile.
+    async fn tell_one(
+        &self,
+        lease: &Lease,
+        id: ClinicId,
+        clinic: &str,
+        alert: &AlertRow,
+    ) -> Result<bool> {
+        let rests = alert.mail_rests_until.is_some_and(|until| self.clock.now() < until);
+        if let Some(mail) = self.mail.as_ref().filter(|_| !alert.mailed && !rests) {
+            if !self.store.lease_renew(lease, LEASE).await? {
+                return Ok(false);
+            }
             match mail.send(clinic, alert).await {
-                Ok(()) => told.push(ToldBy::Mail),
+                Ok(()) => self.store.alert_told(lease, id, alert.id, ToldBy::Mail).await?,
                 Err(error) => {
                     tracing::warn!(alert = %alert.id, error = %error, "an e-mail could not be sent; it is tried again");
+                    if error.is_permanent() {
+                        let until = self.clock.now() + REST;
+                        self.store.alert_mail_rests(lease, id, alert.id, until).await?;
+                    }
                 }
             }
         }
         if let Some(hook) = self.hook.as_ref().filter(|_| !alert.hooked) {
-            match hook.send(clinic, alert, self.clock.now()).await {
-                Ok(()) => told.push(ToldBy::Hook),
+            if !self.store.lease_renew(lease, LEASE).await? {
+                return Ok(false);
+            }
+            let now = self.clock.now();
+            let sent = timeout(self.clock.as_ref(), PATIENCE, hook.send(clinic, alert, now)).await;
+            match sent.unwrap_or(Err("there was no answer in time")) {
+                Ok(()) => self.store.alert_told(lease, id, alert.id, ToldBy::Hook).await?,
                 Err(why) => {
                     tracing::warn!(alert = %alert.id, why, "a notice could not be sent; it is tried again");
                 }
             }
         }
-        told
+        Ok(true)
     }
 }
 

@@ -7,7 +7,7 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use super::Store;
-use super::columns::{At, args, count, json};
+use super::columns::{At, MaybeAt, args, count, json};
 use super::error::Result;
 use super::leases::Lease;
 use super::sql::statements;
@@ -44,6 +44,9 @@ pub struct AlertRow {
     pub mailed: bool,
     /// Whether it was told by webhook.
     pub hooked: bool,
+    /// Until when no e-mail is tried again.
+    #[sqlx(try_from = "MaybeAt")]
+    pub mail_rests_until: Option<DateTime<Utc>>,
 }
 
 /// How an alert is told.
@@ -55,7 +58,7 @@ pub enum ToldBy {
     Hook,
 }
 
-#[derive(Serialize)]
+#[derive(Clone, Serialize)]
 struct AlertPut {
     id: Uuid,
     list: Uuid,
@@ -76,12 +79,24 @@ statements! {
     }
     ALERTS_STANDING = {
         "SELECT a.id, l.slug AS list, a.kind, a.links, a.since, a.mailed_at IS NOT NULL AS mailed,
-            a.hooked_at IS NOT NULL AS hooked
+            a.hooked_at IS NOT NULL AS hooked, a.mail_rests_until
          FROM alerts a JOIN lists l ON l.clinic_id = a.clinic_id AND l.id = a.list_id
          WHERE a.clinic_id = $1 AND a.ended_at IS NULL ORDER BY a.id"
     }
+    ALERTS_OF = {
+        "SELECT list_id, kind FROM alerts WHERE clinic_id = $1 AND ended_at IS NULL"
+    }
     ALERT_MAILED = { "UPDATE alerts SET mailed_at = $3 WHERE clinic_id = $1 AND id = $2" }
     ALERT_HOOKED = { "UPDATE alerts SET hooked_at = $3 WHERE clinic_id = $1 AND id = $2" }
+    ALERT_MAIL_RESTS = {
+        "UPDATE alerts SET mail_rests_until = $3 WHERE clinic_id = $1 AND id = $2"
+    }
+    LISTS_UNDER_WAY = {
+        "SELECT l.id FROM lists l
+         WHERE l.clinic_id = $1 AND COALESCE((SELECT CASE WHEN r.ended_at IS NULL THEN 1 ELSE 0 END
+            FROM runs r WHERE r.clinic_id = l.clinic_id AND r.list_id = l.id
+            ORDER BY r.id DESC LIMIT 1), 0) = 1"
+    }
     STRANGERS = {
         "SELECT list_id, COUNT(*) FROM links
          WHERE clinic_id = $1 AND class IN ('unknown', 'held_without_basis')
@@ -90,25 +105,48 @@ statements! {
 }
 
 impl Store {
-    /// Opens the alerts that are new, and ends those that are no longer so. Fenced.
+    /// Opens the alerts that are new, and ends those that are no longer so. Those of a list that has a
+    /// turn stay as they are: it holds back whatever it has not counted yet, and lets go what is planned
+    /// anew. Fenced.
     pub async fn alerts_put(
         &self,
         lease: &Lease,
         clinic: ClinicId,
         found: &[NewAlert],
     ) -> Result<()> {
-        let puts: Vec<_> = found
-            .iter()
-            .map(|alert| AlertPut {
-                id: self.clock.id(),
-                list: alert.list.0,
-                kind: alert.kind.word(),
-                links: alert.links,
-            })
-            .collect();
-        let args = args![json(&puts)?, clinic, self.clock.now()];
-        self.execute_under(lease, ALERTS_END, args.clone()).await?;
-        self.execute_under(lease, ALERTS_OPEN, args).await.map(drop)
+        let under_way: Vec<(ListId,)> = self.db.rows(LISTS_UNDER_WAY, args![clinic]).await?;
+        let under_way = |list: &ListId| under_way.iter().any(|(id,)| id == list);
+        let put = |list: ListId, kind: AlertKind, links| AlertPut {
+            id: self.clock.id(),
+            list: list.0,
+            kind: kind.word(),
+            links,
+        };
+        let settled = found.iter().filter(|alert| !under_way(&alert.list));
+        let open: Vec<_> = settled.map(|alert| put(alert.list, alert.kind, alert.links)).collect();
+        let standing = self.alerts_of(clinic).await?;
+        let left = standing.into_iter().filter(|(list, _)| under_way(list));
+        let left = left.map(|(list, kind)| put(list, kind, 0));
+        let stay: Vec<_> = open.iter().cloned().chain(left).collect();
+        let now = self.clock.now();
+        self.execute_under(lease, ALERTS_END, args![json(&stay)?, clinic, now]).await?;
+        self.execute_under(lease, ALERTS_OPEN, args![json(&open)?, clinic, now]).await.map(drop)
+    }
+
+    async fn alerts_of(&self, clinic: ClinicId) -> Result<Vec<(ListId, AlertKind)>> {
+        self.db.rows(ALERTS_OF, args![clinic]).await
+    }
+
+    /// Records that no e-mail about an alert is to be tried before `until`. Fenced.
+    pub async fn alert_mail_rests(
+        &self,
+        lease: &Lease,
+        clinic: ClinicId,
+        alert: Uuid,
+        until: DateTime<Utc>,
+    ) -> Result<()> {
+        let args = args![clinic, alert, until];
+        self.execute_under(lease, ALERT_MAIL_RESTS, args).await.map(drop)
     }
 
     /// Returns the alerts that stand, the oldest first.

@@ -11,7 +11,7 @@ use super::Store;
 use super::columns::{args, json, text_rows};
 use super::error::Result;
 use super::leases::Lease;
-use super::notices::hash;
+use super::notices::among;
 use super::sql::statements;
 use crate::domain::{ClinicId, ContactId};
 
@@ -37,7 +37,9 @@ statements! {
     }
     HELD_SEEN (given: hash text, contact uuid) = {
         "INSERT INTO held_opt_outs (clinic_id, reader, unique_hash, contact_id, seen_at)
-         SELECT $2, $3, hash, contact, $4 FROM given WHERE TRUE
+         SELECT $2, $3, g.hash, g.contact, $4 FROM given g
+         WHERE NOT EXISTS (SELECT 1 FROM contacts c WHERE c.clinic_id = $2 AND c.id = g.contact
+            AND c.erased_at IS NOT NULL)
          ON CONFLICT (clinic_id, reader, unique_hash) DO UPDATE SET seen_at = excluded.seen_at"
     }
     HELD_GONE = {
@@ -53,15 +55,14 @@ impl Store {
         reader: &str,
         keys: &[&str],
     ) -> Result<BTreeSet<String>> {
-        let hashes: Vec<String> = keys.iter().map(|key| hash(key)).collect();
-        let rows = text_rows(hashes.iter().map(String::as_str))?;
+        let hashes: Vec<Vec<String>> =
+            keys.iter().map(|key| self.told_hashes(clinic, key)).collect();
+        let rows = text_rows(hashes.iter().flatten().map(String::as_str))?;
         let known: Vec<(String,)> = self.db.rows(HELD_KNOWN, args![rows, clinic, reader]).await?;
-        let known: BTreeSet<String> = known.into_iter().map(|(hash,)| hash).collect();
-        let of_known = keys.iter().zip(&hashes).filter(|(_, hash)| known.contains(*hash));
-        Ok(of_known.map(|(key, _)| (*key).to_owned()).collect())
+        Ok(among(keys, &hashes, known))
     }
 
-    /// Records that the reader saw these now. Fenced.
+    /// Records that the reader saw these now; those of erased contacts it is to see anew. Fenced.
     pub async fn held_seen(
         &self,
         lease: &Lease,
@@ -71,6 +72,10 @@ impl Store {
     ) -> Result<()> {
         let now = self.clock.now();
         for held in held.chunks(self.db.chunk()) {
+            let put = |held: &HeldRow| HeldPut {
+                hash: self.told_hash(clinic, &held.key),
+                contact: held.contact.map(|id| id.0),
+            };
             let puts: Vec<HeldPut> = held.iter().map(put).collect();
             let args = args![json(&puts)?, clinic, reader, now];
             self.execute_under(lease, HELD_SEEN, args).await?;
@@ -88,8 +93,4 @@ impl Store {
     ) -> Result<()> {
         self.execute_under(lease, HELD_GONE, args![clinic, reader, begun]).await.map(drop)
     }
-}
-
-fn put(held: &HeldRow) -> HeldPut {
-    HeldPut { hash: hash(&held.key), contact: held.contact.map(|id| id.0) }
 }

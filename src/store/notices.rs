@@ -69,12 +69,24 @@ statements! {
 impl Store {
     /// Returns which of `keys` the clinic was told before.
     pub async fn notices_known(&self, clinic: ClinicId, keys: &[&str]) -> Result<BTreeSet<String>> {
-        let hashes: Vec<String> = keys.iter().map(|key| hash(key)).collect();
-        let rows = text_rows(hashes.iter().map(String::as_str))?;
+        let hashes: Vec<Vec<String>> =
+            keys.iter().map(|key| self.told_hashes(clinic, key)).collect();
+        let rows = text_rows(hashes.iter().flatten().map(String::as_str))?;
         let known: Vec<(String,)> = self.db.rows(NOTICES_KNOWN, args![rows, clinic]).await?;
-        let known: BTreeSet<String> = known.into_iter().map(|(hash,)| hash).collect();
-        let of_known = keys.iter().zip(&hashes).filter(|(_, hash)| known.contains(*hash));
-        Ok(of_known.map(|(key, _)| (*key).to_owned()).collect())
+        Ok(among(keys, &hashes, known))
+    }
+
+    /// Returns the hash that a provider's id of what it told is kept as. It may be taken from a number,
+    /// and there are few numbers: under a key nobody can try them out.
+    pub(super) fn told_hash(&self, clinic: ClinicId, key: &str) -> String {
+        self.told_hashes(clinic, key).swap_remove(0)
+    }
+
+    /// Returns the hashes that it may be known by, the current one first: under each key, and as it was
+    /// kept before there was any.
+    pub(super) fn told_hashes(&self, clinic: ClinicId, key: &str) -> Vec<String> {
+        let keyed = self.keys.address_hashes(clinic.0, "told", key).into_iter();
+        keyed.map(|hash| hash.hash).chain([hex::encode(Sha256::digest(key))]).collect()
     }
 
     /// Remembers notices. Fenced.
@@ -85,6 +97,12 @@ impl Store {
         notices: &[NoticeRow],
     ) -> Result<()> {
         for notices in notices.chunks(self.db.chunk()) {
+            let put = |notice: &NoticeRow| NoticePut {
+                hash: self.told_hash(clinic, &notice.key),
+                contact: notice.contact.map(|id| id.0),
+                word: notice.told.word(),
+                at: millis(notice.at),
+            };
             let puts: Vec<NoticePut> = notices.iter().map(put).collect();
             self.execute_under(lease, NOTICES_ADD, args![json(&puts)?, clinic]).await?;
         }
@@ -142,16 +160,14 @@ impl Store {
     }
 }
 
-fn put(notice: &NoticeRow) -> NoticePut {
-    NoticePut {
-        hash: hash(&notice.key),
-        contact: notice.contact.map(|id| id.0),
-        word: notice.told.word(),
-        at: millis(notice.at),
-    }
-}
-
-/// A provider's id of a message may be taken from a number: only its hash is kept.
-pub(super) fn hash(key: &str) -> String {
-    hex::encode(Sha256::digest(key))
+/// Returns those of `keys` one of whose hashes is known.
+pub(super) fn among(
+    keys: &[&str],
+    hashes: &[Vec<String>],
+    known: Vec<(String,)>,
+) -> BTreeSet<String> {
+    let known: BTreeSet<String> = known.into_iter().map(|(hash,)| hash).collect();
+    let of_known = keys.iter().zip(hashes);
+    let of_known = of_known.filter(|(_, hashes)| hashes.iter().any(|hash| known.contains(hash)));
+    of_known.map(|(key, _)| (*key).to_owned()).collect()
 }

@@ -8,6 +8,7 @@ use std::io::IsTerminal;
 use std::panic::PanicHookInfo;
 
 use clap::{Args, ValueEnum};
+use tracing::Metadata;
 use tracing_subscriber::filter::{FilterExt, filter_fn};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
@@ -62,7 +63,7 @@ pub fn init(options: &LogOptions) -> Telemetry {
         LogFormat::Json => lines.json().boxed(),
     };
     // Spans are for traces: no line repeats them.
-    let lines = lines.with_filter(filter.and(filter_fn(|metadata| metadata.is_event())));
+    let lines = lines.with_filter(filter.and(filter_fn(is_event)));
     let logging = tracing_subscriber::registry().with(lines);
     #[cfg(feature = "otlp")]
     let (spans, traces) = otlp::Traces::of_process().unzip();
@@ -74,6 +75,10 @@ pub fn init(options: &LogOptions) -> Telemetry {
         #[cfg(feature = "otlp")]
         traces,
     }
+}
+
+fn is_event(metadata: &Metadata<'_>) -> bool {
+    metadata.is_event()
 }
 
 impl Telemetry {

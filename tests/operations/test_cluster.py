@@ -28,6 +28,13 @@ def until(what, seconds=60):
         time.sleep(0.1)
 
 
+def is_ready(port):
+    try:
+        return urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=5).status == 200
+    except OSError:
+        return False
+
+
 @unittest.skipUnless(POSTGRES, "set LISTWARDEN_TEST_POSTGRES")
 class Webhooks(unittest.TestCase):
     PEOPLE = [f"p{number}" for number in range(60)]
@@ -51,14 +58,8 @@ class Webhooks(unittest.TestCase):
     def serve(self):
         port = free_port()
         process = self.world.start("serve", "--listen", f"127.0.0.1:{port}")
-        until(lambda: self.is_ready(port))
+        until(lambda: is_ready(port))
         return process, port
-
-    def is_ready(self, port):
-        try:
-            return urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=5).status == 200
-        except OSError:
-            return False
 
     def kept(self):
         return self.world.store.count("SELECT count(*) FROM deliveries")

@@ -6,6 +6,7 @@ import signal
 import time
 import unittest
 
+from test_cluster import free_port, is_ready, until
 from world import World
 
 
@@ -65,14 +66,20 @@ class OnSqlite(unittest.TestCase):
         self.world.run("ledger", "verify")
         self.assertIn("withdrawn by the person", self.world.run("explain", "ann@mail.example"))
 
+    def serve(self):
+        port = free_port()
+        process = self.world.start("serve", "--listen", f"127.0.0.1:{port}")
+        until(lambda: is_ready(port))
+        return process
+
     def test_a_rotation_that_is_killed_again_and_again_ends_and_the_old_key_may_go(self):
-        serving = self.world.start("serve", "--listen", "127.0.0.1:0")
+        serving = self.serve()
         self.world.secret("master_key_2", secrets.token_hex(32))
         for keys in ('retired = ["master_key_2"]', 'master = "master_key_2"\nretired = ["master_key"]'):
             serving.send_signal(signal.SIGTERM)
             self.assertEqual(serving.wait(25), 0)
             self.world.configure(f"[keys]\n{keys}")
-            serving = self.world.start("serve", "--listen", "127.0.0.1:0")
+            serving = self.serve()
         for wait in range(12):
             rotating = self.world.start("keys", "rotate")
             time.sleep(wait / 100)

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use axum::Router;
@@ -11,6 +11,8 @@ use axum::extract::State;
 use axum::routing::post;
 use chrono::TimeDelta;
 use http::{HeaderMap, Method, StatusCode};
+use listwarden::clock::{Clock, ManualClock};
+use listwarden::commands::Deployment;
 use listwarden::domain::PatientStatus;
 use listwarden::providers::signatures::{Delivery, Signature, StandardWebhooks};
 use listwarden::simulator::mailchimp::{SeedMember, Status};
@@ -28,7 +30,16 @@ struct Office {
     mails: Arc<Mutex<Vec<String>>>,
     hooks: Arc<Mutex<Vec<(HeaderMap, Bytes)>>>,
     refuses: Arc<AtomicBool>,
+    /// Mails are refused for good.
+    never: Arc<AtomicBool>,
+    /// Mails that were to be taken, refused ones too.
+    asked: Arc<AtomicUsize>,
+    /// By whose clock each mail takes a minute and a half, and who tells too while the second is taken.
+    slow: Arc<Mutex<Option<Slow>>>,
 }
+
+/// The clock that goes on, and the other process.
+type Slow = (Arc<ManualClock>, Deployment);
 
 impl Office {
     async fn opens(&self) -> (SocketAddr, SocketAddr) {
@@ -53,7 +64,18 @@ impl Office {
         writing.write_all(b"220 office.test\r\n").await.unwrap();
         while let Ok(Some(line)) = lines.next_line().await {
             let word = line.get(..4).unwrap_or_default().to_uppercase();
+            if word == "MAIL" {
+                let before = self.asked.fetch_add(1, Ordering::Relaxed);
+                let other = self.slow.lock().unwrap().as_ref().map(|(clock, _)| {
+                    clock.set(clock.now() + TimeDelta::seconds(90));
+                });
+                if before == 1 && other.is_some() {
+                    let (_, other) = self.slow.lock().unwrap().take().unwrap();
+                    other.notify().await;
+                }
+            }
             let answer: &[u8] = match word.as_str() {
+                "MAIL" if self.never.load(Ordering::Relaxed) => b"550 never\r\n",
                 "MAIL" if self.refuses.load(Ordering::Relaxed) => b"451 later\r\n",
                 "DATA" => {
                     writing.write_all(b"354 go on\r\n").await.unwrap();
@@ -180,6 +202,74 @@ on_both_engines! {
         assert_eq!(office.kinds(), ["listwarden.brake"], "once, however many runs find it");
         assert_eq!(office.mails().len(), 1);
         assert!(braked.lists[0].run.is_some());
+        world.end().await;
+    }
+}
+
+on_both_engines! {
+    async fn a_brake_is_not_told_again_while_a_run_plans_anew(mut world: World) {
+        let names: Vec<String> = (0..12).map(|number| format!("p{number}")).collect();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        world.listed(&names).await;
+        let office = world.has_an_office().await;
+        for name in &names {
+            world.clinic.set_status(name, PatientStatus::Archived, world.now()).await.unwrap();
+        }
+        world.try_run(false).await;
+        world.tells().await;
+        assert_eq!(office.kinds(), ["listwarden.brake"]);
+        // As it is in the midst of the next run: what was held is no more, what will be is not yet.
+        let [begun, superseded] = [
+            "UPDATE runs SET ended_at = NULL WHERE id = (SELECT id FROM runs WHERE list_id IS NOT NULL
+                ORDER BY id DESC LIMIT 1) RETURNING 'run'",
+            "UPDATE operations SET state = 'superseded' WHERE state = 'braked' RETURNING state",
+        ];
+        assert_eq!(world.store_says(begun).await.len(), 1);
+        assert_eq!(world.store_says(superseded).await.len(), 12);
+        world.tells().await;
+        world.pass(TimeDelta::minutes(5));
+        world.try_run(false).await;
+        world.tells().await;
+        assert_eq!(office.kinds(), ["listwarden.brake"], "it was told twice");
+        assert_eq!(office.mails().len(), 1);
+        world.end().await;
+    }
+}
+
+on_both_engines! {
+    async fn a_server_that_refuses_for_good_is_left_alone_for_an_hour(mut world: World) {
+        let office = world.has_an_office().await;
+        world.consenting("ann").await;
+        world.try_run(true).await;
+        office.never.store(true, Ordering::Relaxed);
+        for _ in 0..5 {
+            world.tells().await;
+            world.pass(TimeDelta::minutes(5));
+        }
+        assert_eq!(office.asked.load(Ordering::Relaxed), 1);
+        assert_eq!(office.kinds(), ["listwarden.first_plan"]);
+        office.never.store(false, Ordering::Relaxed);
+        world.pass(TimeDelta::hours(1));
+        world.tells().await;
+        assert_eq!(office.mails().len(), 1);
+        world.end().await;
+    }
+}
+
+on_both_engines! {
+    async fn nobody_else_tells_what_a_slow_server_is_being_told(mut world: World) {
+        let office = world.has_an_office().await;
+        world.consenting("ann").await;
+        let stranger = SeedMember::new(address("stranger"), Status::Subscribed);
+        world.simulator.seed_member(&world.audience, stranger).unwrap();
+        world.try_run(true).await;
+        // Both together take longer than the telling may without being renewed.
+        let other = world.another_process().await;
+        *office.slow.lock().unwrap() = Some((world.clock.clone(), other));
+        world.tells().await;
+        assert_eq!(office.mails().len(), 2);
+        let told = "SELECT kind FROM alerts WHERE mailed_at IS NOT NULL AND hooked_at IS NOT NULL";
+        assert_eq!(world.store_says(told).await.len(), 2);
         world.end().await;
     }
 }

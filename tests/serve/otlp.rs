@@ -32,7 +32,7 @@ struct Collector {
     arrived: Arrived,
 }
 
-async fn take(path: &'static str, arrived: Arrived, headers: HeaderMap, body: Bytes) -> StatusCode {
+fn take(path: &'static str, arrived: &Arrived, headers: &HeaderMap, body: Bytes) -> StatusCode {
     let fits = headers["content-type"] == "application/x-protobuf";
     if !fits || headers.get("x-key").is_none_or(|key| key != "let me in") {
         return StatusCode::FORBIDDEN;
@@ -45,8 +45,8 @@ impl Collector {
     async fn start() -> Self {
         let arrived = Arrived::default();
         let on = |path| {
-            post(move |State(arrived): State<Arrived>, headers: HeaderMap, body: Bytes| {
-                take(path, arrived, headers, body)
+            post(async move |State(arrived): State<Arrived>, headers: HeaderMap, body: Bytes| {
+                take(path, &arrived, &headers, body)
             })
         };
         let routes = axum::Router::new()

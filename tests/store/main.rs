@@ -18,3 +18,4 @@ mod operations;
 mod pages;
 mod patients;
 mod schema;
+mod told;
