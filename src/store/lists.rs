@@ -121,7 +121,8 @@ statements! {
     }
     LIST_HOLDS = {
         "SELECT ordinal FROM links WHERE clinic_id = $1 AND list_id = $2
-            AND contact_id IS NOT NULL AND status NOT IN ('absent', 'forgotten') LIMIT 1"
+            AND contact_id IS NOT NULL AND status NOT IN ('absent', 'forgotten')
+         ORDER BY ordinal LIMIT 1"
     }
     LIST_RETIRE = { "UPDATE lists SET retired_at = $3 WHERE clinic_id = $1 AND id = $2" }
     LIST_POLICY = { "UPDATE lists SET policy_digest = $3 WHERE clinic_id = $1 AND id = $2" }
