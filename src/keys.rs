@@ -2,9 +2,11 @@
 //!
 //! What is written is always under the current secret; what was written under a retired one stays
 //! readable. Suppression and ledger keys are retired, never deleted: without them an address that
-//! must never be contacted could not be recognised any more (L28).
+//! must never be contacted could not be recognised any more (L28). A retired secret itself may go once
+//! what is derived from it is kept in the store, sealed under the current one.
 
 use std::fmt;
+use std::sync::OnceLock;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -20,6 +22,8 @@ use uuid::Uuid;
 const LENGTH: usize = 32;
 /// Part of every address hash: raised when the way addresses are normalised changes (L28).
 const NORMALISER: u8 = 1;
+/// The length of a key's id, in hexadecimal digits.
+const ID: usize = 8;
 /// The length of the nonce that [`Keyring::seal`] takes.
 pub const NONCE: usize = 24;
 
@@ -104,7 +108,7 @@ impl Key {
             }
             key
         };
-        let id = hex::encode(&Sha256::digest(derived("id"))[..4]);
+        let id = hex::encode(&Sha256::digest(derived("id"))[..ID / 2]);
         let key = |purpose| Secret::new(derived(purpose));
         Self {
             id,
@@ -114,6 +118,27 @@ impl Key {
             session: key("session"),
             seen: key("seen"),
         }
+    }
+
+    /// All that there is of it, to be sealed.
+    fn whole(&self) -> Vec<u8> {
+        let keys = [&self.seal, &self.suppression, &self.ledger, &self.session, &self.seen];
+        let keys = keys.map(|key| *key.0.expose_secret());
+        [self.id.as_bytes(), keys.as_flattened()].concat()
+    }
+
+    fn of_whole(whole: &[u8]) -> Option<Self> {
+        let (id, keys) = whole.split_at_checked(ID)?;
+        let (keys, []) = keys.as_chunks::<LENGTH>() else { return None };
+        let [seal, suppression, ledger, session, seen] = keys.try_into().ok()?;
+        Some(Self {
+            id: String::from_utf8(id.to_vec()).ok()?,
+            seal: Secret::new(seal),
+            suppression: Secret::new(suppression),
+            ledger: Secret::new(ledger),
+            session: Secret::new(session),
+            seen: Secret::new(seen),
+        })
     }
 
     fn address_hash(&self, clinic: Uuid, channel: &str, normalized: &str) -> AddressHash {
@@ -159,10 +184,11 @@ impl Digests {
     }
 }
 
-/// The current key and the retired ones.
+/// The current key, the retired ones, and those of which only what is derived from them is left.
 pub struct Keyring {
     current: Key,
     retired: Vec<Key>,
+    kept: OnceLock<Vec<Key>>,
 }
 
 impl fmt::Debug for Keyring {
@@ -176,7 +202,7 @@ impl Keyring {
     /// Makes a ring of the `current` secret and the `retired` ones.
     #[must_use]
     pub fn new(current: &Secret, retired: &[Secret]) -> Self {
-        Self { current: Key::derive(current), retired: retired.iter().map(Key::derive).collect() }
+        Self::of(Key::derive(current), retired.iter().map(Key::derive).collect())
     }
 
     /// Reads a ring: one key a line in hex or base64, the current one first; `#` opens a comment.
@@ -196,7 +222,11 @@ impl Keyring {
         }
         let mut keys = keys.into_iter();
         let current = keys.next().ok_or(KeyError::Empty)?;
-        Ok(Self { current, retired: keys.collect() })
+        Ok(Self::of(current, keys.collect()))
+    }
+
+    const fn of(current: Key, retired: Vec<Key>) -> Self {
+        Self { current, retired, kept: OnceLock::new() }
     }
 
     /// Writes 32 random bytes as a line of a key file.
@@ -215,6 +245,45 @@ impl Keyring {
     #[must_use]
     pub fn has(&self, id: &str) -> bool {
         self.find(id).is_some()
+    }
+
+    /// Returns the ids of the keys that are not the current one.
+    pub fn other_ids(&self) -> impl Iterator<Item = &str> {
+        self.keys().skip(1).map(|key| key.id.as_str())
+    }
+
+    /// Seals what is derived from the key `id` under the current one, so that the ring can do without
+    /// the key itself; none where the ring has no such key.
+    #[must_use]
+    pub fn seal_key(&self, id: &str, nonce: [u8; NONCE]) -> Option<Result<Vec<u8>, KeyError>> {
+        self.find(id).map(|key| self.seal(nonce, &place_of(id), &key.whole()))
+    }
+
+    /// Takes in what [`Keyring::seal_key`] sealed, each by the id of its key; once. One that the ring
+    /// has is left as it is, and so is one whose own key is missing.
+    pub fn take_in(&self, mut sealed: Vec<(String, Vec<u8>)>) {
+        sealed.retain(|(id, _)| !self.has(id));
+        let mut kept: Vec<Key> = Vec::new();
+        // What was sealed under a key that is itself kept opens after that one.
+        loop {
+            let before = sealed.len();
+            sealed.retain(|(id, sealed)| {
+                let whole = self.open_by(&kept, &place_of(id), sealed).ok();
+                let key = whole.and_then(|whole| Key::of_whole(&whole));
+                let fits = key.filter(|key| key.id == *id).map(|key| kept.push(key));
+                fits.is_none()
+            });
+            if sealed.len() == before {
+                break;
+            }
+        }
+        self.kept.set(kept).ok();
+    }
+
+    /// Tells whether `sealed` is sealed under the current key.
+    #[must_use]
+    pub fn is_current(&self, sealed: &[u8]) -> bool {
+        sealed.starts_with(self.current.id.as_bytes())
     }
 
     /// Returns the hashes of an address under every key, the current one first (L28).
@@ -268,9 +337,13 @@ impl Keyring {
 
     /// Opens what [`Keyring::seal`] sealed for the same `place`.
     pub fn open(&self, place: &[u8], sealed: &[u8]) -> Result<Vec<u8>, KeyError> {
-        let (id, rest) = sealed.split_at_checked(8).ok_or(KeyError::Damaged)?;
+        self.open_by(&[], place, sealed)
+    }
+
+    fn open_by(&self, more: &[Key], place: &[u8], sealed: &[u8]) -> Result<Vec<u8>, KeyError> {
+        let (id, rest) = sealed.split_at_checked(ID).ok_or(KeyError::Damaged)?;
         let (nonce, rest) = rest.split_first_chunk::<NONCE>().ok_or(KeyError::Damaged)?;
-        let key = std::str::from_utf8(id).ok().and_then(|id| self.find(id));
+        let key = self.keys().chain(more).find(|key| key.id.as_bytes() == id);
         let payload = Payload { msg: rest, aad: place };
         cipher(key.ok_or(KeyError::Unknown)?)
             .decrypt(&XNonce::from(*nonce), payload)
@@ -278,12 +351,18 @@ impl Keyring {
     }
 
     fn keys(&self) -> impl Iterator<Item = &Key> {
-        std::iter::once(&self.current).chain(&self.retired)
+        let kept = self.kept.get().into_iter().flatten();
+        std::iter::once(&self.current).chain(&self.retired).chain(kept)
     }
 
     fn find(&self, id: &str) -> Option<&Key> {
         self.keys().find(|key| key.id == id)
     }
+}
+
+/// Where what is derived from a key is kept.
+fn place_of(id: &str) -> Vec<u8> {
+    format!("keys_used/kept/{id}").into_bytes()
 }
 
 fn cipher(key: &Key) -> XChaCha20Poly1305 {
@@ -368,6 +447,48 @@ mod tests {
         let rotated = ring(&format!("{}\n{}", line(2), line(1))).unwrap();
         assert_eq!(rotated.open(b"p", &sealed).as_deref(), Ok(&b"token"[..]));
         assert_eq!(ring(&line(2)).unwrap().open(b"p", &sealed), Err(KeyError::Unknown));
+    }
+
+    #[test]
+    fn a_key_that_is_kept_does_all_that_the_key_itself_did() {
+        let [one, two, three] = [1, 2, 3].map(line);
+        let old = ring(&one).unwrap();
+        let value = old.seal([9; NONCE], b"p", b"token").unwrap();
+        let kept = |by: &str, id: &str| {
+            (id.to_owned(), ring(by).unwrap().seal_key(id, [8; NONCE]).unwrap().unwrap())
+        };
+        // The first is kept under the second, which is kept under the third.
+        let second = ring(&two).unwrap();
+        let both = [
+            kept(&format!("{two}\n{one}"), old.current_id()),
+            kept(&format!("{three}\n{two}"), second.current_id()),
+        ];
+        let new = ring(&three).unwrap();
+        assert!(!new.has(old.current_id()) && new.open(b"p", &value).is_err());
+        new.take_in(both.to_vec());
+        assert_eq!(new.open(b"p", &value).as_deref(), Ok(&b"token"[..]));
+        let hash = |ring: &Keyring| ring.address_hashes(Uuid::from_u128(7), "email", "x");
+        assert!(hash(&new).contains(&hash(&old)[0]));
+        let chained = |ring: &Keyring| ring.ledger_mac(old.current_id(), &[b"line"]);
+        assert_eq!(chained(&new), chained(&old));
+        let signed = |ring: &Keyring| ring.session_mac(old.current_id(), &[b"who"]);
+        assert_eq!(signed(&new), signed(&old));
+        assert_eq!(new.other_ids().count(), 2);
+        assert!(!format!("{new:?}").contains("01010101"));
+    }
+
+    #[test]
+    fn a_kept_key_that_was_changed_or_put_in_another_s_place_is_not_taken_in() {
+        let both = ring(&format!("{}\n{}", line(2), line(1))).unwrap();
+        let old = ring(&line(1)).unwrap();
+        let sealed = both.seal_key(old.current_id(), [8; NONCE]).unwrap().unwrap();
+        let mut changed = sealed.clone();
+        *changed.last_mut().unwrap() ^= 1;
+        for wrong in [(old.current_id(), changed), ("00000000", sealed)] {
+            let new = ring(&line(2)).unwrap();
+            new.take_in(vec![(wrong.0.to_owned(), wrong.1)]);
+            assert_eq!(new.other_ids().count(), 0);
+        }
     }
 
     #[test]

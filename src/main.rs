@@ -10,7 +10,6 @@ fn main() -> ExitCode {
     rustix::process::umask(rustix::fs::Mode::RWXG | rustix::fs::Mode::RWXO);
     tell_of_panics();
     let cli = Cli::parse();
-    listwarden::telemetry::init(&cli.log);
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -18,7 +17,12 @@ fn main() -> ExitCode {
             return Exit::Error.into();
         }
     };
-    match runtime.block_on(cli.run()) {
+    let entered = runtime.enter();
+    let telemetry = listwarden::telemetry::init(&cli.log);
+    drop(entered);
+    let ended = runtime.block_on(cli.run());
+    telemetry.end();
+    match ended {
         Ok(exit) => exit.into(),
         Err(error) => {
             eprintln!("error: {error:#}");

@@ -83,7 +83,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
         ],
     ),
     ("scheduler", &["clock", "reconcile"]),
-    ("telemetry", &[]),
+    ("telemetry", &["clock", "providers"]),
     (
         "commands",
         &[

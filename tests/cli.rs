@@ -550,6 +550,17 @@ at_the_desk! {
         desk.says(&["patients", "show", "nobody"]).ends(1, &["the clinic's own id"]);
         let shown = desk.says(&["patients", "show", "cy"]).ends(0, &["\"status\": \"active\""]);
         assert!(!shown.out.contains("cy@post.test"), "{shown:#?}");
+        // Somebody else is `cy` at another clinic.
+        let lines = desk.number("SELECT COUNT(*) FROM ledger").await;
+        desk.write("clinics/annexe.toml", "country = \"GB\"\ntime_zone = \"Europe/London\"\n\
+            [source]\nkind = \"reference\"\n");
+        desk.says(&given).ends(1, &["several clinics", "--clinic"]);
+        desk.says(&["patients", "show", "cy"]).ends(1, &["several clinics", "--clinic"]);
+        desk.says(&[&given[..], &["--clinic", "annexe"]].concat())
+            .ends(1, &["clinic `annexe` has no such patient"]);
+        assert_eq!(desk.number("SELECT COUNT(*) FROM ledger").await, lines);
+        desk.says(&[&given[..], &["--clinic", "riverside"]].concat())
+            .ends(0, &["patient cy of clinic `riverside`"]);
     }
 
     async fn a_patient_asks_for_a_copy_and_then_to_be_erased(desk) {
@@ -577,7 +588,7 @@ at_the_desk! {
             .ends(0, &[]).json();
         assert_eq!(exposed[0]["people"][0]["patients"][0], "bo", "{exposed:#}");
         let leave = ["clinic", "offboard", "riverside", "--out", "bye", "--by", "Desk", "--confirm"];
-        desk.says(&[&leave[..], &["river"]].concat()).ends(1, &["--confirm must name"]);
+        desk.says(&[&leave[..], &["river"]].concat()).ends(1, &["nothing was done"]);
         desk.says(&[&leave[..], &["riverside"]].concat()).ends(0, &["Done."]);
     }
 
@@ -762,8 +773,100 @@ async fn a_token_is_shown_once_and_its_making_and_its_end_are_on_record() {
     assert!(!store.windows(secret.len()).any(|bytes| bytes == secret.as_bytes()));
     desk.says(&["token", "revoke", id]).ends(0, &["Revoked."]);
     desk.says(&["token", "list"]).ends(0, &["revoked"]);
-    desk.says(&["audit", "verify"]).ends(0, &["2 lines, unbroken"]);
+    desk.says(&["audit", "verify"]).ends(0, &["4 lines, unbroken"]);
     desk.says(&["ledger", "verify"]).ends(0, &["unbroken"]);
+}
+
+/// Every command: how one that acts is typed; none for one that looks, or keeps the loop going, whose
+/// journal is its record.
+const COMMANDS: &[(&str, Option<&[&str]>)] = &[
+    ("approve", Some(&["source:riverside"])),
+    ("audit verify", None),
+    ("bench", None),
+    ("clinic offboard", Some(&["riverside", "--out", "out", "--confirm", "oak", "--by", "me"])),
+    (
+        "consent record",
+        Some(&["--patient=ann", "--channel=email", "--by=me", "--method=paper", "--wording=v3"]),
+    ),
+    ("demo", None),
+    ("doctor", None),
+    ("explain", None),
+    ("init", None),
+    ("ledger verify", None),
+    ("list move", Some(&["news", "--yes"])),
+    ("list retire", Some(&["news", "--yes"])),
+    ("list scrub", None),
+    ("migrate", None),
+    ("patient erase", Some(&["riverside", "nobody", "--by=me", "--reason=a letter"])),
+    ("patient export", Some(&["riverside", "ann", "--out=ann.zip"])),
+    ("patient object", Some(&["riverside", "ann", "--by=me", "--evidence=a letter"])),
+    (
+        "patient prefer",
+        Some(&["riverside", "ann", "--by=me", "--evidence=a letter", "--channel=email"]),
+    ),
+    ("patient restrict", Some(&["riverside", "ann", "--by=me", "--evidence=a letter"])),
+    ("patient unrestrict", Some(&["riverside", "ann", "--by=me", "--evidence=a letter"])),
+    ("patients import", Some(&["patients.csv"])),
+    ("patients show", None),
+    ("plan", None),
+    ("reconcile", None),
+    ("refuse", Some(&["00000000-0000-0000-0000-000000000000", "--reason=not today"])),
+    ("rehearse", None),
+    ("report", None),
+    ("restored", Some(&[])),
+    ("review close", Some(&["00000000-0000-0000-0000-000000000000", "--reason=a joke"])),
+    ("review list", None),
+    ("serve", None),
+    ("simulator", None),
+    ("token create", Some(&["--role=viewer", "--name=desk"])),
+    ("token list", None),
+    ("token revoke", Some(&["00000000-0000-0000-0000-000000000000"])),
+    ("webhook list", None),
+    ("webhook register", Some(&[])),
+    ("webhook remove", Some(&[])),
+    ("webhook rotate", Some(&[])),
+];
+
+/// Every command that can be typed, by what the program says of itself.
+fn typed(folder: &Path, before: &[&str]) -> Vec<String> {
+    let help = run(folder, &[before, &["--help"]].concat()).out;
+    let Some((_, listed)) = help.split_once("Commands:\n") else { return vec![before.join(" ")] };
+    let listed = listed.lines().take_while(|line| !line.is_empty());
+    let names = listed.filter_map(|line| line.strip_prefix("  ")?.split(' ').next());
+    let names = names.filter(|name| !name.is_empty() && *name != "help");
+    names.flat_map(|name| typed(folder, &[before, &[name]].concat())).collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_command_that_acts_is_on_record_begun_and_ended() {
+    let desk = Desk::new().await;
+    desk.fills();
+    desk.says(&["reconcile"]).ends(3, &[]);
+    let mut all = typed(desk.folder.path(), &[]);
+    all.sort();
+    let listed: Vec<&str> = COMMANDS.iter().map(|(command, _)| *command).collect();
+    assert_eq!(all, listed, "each command is in the table");
+    let mut store = desk.database("listwarden.db").await;
+    for (command, acts) in COMMANDS {
+        let Some(acts) = acts else { continue };
+        let before = desk.number("SELECT COUNT(*) FROM audit").await;
+        let words: Vec<&str> = command.split(' ').chain(acts.iter().copied()).collect();
+        let said = desk.says(&words);
+        let ended = if said.code == 1 { "failed" } else { "done" };
+        let lines: Vec<(String, String, String)> =
+            sqlx::query_as("SELECT what, outcome, who FROM audit WHERE seq > $1 ORDER BY seq")
+                .bind(before)
+                .fetch_all(&mut store)
+                .await
+                .unwrap();
+        let told: Vec<_> =
+            lines.iter().map(|(what, how, _)| (what.as_str(), how.as_str())).collect();
+        assert_eq!(told, [(*command, "begun"), (*command, ended)], "{said:#?}");
+        assert!(lines.iter().all(|(.., who)| who.starts_with("command line: ")), "{lines:?}");
+    }
+    let log = desk.number("SELECT COUNT(*) FROM audit WHERE subject LIKE '%@%' OR subject = 'ann'");
+    assert_eq!(log.await, 0, "nobody is named but by our ids");
+    desk.says(&["audit", "verify"]).ends(0, &["unbroken"]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

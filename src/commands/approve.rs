@@ -6,10 +6,11 @@ use clap::Args;
 
 use serde_json::json;
 
+use super::acting::Deed;
 use super::console::say;
 use super::{Common, Deployment, Exit, NotConfigured};
-use crate::domain::{ClinicId, RunId};
-use crate::store::Acceptable;
+use crate::domain::{Because, ClinicId, RunId};
+use crate::store::{Acceptable, StoreError};
 
 /// What to approve.
 #[derive(Debug, Clone, Args)]
@@ -47,19 +48,42 @@ pub async fn approve(common: &Common, options: Approve) -> anyhow::Result<Exit> 
     let until = deployment.clock().now() + lasts.unwrap_or(deployment.config.run.approval_lasts);
     if let Some((what, of)) = options.plan.split_once(':') {
         let (clinic, what) = acceptable(&deployment, what, of).await?;
-        deployment.store.acceptance_open(clinic, what, until, &options.by).await?;
-        say(
-            common.json,
-            &json!({ "accepted": options.plan, "until": until }),
-            format_args!("Accepted until {}. Now run: listwarden reconcile --full", at(until)),
-        )?;
-        return Ok(Exit::InStep);
+        let subject = format!("{}, until {}", options.plan, at(until));
+        let deed = Deed::new("approve", &options.by).of(clinic, subject);
+        let accepting = async {
+            deployment.store.acceptance_open(clinic, what, until, &options.by).await?;
+            say(
+                common.json,
+                &json!({ "accepted": options.plan, "until": until }),
+                format_args!("Accepted until {}. Now run: listwarden reconcile --full", at(until)),
+            )?;
+            Ok(Exit::InStep)
+        };
+        return deployment.on_record(deed, accepting).await;
     }
     let plan: RunId = options
         .plan
         .parse()
         .context("that is no plan's id: `listwarden reconcile` prints it where one waits")?;
-    approve_plan(&deployment, plan, until, &options.by, common.json).await
+    let deed = deed(&deployment, "approve", &options.by, plan).await?;
+    let subject = Some(format!("{plan}, until {}", at(until)));
+    let approving = approve_plan(&deployment, plan, until, &options.by, common.json);
+    deployment.on_record(Deed { subject, ..deed }, approving).await
+}
+
+/// Says what is done about a plan; one that is nowhere is of no clinic.
+async fn deed<'a>(
+    deployment: &Deployment,
+    what: &'static str,
+    by: &'a str,
+    plan: RunId,
+) -> anyhow::Result<Deed<'a>> {
+    let (deed, subject) = (Deed::new(what, by), Some(plan.to_string()));
+    Ok(match deployment.store.run(plan).await {
+        Ok(run) => deed.of(run.clinic, subject),
+        Err(StoreError::Missing { .. }) => Deed { subject, ..deed },
+        Err(error) => return Err(error.into()),
+    })
 }
 
 /// Reads what is to be accepted, and of which clinic.
@@ -110,13 +134,20 @@ pub async fn approve_plan(
 /// Refuses; nothing of the plan is done, and the next run plans and waits again.
 pub async fn refuse(common: &Common, options: Refuse) -> anyhow::Result<Exit> {
     let deployment = Deployment::open(common).await?;
-    let changes = deployment.store.refuse(options.plan, &options.by, &options.reason).await?;
-    say(
-        common.json,
-        &json!({ "refused": options.plan, "changes": changes }),
-        format_args!("Refused: {changes} changes. The next run plans afresh and waits again."),
-    )?;
-    Ok(Exit::InStep)
+    let reason = Because::parse(&options.reason);
+    let deed = deed(&deployment, "refuse", &options.by, options.plan).await?;
+    let deed = Deed { reason: reason.clone().ok(), ..deed };
+    let refusing = async {
+        let reason = reason.context("--reason")?;
+        let changes = deployment.store.refuse(options.plan, &options.by, reason.text()).await?;
+        say(
+            common.json,
+            &json!({ "refused": options.plan, "changes": changes }),
+            format_args!("Refused: {changes} changes. The next run plans afresh and waits again."),
+        )?;
+        Ok(Exit::InStep)
+    };
+    deployment.on_record(deed, refusing).await
 }
 
 fn at(until: DateTime<Utc>) -> impl std::fmt::Display {

@@ -2,13 +2,15 @@
 
 use std::path::PathBuf;
 
-use anyhow::bail;
+use anyhow::Context;
 use clap::{Args, Subcommand};
 
+use super::acting::Deed;
 use super::console::print_json;
 use super::{Common, Deployment, Ending, Exit};
 use crate::config::ClinicConfig;
 use crate::reconcile::{Reconciler, Scope};
+use crate::rights::confirmed;
 use crate::rights::offboard::{self, Left};
 
 /// What concerns a whole clinic.
@@ -40,13 +42,14 @@ pub struct Offboard {
 pub async fn run(common: &Common, clinic: Clinic) -> anyhow::Result<Exit> {
     let Clinic::Offboard(options) = clinic;
     let deployment = Deployment::open(common).await?;
-    if options.confirm != options.of {
-        bail!(
-            "nothing was done: --confirm must name the clinic `{}`, for there is no way back",
-            options.of
-        );
-    }
-    let left = deployment.offboard(&options.of, &options.out, &options.by).await?;
+    let clinic = deployment.expect_clinic(&options.of)?;
+    let id = deployment.store.clinic_ensure(&clinic.slug).await?;
+    let deed = Deed::new("clinic offboard", &options.by).of(id, None);
+    let offboarding = async {
+        confirmed(clinic, &options.confirm).context("--confirm")?;
+        deployment.offboard(&options.of, &options.out, &options.by).await
+    };
+    let left = Box::pin(deployment.on_record(deed, offboarding)).await?;
     deployment.console.finish();
     if common.json {
         print_json(&left)?;
@@ -66,15 +69,19 @@ impl Deployment {
         by: &str,
     ) -> anyhow::Result<Left> {
         let clinic = self.expect_clinic(slug)?;
-        let exported = offboard::export(&self.store, clinic, folder, self.clock().now()).await?;
         let reconciler = self.reconciler().attending(self.roster().await);
-        offboard::order(&reconciler, clinic, by).await?;
-        self.run_once(&reconciler, clinic).await?;
-        // Whoever the clinic's records brought meanwhile.
-        offboard::export(&self.store, clinic, folder, self.clock().now()).await?;
-        if offboard::order(&reconciler, clinic, by).await? > 0 {
+        let mut ran = false;
+        // Whoever the clinic's records brought meanwhile is exported before they are erased too.
+        let exported = loop {
+            let now = self.clock().now();
+            let exported = offboard::export(&self.store, clinic, folder, now).await?;
+            let new = offboard::order(&reconciler, clinic, folder, by).await?;
+            if ran && new == 0 {
+                break exported;
+            }
             self.run_once(&reconciler, clinic).await?;
-        }
+            ran = true;
+        };
         self.end_lists(clinic).await?;
         Box::pin(reconciler.close(&self.practice(clinic).await?)).await?;
         let left = offboard::left(&self.store, clinic, exported, self.clock().now()).await?;
@@ -114,6 +121,8 @@ fn print(left: &Left) {
             "Done. Now take the clinic's file and secrets away, and delete its API keys at the providers. Its own database was not touched."
         );
     } else {
-        println!("Not done yet: run it again to go on.");
+        println!(
+            "Not done yet: approve the plans that wait (`listwarden plan`), and run it again."
+        );
     }
 }

@@ -4,11 +4,13 @@ use anyhow::Context;
 use chrono::{DateTime, Utc};
 use clap::{Args, Subcommand};
 
+use super::acting::Deed;
 use super::console::say;
 use super::{Common, Deployment, Exit};
 use crate::config::ClinicConfig;
-use crate::domain::Draft;
-use crate::domain::{Actor, Channel, EventId, EventKind, TimeSource};
+use crate::domain::{
+    Actor, Because, Channel, ClinicId, Draft, EventId, EventKind, PatientId, TimeSource,
+};
 
 /// Records consent given in person.
 #[derive(Debug, Subcommand)]
@@ -50,19 +52,22 @@ pub async fn run(common: &Common, consent: Consent) -> anyhow::Result<Exit> {
     if given.at.is_some_and(|at| at > deployment.clock().now()) {
         anyhow::bail!("--at lies in the future: consent cannot be given there");
     }
-    for clinic in deployment.clinics() {
-        if let Some(event) = record(&deployment, clinic, &given).await? {
-            say(
-                common.json,
-                &serde_json::json!({ "recorded": event }),
-                format_args!("Recorded as {event}. The next run acts on it."),
-            )?;
-            return Ok(Exit::InStep);
-        }
-    }
-    anyhow::bail!(
-        "no clinic has that patient; the id is the clinic's own, as `patients show` takes it"
-    )
+    let clinic = deployment.only_clinic()?;
+    let slug = &clinic.slug;
+    let event = record(&deployment, clinic, &given).await?.with_context(|| {
+        format!(
+            "clinic `{slug}` has no such patient; the id is its own, as `patients show` takes it"
+        )
+    })?;
+    say(
+        common.json,
+        &serde_json::json!({ "recorded": event, "clinic": slug, "patient": given.patient }),
+        format_args!(
+            "Recorded for patient {} of clinic `{slug}` as {event}. The next run acts on it.",
+            given.patient
+        ),
+    )?;
+    Ok(Exit::InStep)
 }
 
 /// Records what a patient of the clinic said; none where it has no such patient.
@@ -71,12 +76,31 @@ pub async fn record(
     clinic: &ClinicConfig,
     record: &Record,
 ) -> anyhow::Result<Option<EventId>> {
-    let now = deployment.clock().now();
     let id = deployment.store.clinic_ensure(&clinic.slug).await?;
     let Some(patient) = deployment.store.patient_find(id, &record.patient).await? else {
         return Ok(None);
     };
-    let contacts = deployment.store.contacts_of_patient(id, patient.id).await?;
+    let reason = record.lifts_objection.as_deref().map(Because::parse).transpose();
+    let deed = Deed {
+        reason: reason.clone().ok().flatten(),
+        ..Deed::new("consent record", &record.by).of(id, patient.id.to_string())
+    };
+    let recording = async {
+        let lifts = reason.context("--lifts-objection")?;
+        append(deployment, id, patient.id, record, lifts).await
+    };
+    deployment.on_record(deed, recording).await.map(Some)
+}
+
+async fn append(
+    deployment: &Deployment,
+    id: ClinicId,
+    patient: PatientId,
+    record: &Record,
+    lifts: Option<Because>,
+) -> anyhow::Result<EventId> {
+    let now = deployment.clock().now();
+    let contacts = deployment.store.contacts_of_patient(id, patient).await?;
     let contact = contacts
         .iter()
         .find(|contact| contact.channel == record.channel)
@@ -85,16 +109,16 @@ pub async fn record(
         Draft::new(EventKind::Granted, Actor::Person, TimeSource::Listwarden, "consent record");
     draft.channel = Some(record.channel);
     draft.contact = Some(contact.id);
-    draft.patient = Some(patient.id);
+    draft.patient = Some(patient);
     draft.explicit = true;
     draft.method = Some(record.method.clone());
     draft.wording = Some(record.wording.clone());
     draft.evidence = Some(format!("taken down by {}", record.by));
-    draft.accepted = record.lifts_objection.is_some();
-    draft.reason.clone_from(&record.lifts_objection);
+    draft.accepted = lifts.is_some();
+    draft.reason = lifts.map(|reason| reason.text().to_owned());
     draft.occurred_at = Some(record.at.unwrap_or(now));
     let event = EventId(deployment.clock().id());
     draft.unique = format!("consent record/{event}");
     deployment.store.ledger_append(None, id, vec![draft.into_event(event, now)]).await?;
-    Ok(Some(event))
+    Ok(event)
 }

@@ -216,6 +216,18 @@ impl Deployment {
             .filter(move |clinic| asked.is_none_or(|slug| *slug == clinic.slug))
     }
 
+    /// Returns the clinic this command is about, if it is one: a patient's id is a clinic's own, and
+    /// may be somebody else at another.
+    pub fn only_clinic(&self) -> anyhow::Result<&ClinicConfig> {
+        let mut clinics = self.clinics();
+        match (clinics.next(), clinics.next()) {
+            (Some(clinic), None) => Ok(clinic),
+            _ => anyhow::bail!(
+                "there are several clinics: say whose patients these are with --clinic"
+            ),
+        }
+    }
+
     /// Finds a clinic by name among those this command is about.
     pub fn expect_clinic(&self, slug: &str) -> Result<&ClinicConfig, NotConfigured> {
         let known = self.clinics().map(|clinic| clinic.slug.as_str());
@@ -319,8 +331,8 @@ impl Deployment {
         }
         lists.retain(|list| list.row.retired_at.is_none());
         let source = self.source(clinic).await?;
-        let opt_out_scope = clinic.opt_out_scope;
-        Ok(Practice { id, slug: clinic.slug.clone(), opt_out_scope, source, lists })
+        let (opt_out_scope, notes) = (clinic.opt_out_scope, clinic.source.notes.clone());
+        Ok(Practice { id, slug: clinic.slug.clone(), opt_out_scope, source, notes, lists })
     }
 
     async fn managed<L: ?Sized>(

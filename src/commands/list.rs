@@ -5,6 +5,7 @@ use clap::{Args, Subcommand};
 
 use serde_json::json;
 
+use super::acting::{By, Deed};
 use super::console::say;
 use super::{Common, Deployment, Exit, deployment, reconcile, scrub};
 use crate::config::ClinicConfig;
@@ -29,6 +30,8 @@ pub struct Which {
     /// Really do it: everybody whom the clinic knows leaves the audience.
     #[arg(long)]
     yes: bool,
+    #[command(flatten)]
+    by: By,
 }
 
 /// How a list ends.
@@ -45,7 +48,8 @@ pub enum Ending {
 pub struct Ended {
     /// Whether nobody whom the clinic knows is on it any more, so that it ended.
     pub emptied: bool,
-    /// The run that emptied it; none for a list that was never opened.
+    /// The run that emptied it, or whose plan waits for approval; none for a list that was never opened
+    /// and has nobody whom the clinic knows.
     pub outcome: Option<ClinicOutcome>,
 }
 
@@ -65,15 +69,27 @@ pub async fn run(common: &Common, list: List) -> anyhow::Result<Exit> {
         );
     }
     let ending = if moves { Ending::Move } else { Ending::Retire };
-    let ended = deployment.list_end(clinic, &which.list, ending).await?;
+    let id = deployment.store.clinic_ensure(&clinic.slug).await?;
+    let what = if moves { "list move" } else { "list retire" };
+    let deed = Deed::new(what, &which.by.by).of(id, which.list.clone());
+    let ended = deployment.on_record(deed, deployment.list_end(clinic, &which.list, ending));
+    let ended = Box::pin(ended).await?;
     deployment.console.finish();
     if let Some(outcome) = ended.outcome.as_ref().filter(|_| !common.json) {
         reconcile::print(outcome);
     }
     if !ended.emptied {
-        let not_yet = "The list is not empty yet; run the command again to go on.";
+        let waits = ended.outcome.as_ref().is_some_and(waits);
+        let (not_yet, exit) = if waits {
+            (
+                "The list is not empty yet: approve its plan, then run the command again.",
+                Exit::Waiting,
+            )
+        } else {
+            ("The list is not empty yet; run the command again to go on.", Exit::ParkedRemovals)
+        };
         say(common.json, &json!({ "list": which.list, "emptied": false }), not_yet)?;
-        return Ok(Exit::ParkedRemovals);
+        return Ok(exit);
     }
     let done = match ending {
         Ending::Move => {
@@ -83,6 +99,10 @@ pub async fn run(common: &Common, list: List) -> anyhow::Result<Exit> {
     };
     say(common.json, &json!({ "list": which.list, "emptied": true, "retired": !moves }), done)?;
     Ok(Exit::InStep)
+}
+
+fn waits(outcome: &ClinicOutcome) -> bool {
+    outcome.lists.iter().any(|list| list.state == ListState::Waiting)
 }
 
 impl Deployment {
@@ -126,7 +146,8 @@ impl Deployment {
         let mut practice: Practice = self.practice(clinic).await?;
         practice.lists.retain(|list| list.row.slug == slug);
         let list = practice.lists.first_mut().context("the list is not configured")?;
-        if list.row.approved_at.is_none() {
+        // What is there of ours may be from before the store was put back, or a plan refused.
+        if list.row.approved_at.is_none() && !self.store.list_holds_anybody(&list.row).await? {
             return Ok(Ended { emptied: true, outcome: None });
         }
         self.store.list_retiring(&list.row, self.clock().now()).await?;

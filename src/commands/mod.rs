@@ -1,6 +1,7 @@
 //! The command line: one file a command, and what they share.
 
 mod accounts;
+mod acting;
 mod approve;
 mod audit;
 #[cfg(feature = "simulator")]
@@ -14,6 +15,7 @@ mod deployment;
 mod doctor;
 mod explain;
 mod init;
+mod keys;
 mod ledger;
 mod list;
 mod metered;
@@ -121,10 +123,13 @@ enum Command {
     /// Attests where every list stands.
     Report(report::Options),
     /// After the store was put back from a backup: every list begins with a first run again.
-    Restored,
+    Restored(acting::By),
     /// Examines the ledger.
     #[command(subcommand)]
     Ledger(ledger::Ledger),
+    /// Sees to a change of the master key.
+    #[command(subcommand)]
+    Keys(keys::Keys),
     /// Ends a list, or moves it to another audience.
     #[command(subcommand)]
     List(list::List),
@@ -180,8 +185,9 @@ impl Cli {
             Command::Explain(options) => explain::run(&common, options).await,
             Command::Serve(options) => serve::run(&common, options).await,
             Command::Report(options) => report::run(&common, options).await,
-            Command::Restored => restored::run(&common).await,
+            Command::Restored(by) => restored::run(&common, by).await,
             Command::Ledger(ledger) => ledger::run(&common, ledger).await,
+            Command::Keys(keys) => keys::run(&common, keys).await,
             Command::List(list) => Box::pin(list::run(&common, list)).await,
             Command::Patients(patients) => patients::run(&common, patients).await,
             Command::Patient(patient) => patient::run(&common, patient).await,

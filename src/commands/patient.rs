@@ -7,12 +7,12 @@ use chrono::{DateTime, Utc};
 use clap::{Args, Subcommand};
 use serde_json::json;
 
+use super::acting::{By, Deed};
 use super::console::{print_json, say};
 use super::{Common, Deployment, Exit};
 use crate::domain::{Because, Channel};
 use crate::rights::archive::write_new;
-use crate::rights::{ArchiveError, Dossier, Receipt, TakenDown, Wish, Written, erase, wishes};
-use crate::store::AskedBy;
+use crate::rights::{ArchiveError, Desk, Receipt, TakenDown, Wish, Written};
 
 /// Answers what a patient asks about their own data.
 #[derive(Debug, Subcommand)]
@@ -47,6 +47,8 @@ pub struct Whom {
 pub struct Export {
     #[command(flatten)]
     whom: Whom,
+    #[command(flatten)]
+    by: By,
     /// The file to write; one that is there is not written over.
     #[arg(long, value_name = "FILE.zip")]
     out: PathBuf,
@@ -84,7 +86,8 @@ pub struct Said {
     /// Who takes it down.
     #[arg(long)]
     by: String,
-    /// How it was said, and where that can be looked up: a letter, a note of a call.
+    /// How it was said, and where that can be looked up: a letter, a note of a call. No address, no
+    /// number.
     #[arg(long)]
     evidence: String,
     /// When, as RFC 3339; now, if left out.
@@ -115,13 +118,26 @@ const NOBODY: &str = "the clinic has no such patient; the id is the clinic's own
 pub async fn run(common: &Common, patient: Patient) -> anyhow::Result<Exit> {
     let deployment = Deployment::open(common).await?;
     match patient {
-        Patient::Export(export) => self::export(&deployment, &export, common.json).await,
-        Patient::Erase(asked) => self::erase(&deployment, &asked, common.json).await,
-        Patient::Restrict(word) => take_down(&deployment, &word, Wish::Restrict, common.json).await,
-        Patient::Unrestrict(word) => {
-            take_down(&deployment, &word, Wish::Unrestrict, common.json).await
+        Patient::Export(export) => {
+            let Export { whom, by, .. } = &export;
+            let deed = deed(&deployment, ("patient export", &by.by), whom, None).await?;
+            deployment.on_record(deed, self::export(&deployment, &export, common.json)).await
         }
-        Patient::Object(word) => take_down(&deployment, &word, Wish::Object, common.json).await,
+        Patient::Erase(asked) => {
+            let Erase { whom, by, reason, refuse } = &asked;
+            let why = reason.as_deref().or(refuse.as_deref());
+            let deed = deed(&deployment, ("patient erase", by), whom, why).await?;
+            deployment.on_record(deed, self::erase(&deployment, &asked, common.json)).await
+        }
+        Patient::Restrict(word) => {
+            take_down(&deployment, "patient restrict", &word, Wish::Restrict, common.json).await
+        }
+        Patient::Unrestrict(word) => {
+            take_down(&deployment, "patient unrestrict", &word, Wish::Unrestrict, common.json).await
+        }
+        Patient::Object(word) => {
+            take_down(&deployment, "patient object", &word, Wish::Object, common.json).await
+        }
         Patient::Prefer(prefer) => {
             let Prefer { word, channel, purpose, not } = prefer;
             let wish = if not {
@@ -129,9 +145,30 @@ pub async fn run(common: &Common, patient: Patient) -> anyhow::Result<Exit> {
             } else {
                 Wish::Gladly { channel, purpose }
             };
-            take_down(&deployment, &word, wish, common.json).await
+            take_down(&deployment, "patient prefer", &word, wish, common.json).await
         }
     }
+}
+
+/// Says what is done about a patient, whom the audit log names by our id.
+async fn deed<'a>(
+    deployment: &Deployment,
+    (what, by): (&'static str, &'a str),
+    whom: &Whom,
+    reason: Option<&str>,
+) -> anyhow::Result<Deed<'a>> {
+    let clinic = deployment.expect_clinic(&whom.of)?;
+    let id = deployment.store.clinic_ensure(&clinic.slug).await?;
+    let patient = deployment.store.patient_find(id, &whom.patient).await?;
+    let subject = patient.map(|patient| patient.id.to_string());
+    let reason = reason.and_then(|reason| Because::parse(reason).ok());
+    Ok(Deed { reason, ..Deed::new(what, by).of(id, subject) })
+}
+
+async fn desk<'a>(deployment: &'a Deployment, whom: &Whom) -> anyhow::Result<Desk<'a>> {
+    let clinic = deployment.expect_clinic(&whom.of)?;
+    let reconciler = deployment.reconciler().attending(deployment.roster().await);
+    Ok(Desk { reconciler, clinic, patience: None })
 }
 
 async fn export(deployment: &Deployment, export: &Export, json: bool) -> anyhow::Result<Exit> {
@@ -139,10 +176,8 @@ async fn export(deployment: &Deployment, export: &Export, json: bool) -> anyhow:
     if export.out.exists() {
         return Err(ArchiveError::Exists { path }.into());
     }
-    let clinic = deployment.expect_clinic(&export.whom.of)?;
-    let now = deployment.clock().now();
-    let dossier = Dossier::gather(&deployment.store, clinic, &export.whom.patient, now).await?;
-    let dossier = dossier.context(NOBODY)?;
+    let desk = desk(deployment, &export.whom).await?;
+    let dossier = desk.dossier(&export.whom.patient).await?.context(NOBODY)?;
     write_new(&export.out, &dossier.zip()?)?;
     say(
         json,
@@ -158,20 +193,16 @@ async fn export(deployment: &Deployment, export: &Export, json: bool) -> anyhow:
 
 async fn erase(deployment: &Deployment, asked: &Erase, json: bool) -> anyhow::Result<Exit> {
     let Erase { whom, by, reason, refuse } = asked;
-    let clinic = deployment.expect_clinic(&whom.of)?;
+    let desk = desk(deployment, whom).await?;
     // It outlives the erasure.
     let option = if refuse.is_some() { "--refuse" } else { "--reason" };
     let why = refuse.as_deref().or(reason.as_deref()).unwrap_or_default();
     let why = Because::parse(why).context(option)?;
-    let reconciler = deployment.reconciler().attending(deployment.roster().await);
     if refuse.is_some() {
-        let written =
-            wishes::refuse_erasure(&reconciler, clinic, &whom.patient, by, why.text()).await?;
+        let written = desk.refuse_erasure(&whom.patient, by, &why).await?;
         return tell(&written.context(NOBODY)?, json);
     }
-    let reason = why.text();
-    let receipt = erase::erase(&reconciler, clinic, &whom.patient, AskedBy { by, reason }).await?;
-    let receipt = receipt.context(NOBODY)?;
+    let receipt = desk.erase(&whom.patient, by, &why).await?.context(NOBODY)?;
     if json {
         print_json(&receipt)?;
     } else {
@@ -206,6 +237,9 @@ fn print(receipt: &Receipt) {
             remains.hash.get(..16).unwrap_or(&remains.hash)
         );
     }
+    for remains in &receipt.also_remains {
+        println!("  remains: {remains}");
+    }
     if !receipt.done {
         println!("Not done yet. Every run goes on with it; run this again to see how far it is.");
     }
@@ -213,19 +247,21 @@ fn print(receipt: &Receipt) {
 
 async fn take_down(
     deployment: &Deployment,
+    what: &'static str,
     word: &Word,
     wish: Wish,
     json: bool,
 ) -> anyhow::Result<Exit> {
     let Word { whom, said } = word;
-    if said.at.is_some_and(|at| at > deployment.clock().now()) {
-        anyhow::bail!("--at lies in the future: nothing can have been said there");
-    }
-    let clinic = deployment.expect_clinic(&whom.of)?;
-    let reconciler = deployment.reconciler().attending(deployment.roster().await);
-    let taken = TakenDown { by: &said.by, evidence: &said.evidence, at: said.at, reason: None };
-    let written = wishes::take_down(&reconciler, clinic, &whom.patient, &[wish], &taken).await?;
-    tell(&written.context(NOBODY)?, json)
+    let deed = deed(deployment, (what, &said.by), whom, Some(&said.evidence)).await?;
+    let taking_down = async {
+        let desk = desk(deployment, whom).await?;
+        let evidence = Because::parse(&said.evidence).context("--evidence")?;
+        let taken = TakenDown { by: &said.by, evidence: &evidence, at: said.at };
+        let written = desk.take_down(&whom.patient, &wish, &taken).await?;
+        tell(&written.context(NOBODY)?, json)
+    };
+    deployment.on_record(deed, taking_down).await
 }
 
 fn tell(written: &Written, json: bool) -> anyhow::Result<Exit> {

@@ -9,6 +9,7 @@ use async_trait::async_trait;
 use clap::{Args, Subcommand};
 use serde_json::json;
 
+use super::acting::{By, Deed};
 use super::console::print_json;
 use super::{Common, Deployment, Exit};
 use crate::config::ClinicConfig;
@@ -38,6 +39,8 @@ pub struct Import {
     /// Use the sound rows although others are rejected.
     #[arg(long)]
     accept_partial: bool,
+    #[command(flatten)]
+    by: By,
 }
 
 /// Whom to show.
@@ -51,16 +54,20 @@ pub struct Show {
 pub async fn run(common: &Common, patients: Patients) -> anyhow::Result<Exit> {
     let deployment = Deployment::open(common).await?;
     match patients {
-        Patients::Import(options) => import(&deployment, options, common.json).await,
+        Patients::Import(options) => {
+            let by = options.by.by.clone();
+            let subject = options.former.then(|| "former patients".to_owned());
+            let clinics = deployment.clinics_meant().await?;
+            let deed = Deed { clinics, subject, ..Deed::new("patients import", &by) };
+            let importing = import(&deployment, options, common.json);
+            deployment.on_record(deed, Box::pin(importing)).await
+        }
         Patients::Show(options) => show(&deployment, &options.patient).await,
     }
 }
 
 async fn import(deployment: &Deployment, options: Import, json: bool) -> anyhow::Result<Exit> {
-    let mut clinics = deployment.clinics();
-    let (Some(clinic), None) = (clinics.next(), clinics.next()) else {
-        bail!("there are several clinics: say whose patients these are with --clinic");
-    };
+    let clinic = deployment.only_clinic()?;
     let file = File::open(&options.file)
         .with_context(|| format!("`{}` cannot be opened", options.file.display()))?;
     let id = deployment.store.clinic_ensure(&clinic.slug).await?;
@@ -168,25 +175,25 @@ impl Sink for Former<'_> {
 }
 
 async fn show(deployment: &Deployment, typed: &str) -> anyhow::Result<Exit> {
-    for clinic in deployment.clinics() {
-        let id = deployment.store.clinic_ensure(&clinic.slug).await?;
-        let Some(patient) = deployment.store.patient_find(id, typed).await? else { continue };
-        let record = &patient.record;
-        print_json(&json!({
-            "clinic": clinic.slug,
-            "id": patient.id,
-            "source_id": record.source_id,
-            "status": record.status,
-            "restricted": record.restricted,
-            "has_email": record.email.is_some(),
-            "has_mobile": record.mobile.is_some(),
-            "tags": record.tags,
-            "privacy_policy": record.privacy_policy,
-            "email_consent": record.email_consent,
-            "sms_consent": record.sms_consent,
-            "updated_at": record.updated_at,
-        }))?;
-        return Ok(Exit::InStep);
-    }
-    bail!("no clinic has that patient; ask by the clinic's own id")
+    let clinic = deployment.only_clinic()?;
+    let id = deployment.store.clinic_ensure(&clinic.slug).await?;
+    let Some(patient) = deployment.store.patient_find(id, typed).await? else {
+        bail!("clinic `{}` has no such patient; ask by the clinic's own id", clinic.slug);
+    };
+    let record = &patient.record;
+    print_json(&json!({
+        "clinic": clinic.slug,
+        "id": patient.id,
+        "source_id": record.source_id,
+        "status": record.status,
+        "restricted": record.restricted,
+        "has_email": record.email.is_some(),
+        "has_mobile": record.mobile.is_some(),
+        "tags": record.tags,
+        "privacy_policy": record.privacy_policy,
+        "email_consent": record.email_consent,
+        "sms_consent": record.sms_consent,
+        "updated_at": record.updated_at,
+    }))?;
+    Ok(Exit::InStep)
 }

@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use chrono::TimeDelta;
 use clap::Args;
+use tracing::{Instrument, info_span};
 
 use super::console::{print_json, table};
 use super::push::push;
@@ -74,12 +75,14 @@ pub async fn run(common: &Common, options: Options) -> anyhow::Result<Exit> {
     deployment.stop_on_ctrl_c();
     let scope = Scope { list: options.list, full: options.full };
     let exit = reconcile_part(&deployment, &scope, options.part, common.json).await?;
+    let clinic = common.clinic.iter().map(|clinic| format!("{clinic}-"));
+    let instance: String = clinic.chain([options.part.to_string()]).collect();
+    let watched = || Deployment::watched(options.part.of(deployment.clinics()));
     if let Some(gateway) = &options.pushgateway {
-        let watched = Deployment::watched(options.part.of(deployment.clinics()));
-        let clinic = common.clinic.iter().map(|clinic| format!("{clinic}-"));
-        let instance: String = clinic.chain([options.part.to_string()]).collect();
-        push(&deployment, gateway, &instance, watched).await;
+        push(&deployment, gateway, &instance, watched()).await;
     }
+    #[cfg(feature = "otlp")]
+    super::push::export(&deployment, &instance, watched()).await;
     Ok(exit)
 }
 
@@ -131,16 +134,20 @@ pub(super) async fn one(
     clinic: &crate::config::ClinicConfig,
     scope: &Scope,
 ) -> anyhow::Result<ClinicOutcome> {
-    let mut practice = deployment.practice(clinic).await?;
-    let outcome = reconciler.reconcile(&mut practice, scope).await?;
-    let first = deployment.config.clinics.first().is_some_and(|first| first.slug == clinic.slug);
-    let chains = [Chain::Ledger(practice.id, &clinic.slug), Chain::Audit];
-    let chains = if first { &chains[..] } else { &chains[..1] };
-    let due = outcome.source.state == SourceState::Swept && is_due(deployment, &practice).await?;
-    for chain in chains {
-        verify(reconciler, *chain, due).await?;
-    }
-    Ok(outcome)
+    let run = async {
+        let mut practice = deployment.practice(clinic).await?;
+        let outcome = reconciler.reconcile(&mut practice, scope).await?;
+        let first = deployment.config.clinics.first().is_some_and(|of| of.slug == clinic.slug);
+        let chains = [Chain::Ledger(practice.id, &clinic.slug), Chain::Audit];
+        let chains = if first { &chains[..] } else { &chains[..1] };
+        let swept = outcome.source.state == SourceState::Swept;
+        let due = swept && is_due(deployment, &practice).await?;
+        for chain in chains {
+            verify(reconciler, *chain, due).await?;
+        }
+        Ok(outcome)
+    };
+    run.instrument(info_span!("run", clinic = clinic.slug, full = scope.full)).await
 }
 
 /// Tells whether the chains are to be verified: once a day, when everything else was read whole.

@@ -1,10 +1,17 @@
 //! `restored`: the store was put back to an older state.
 
+use super::acting::{By, Deed};
 use super::{Common, Deployment, Exit};
 
 /// Takes the store of every clinic asked for as put back.
-pub async fn run(common: &Common) -> anyhow::Result<Exit> {
+pub async fn run(common: &Common, by: By) -> anyhow::Result<Exit> {
     let deployment = Deployment::open(common).await?;
+    let clinics = deployment.clinics_meant().await?;
+    let deed = Deed { clinics, ..Deed::new("restored", &by.by) };
+    deployment.on_record(deed, restored(&deployment)).await
+}
+
+async fn restored(deployment: &Deployment) -> anyhow::Result<Exit> {
     for clinic in deployment.clinics() {
         let id = deployment.store.clinic_ensure(&clinic.slug).await?;
         let erasures = deployment.reconciler().restored(id, &clinic.slug).await?;

@@ -1,10 +1,11 @@
 //! `review`: what a rule decided and an admin should look at.
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use clap::{Args, Subcommand};
 use serde_json::json;
 use uuid::Uuid;
 
+use super::acting::{By, Deed};
 use super::console::{print_json, say, table};
 use super::{Common, Deployment, Exit};
 use crate::domain::Because;
@@ -27,6 +28,8 @@ pub struct Close {
     /// What came of it.
     #[arg(long)]
     reason: String,
+    #[command(flatten)]
+    by: By,
 }
 
 /// Runs the subcommand.
@@ -70,15 +73,28 @@ async fn list(deployment: &Deployment, json: bool) -> anyhow::Result<Exit> {
 }
 
 async fn close(deployment: &Deployment, close: Close, json: bool) -> anyhow::Result<Exit> {
-    let reason = Because::parse(&close.reason).context("--reason")?;
+    let reason = Because::parse(&close.reason);
+    let mut of = None;
     for clinic in deployment.clinics() {
         let id = deployment.store.clinic_ensure(&clinic.slug).await?;
-        if deployment.store.review_close(id, close.id, reason.text()).await? {
-            say(json, &json!({ "closed": close.id }), "Closed.")?;
-            return Ok(Exit::InStep);
-        }
+        let open = deployment.store.reviews_open(id).await?;
+        of = of.or(open.iter().any(|review| review.id == close.id).then_some(id));
     }
-    bail!("nothing of that id waits: `listwarden review list` shows what does");
+    let deed = Deed {
+        clinics: of.into_iter().collect(),
+        subject: Some(close.id.to_string()),
+        reason: reason.clone().ok(),
+        ..Deed::new("review close", &close.by.by)
+    };
+    let closing = async {
+        let reason = reason.context("--reason")?;
+        let of =
+            of.context("nothing of that id waits: `listwarden review list` shows what does")?;
+        deployment.store.review_close(of, close.id, reason.text()).await?;
+        say(json, &json!({ "closed": close.id }), "Closed.")?;
+        Ok(Exit::InStep)
+    };
+    deployment.on_record(deed, closing).await
 }
 
 const fn sentence(kind: ReviewKind) -> &'static str {

@@ -11,13 +11,19 @@ use tokio::net::TcpListener;
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::JoinSet;
 
+#[cfg(feature = "otlp")]
+use super::push;
 use super::{Common, Deployment, Exit, resyncs};
 use crate::clock::timeout;
 use crate::config::{Config, Environment};
 use crate::http::admin::{Admin, Errand};
+#[cfg(feature = "otlp")]
+use crate::http::metrics::Figures;
 use crate::http::{self, Receiver};
 use crate::reconcile::{Reconciler, Roster, Scope, Stop};
 use crate::scheduler::Schedule;
+#[cfg(feature = "otlp")]
+use crate::telemetry::otlp::Collector;
 
 /// Where to serve.
 #[derive(Debug, Clone, Args)]
@@ -109,11 +115,17 @@ pub async fn serve(
         let clock = deployment.reconciler().clock.clone();
         tasks.spawn(schedule.run(clock, due.clone(), asked.clone()));
     }
+    let configured_now = current.clone();
+    let figures = Arc::new(deployment.figures(move || watched(&configured_now.borrow())));
     if let Some(listener) = metrics {
-        let current = current.clone();
-        let figures = deployment.figures(move || watched(&current.borrow()));
-        let routes = http::metrics::router(Arc::new(figures), receiver.clone());
+        let routes = http::metrics::router(figures.clone(), receiver.clone());
         tasks.spawn(show(deployment.clone(), listener, routes));
+    }
+    #[cfg(feature = "otlp")]
+    let export = Export::of_process(&deployment, figures, &receiver);
+    #[cfg(feature = "otlp")]
+    if let Some(export) = export.clone() {
+        tasks.spawn(export.go_on());
     }
     tasks.spawn(leave_figures(deployment.clone()));
     let resync = Arc::new(Notify::new());
@@ -122,7 +134,7 @@ pub async fn serve(
         let (errands, wanted) = mpsc::channel(1);
         let reconciler = deployment.reconciler().clone();
         let transport = deployment.transport().clone();
-        let admin = Admin::new(reconciler, config, errands, resync, transport);
+        let admin = Admin::new(reconciler, roster.clone(), config, errands, resync, transport);
         tasks.spawn(run_errands(current.clone(), wanted));
         tasks.spawn(serve_admins(listener, admin, asked.clone()));
     }
@@ -155,7 +167,14 @@ pub async fn serve(
     if timeout(deployment.clock(), GRACE, finished).await.is_err() {
         tracing::warn!("stopped in the midst of a run; the next one goes on from there");
     }
-    timeout(deployment.clock(), LAST, deployment.leave_figures()).await.ok();
+    let last = async {
+        deployment.leave_figures().await;
+        #[cfg(feature = "otlp")]
+        if let Some(export) = &export {
+            export.once().await.ok();
+        }
+    };
+    timeout(deployment.clock(), LAST, last).await.ok();
     died.map_or(Ok(()), Err)
 }
 
@@ -228,6 +247,46 @@ async fn show(deployment: Arc<Deployment>, listener: TcpListener, routes: axum::
     };
     if let Err(error) = axum::serve(listener, routes).with_graceful_shutdown(asked).await {
         tracing::error!(%error, "figures cannot be shown any more");
+    }
+}
+
+/// Figures on their way to a collector, from time to time.
+#[cfg(feature = "otlp")]
+#[derive(Clone)]
+struct Export {
+    deployment: Arc<Deployment>,
+    collector: Arc<Collector>,
+    figures: Arc<Figures>,
+    receiver: Arc<Receiver>,
+}
+
+#[cfg(feature = "otlp")]
+impl Export {
+    fn of_process(
+        deployment: &Arc<Deployment>,
+        figures: Arc<Figures>,
+        receiver: &Arc<Receiver>,
+    ) -> Option<Self> {
+        let host = rustix::system::uname();
+        let collector = Collector::of_process(&host.nodename().to_string_lossy())?;
+        let (deployment, receiver) = (deployment.clone(), receiver.clone());
+        Some(Self { deployment, collector: Arc::new(collector), figures, receiver })
+    }
+
+    /// Sends them until the process is asked to stop, and warns once of each time that it fails.
+    async fn go_on(self) {
+        let mut well = true;
+        while !pause(&self.deployment, self.collector.every).await {
+            let sent = self.once().await;
+            let (was_well, problem) = (well, sent.err());
+            well = problem.is_none();
+            problem.filter(|_| was_well).into_iter().for_each(push::warn);
+        }
+    }
+
+    async fn once(&self) -> Result<(), String> {
+        let own = http::metrics::of_process(&self.receiver);
+        push::export_to(&self.collector, self.deployment.clock(), &self.figures, &own).await
     }
 }
 

@@ -9,11 +9,12 @@ use secrecy::ExposeSecret;
 use serde_json::json;
 use uuid::Uuid;
 
+use super::acting::{By, Deed};
 use super::console::{print_json, say, table};
 use super::{Common, Deployment, Exit};
 use crate::config::duration;
-use crate::domain::{Clinics, Role};
-use crate::store::{AuditOutcome, NewAudit, NewToken, SIGNED_IN, TokenRow};
+use crate::domain::{ClinicId, Clinics, Role};
+use crate::store::{AuditOutcome, NewToken, SIGNED_IN, TokenRow};
 
 /// Tokens for the API.
 #[derive(Debug, Subcommand)]
@@ -41,9 +42,8 @@ pub struct Create {
     /// For how long it holds, such as 90d; without it until it is revoked.
     #[arg(long, value_name = "DURATION")]
     expires: Option<String>,
-    /// Who makes it.
-    #[arg(long, env = "USER", default_value = "admin")]
-    by: String,
+    #[command(flatten)]
+    by: By,
 }
 
 /// What to take back.
@@ -51,9 +51,8 @@ pub struct Create {
 pub struct Revoke {
     /// Its id, as `token list` shows it.
     id: Uuid,
-    /// Who takes it back.
-    #[arg(long, env = "USER", default_value = "admin")]
-    by: String,
+    #[command(flatten)]
+    by: By,
 }
 
 /// Runs the subcommand.
@@ -63,15 +62,19 @@ pub async fn run(common: &Common, token: Token) -> anyhow::Result<Exit> {
         Token::Create(create) => self::create(&deployment, common, create).await,
         Token::List => list(&deployment, common.json).await,
         Token::Revoke(revoke) => {
-            let id = deployment.clock().id();
-            let line = line(id, &revoke.by, "token revoke", revoke.id, AuditOutcome::Begun);
-            deployment.store.audit(&line).await?;
-            let done = deployment.store.token_revoke(revoke.id).await;
-            let outcome = if done.is_ok() { AuditOutcome::Done } else { AuditOutcome::Failed };
-            deployment.store.audit(&NewAudit { outcome, ..line }).await?;
-            done?;
-            say(common.json, &json!({ "revoked": revoke.id }), "Revoked.")?;
-            Ok(Exit::InStep)
+            let tokens = deployment.store.tokens().await?;
+            let of = tokens.iter().find(|token| token.id == revoke.id);
+            let deed = Deed {
+                clinics: of.map(|token| some(&token.clinics)).unwrap_or_default(),
+                subject: Some(revoke.id.to_string()),
+                ..Deed::new("token revoke", &revoke.by.by)
+            };
+            let revoking = async {
+                deployment.store.token_revoke(revoke.id).await?;
+                say(common.json, &json!({ "revoked": revoke.id }), "Revoked.")?;
+                Ok(Exit::InStep)
+            };
+            deployment.on_record(deed, revoking).await
         }
     }
 }
@@ -99,12 +102,18 @@ async fn create(deployment: &Deployment, common: &Common, create: Create) -> any
         role: create.role,
         clinics: if clinics.is_empty() { Clinics::All } else { Clinics::Some(clinics) },
         expires_at: lasts.transpose()?.map(|lasts| now + lasts),
-        by: create.by,
+        by: create.by.by,
     };
+    let deed = Deed {
+        clinics: some(&new.clinics),
+        subject: Some(new.role.to_string()),
+        ..Deed::new("token create", &new.by)
+    };
+    let request = deployment.reconciler().clock.id();
+    deployment.put_on_record(&deed, request, AuditOutcome::Begun).await?;
     let (id, text) = deployment.store.token_create(&new).await?;
-    let act = deployment.clock().id();
-    let line = line(act, &new.by, "token create", id, AuditOutcome::Done);
-    deployment.store.audit(&line).await?;
+    let deed = Deed { subject: Some(format!("{id} as {}", new.role)), ..deed };
+    deployment.put_on_record(&deed, request, AuditOutcome::Done).await?;
     let text = text.expose_secret();
     say(
         common.json,
@@ -114,16 +123,11 @@ async fn create(deployment: &Deployment, common: &Common, create: Create) -> any
     Ok(Exit::InStep)
 }
 
-fn line(act: Uuid, by: &str, what: &str, token: Uuid, outcome: AuditOutcome) -> NewAudit {
-    NewAudit {
-        request: act,
-        token: None,
-        who: format!("command line: {by}"),
-        what: what.to_owned(),
-        clinic: None,
-        subject: Some(token.to_string()),
-        outcome,
-        reason: None,
+/// Returns the clinics whose logs have what is done with a token; none for one that is for all.
+fn some(clinics: &Clinics) -> BTreeSet<ClinicId> {
+    match clinics {
+        Clinics::All => BTreeSet::new(),
+        Clinics::Some(some) => some.clone(),
     }
 }
 

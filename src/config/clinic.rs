@@ -1,6 +1,6 @@
 //! A clinic's file in `clinics/`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use chrono_tz::Tz;
@@ -10,6 +10,7 @@ use super::parts::is_slug;
 use super::section::{File, Section};
 use super::url::DatabaseUrl;
 use super::{ClinicConfig, Problem, SourceKind, SourceSettings, account, list};
+use crate::domain::NoteKind;
 use crate::domain::policy::OptOutScope;
 use crate::patients::nearest::nearest;
 
@@ -166,6 +167,25 @@ fn source(section: Section<'_>, base: &Path, slug: &str) -> Option<SourceSetting
     let url = DatabaseUrl::read(&section, base, default);
     let page_size = section.number("page_size", 1000, 1..=10_000);
     let overlap = section.duration("overlap", "5m", "0s");
+    let notes = notes(&section);
     section.end();
-    Some(SourceSettings { kind: kind?, url: url?, page_size, overlap })
+    Some(SourceSettings { kind: kind?, url: url?, page_size, overlap, notes })
+}
+
+/// Reads what the clinic's records are told of beside opt-outs.
+fn notes(section: &Section<'_>) -> BTreeSet<NoteKind> {
+    let choices = NoteKind::ALL.iter().copied().filter(|kind| !kind.is_opt_out());
+    if section.item("notes").is_none() {
+        return choices.filter(|kind| *kind != NoteKind::Invited).collect();
+    }
+    let given = section.text_set("notes");
+    let known: BTreeSet<NoteKind> = choices.filter(|kind| given.contains(kind.word())).collect();
+    if known.len() < given.len() {
+        section.problem(
+            "notes",
+            "names what is none of the notes that can be chosen",
+            "Use any of \"invited\", \"confirmed\", \"bounced\", \"address_changed\"; opt-outs are always told",
+        );
+    }
+    known
 }

@@ -23,15 +23,15 @@ pub mod templates;
 mod texts;
 mod url;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use chrono::{NaiveDate, TimeDelta};
 use chrono_tz::Tz;
 
-use crate::domain::Policy;
 use crate::domain::policy::OptOutScope;
 use crate::domain::text::words;
+use crate::domain::{NoteKind, Policy};
 pub use digest::policy_digest;
 pub use oidc::{Grant, OidcSettings, RETURN};
 pub use problem::{ConfigErrors, Problem};
@@ -202,6 +202,8 @@ pub struct SourceSettings {
     pub page_size: u32,
     /// How far a delta reaches back before the last one.
     pub overlap: TimeDelta,
+    /// What its records are told of beside opt-outs, which they always are.
+    pub notes: BTreeSet<NoteKind>,
 }
 
 /// What kind of source a clinic has.

@@ -43,6 +43,48 @@ words! {
 }
 
 words! {
+    /// What a clinic's own record is told of.
+    NoteKind {
+        /// Consent withdrawn.
+        Withdrawn = "withdrawn",
+        /// Direct marketing objected to.
+        Objected = "objected",
+        /// A message reported as spam.
+        Complained = "complained",
+        /// The address confirmed.
+        Confirmed = "confirmed",
+        /// The address is undeliverable.
+        Bounced = "bounced",
+        /// The member's address was changed at the provider.
+        AddressChanged = "address_changed",
+        /// Asked to confirm.
+        Invited = "invited",
+    }
+}
+
+impl NoteKind {
+    /// Returns what is told of an event; none where nothing is.
+    #[must_use]
+    pub const fn of(kind: EventKind) -> Option<Self> {
+        Some(match kind {
+            EventKind::Withdrawn => Self::Withdrawn,
+            EventKind::Objected => Self::Objected,
+            EventKind::Complained => Self::Complained,
+            EventKind::Confirmed => Self::Confirmed,
+            EventKind::Bounced => Self::Bounced,
+            EventKind::AddressChanged => Self::AddressChanged,
+            _ => return None,
+        })
+    }
+
+    /// Tells whether it is a no, which is told whatever else the record takes (L15).
+    #[must_use]
+    pub const fn is_opt_out(self) -> bool {
+        matches!(self, Self::Withdrawn | Self::Objected | Self::Complained)
+    }
+}
+
+words! {
     /// Who acted.
     Actor {
         /// The person, at the provider or on record as explicit.

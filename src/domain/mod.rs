@@ -21,7 +21,7 @@ pub mod text;
 pub use access::{Act, Because, Clinics, Role};
 pub use address::{Address, AddressError, Channel};
 pub use endpoint::Origin;
-pub use event::{Actor, Draft, Event, EventKind, TimeSource};
+pub use event::{Actor, Draft, Event, EventKind, NoteKind, TimeSource};
 pub use ids::{ClinicId, ContactId, EventId, LinkId, ListId, PatientId, RunId};
 pub use link::{
     Base, By, Class, Contact, ContactFacts, Holder, Intent, Invitation, Link, Observed,

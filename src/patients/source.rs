@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 
 use super::{SourceError, SourcePage};
-use crate::domain::{Actor, Channel, EventId, EventKind, PatientRecord};
+use crate::domain::{Actor, Channel, EventId, NoteKind, PatientRecord};
 
 /// A clinic's system of record.
 #[async_trait]
@@ -33,7 +33,7 @@ pub trait PatientSource: Debug + Send + Sync {
     /// Counts all rows there are now, so that a source that shrank is noticed.
     async fn count(&self) -> Result<u64, SourceError>;
 
-    /// Tells the clinic of opt-outs, confirmations, bounces and changed addresses. A note that is already there,
+    /// Tells the clinic of opt-outs, invitations, confirmations, bounces and changed addresses. A note that is already there,
     /// by its event's id, is left as it is.
     async fn write_back(&self, notes: &[Note]) -> Result<(), SourceError>;
 
@@ -92,14 +92,14 @@ pub struct RowProblem {
 /// One line for the clinic: what became of a patient's marketing elsewhere.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Note {
-    /// The ledger line; the clinic keeps at most one note for it.
+    /// The ledger line, or the invitation; the clinic keeps at most one note for it.
     pub event: EventId,
     /// The clinic's own id of the patient.
     pub source_id: String,
     /// The channel; none means every channel.
     pub channel: Option<Channel>,
     /// What happened.
-    pub kind: EventKind,
+    pub kind: NoteKind,
     /// When it happened, as far as known; else when it was recorded.
     pub at: DateTime<Utc>,
     /// The list it was seen on, by its configured name.

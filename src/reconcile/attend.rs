@@ -7,6 +7,7 @@ use std::pin::Pin;
 
 use futures::future::join_all;
 use http::{HeaderMap, Method};
+use tracing::{Instrument, info_span};
 use uuid::Uuid;
 
 use super::roster::ManagedAccount;
@@ -116,7 +117,8 @@ impl Reconciler {
             let Some(tenure) = Tenure::take(self, &lease).await? else {
                 return Ok(Turn::Held);
             };
-            let done = self.attend_account(&tenure, name).await;
+            let span = info_span!("attend", account = name);
+            let done = self.attend_account(&tenure, name).instrument(span).await;
             tenure.release().await?;
             done.map(|()| Turn::Done)
         };
@@ -186,7 +188,7 @@ impl Reconciler {
         let Some(tenure) = Tenure::take(self, &format!("source:{clinic}")).await? else {
             return Ok(Turn::Held);
         };
-        let done = self.write_back(&tenure, clinic, practice.source.as_ref()).await;
+        let done = self.write_back(&tenure, practice).await;
         tenure.release().await?;
         done?;
         self.store.spreading_over(clinic).await?;

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use futures::future::try_join;
+use tracing::{Instrument, info_span};
 
 use super::tenure::Tenure;
 use super::{Practice, ReconcileError, Reconciler, SourceOutcome, SourceState, seen};
@@ -136,13 +137,16 @@ impl Reconciler {
         let digests = seen::of_rows(&self.store, practice);
         // Rows that are not read do not say when they changed: no later than was read so far.
         let mut read = Read { newest: clinic.source_cursor, ..Read::default() };
-        let mut page = Some(practice.source.rows(since, None).await?);
+        let of_patients = || info_span!("page of patients");
+        let first = practice.source.rows(since, None).instrument(of_patients());
+        let mut page = Some(first.await?);
         while let Some(rows) = page {
             tenure.renew().await?;
             let next = rows.next.clone().filter(|_| !self.stop.is_asked());
             let fetch = async {
                 let Some(after) = &next else { return Ok(None) };
-                Ok(Some(practice.source.rows(since, Some(after)).await?))
+                let rows = practice.source.rows(since, Some(after)).instrument(of_patients());
+                Ok(Some(rows.await?))
             };
             let take = self.take_rows(tenure, practice.id, rows, &digests, &mut read);
             (page, ()) = try_join(fetch, take).await?;

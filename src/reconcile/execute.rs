@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use tracing::{Instrument, info_span};
 use uuid::Uuid;
 
 use super::tenure::Tenure;
@@ -73,7 +74,8 @@ impl Reconciler {
                 match under_way.beside(self.submit(tenure, list, next)).await {
                     Ok(lots) => {
                         for lot in lots {
-                            under_way.begin(self.send(tenure, list, lot));
+                            let span = info_span!("lot", operations = lot.writes.len());
+                            under_way.begin(self.send(tenure, list, lot).instrument(span));
                         }
                     }
                     Err(error) => failed = Some(error),

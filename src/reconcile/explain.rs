@@ -1,11 +1,13 @@
 //! Why a person is, or is not, on each list: state, reasons with their law, and the evidence (L29).
 
+use std::collections::BTreeSet;
+
 use serde::Serialize;
 
 use super::{KnownList, ReconcileError, Reconciler};
 use crate::domain::{
     Address, Base, Class, ClinicId, Contact, ContactFacts, ContactId, Event, LinkId, MemberStatus,
-    Reason, Verb,
+    Patient, PatientId, Reason, Verb,
 };
 use crate::plan::decide;
 use crate::store::LinkRow;
@@ -37,6 +39,8 @@ impl Who {
 pub struct Explanation {
     /// The contacts, by which the ledger names them.
     pub contacts: Vec<ContactId>,
+    /// The patients who have or had one of them, or who was asked about.
+    pub patients: Vec<PatientId>,
     /// Each list's word.
     pub lists: Vec<ListWord>,
     /// The ledger's lines, oldest first.
@@ -95,8 +99,14 @@ impl Reconciler {
     ) -> Result<Option<Explanation>, ReconcileError> {
         let mut words = Vec::new();
         let mut ledger = Vec::new();
-        let contacts = self.contacts(clinic, who).await?;
+        let (patient, contacts) = self.contacts(clinic, who).await?;
+        let mut patients: BTreeSet<PatientId> = patient.into_iter().collect();
         for contact in &contacts {
+            if patient.is_none() {
+                let facts = self.store.contact(clinic, contact.id).await?;
+                let holders = facts.into_iter().flat_map(|facts| facts.holders);
+                patients.extend(holders.map(|holder| holder.patient.id));
+            }
             for row in self.store.links_of_contact(clinic, contact.id).await? {
                 if let Some(list) = lists.iter().find(|list| list.row.id == row.list_id) {
                     words.push(self.word(list, row).await?);
@@ -104,35 +114,41 @@ impl Reconciler {
             }
             ledger.extend(self.store.ledger_of_contact(clinic, contact.id).await?);
         }
-        match who {
-            Who::Address(address) if words.is_empty() => {
+        match (who, patient) {
+            (Who::Address(address), _) if words.is_empty() => {
                 words = self.strangers(lists, address).await?;
             }
-            Who::Address(_) => {}
-            Who::Patient(id) => {
-                if let Some(patient) = self.store.patient_find(clinic, id).await? {
-                    ledger.extend(self.store.ledger_of_patient(clinic, patient.id).await?);
-                }
+            (Who::Patient(_), Some(patient)) => {
+                ledger.extend(self.store.ledger_of_patient(clinic, patient).await?);
             }
+            _ => {}
         }
         ledger.sort_by_key(|event: &Event| (event.recorded_at, event.id));
         ledger.dedup_by_key(|event| event.id);
-        let known = !contacts.is_empty() || !words.is_empty() || !ledger.is_empty();
+        let known = patient.is_some() || !contacts.is_empty() || !words.is_empty();
         Ok(known.then_some(Explanation {
             contacts: contacts.iter().map(|contact| contact.id).collect(),
+            patients: patients.into_iter().collect(),
             lists: words,
             ledger,
         }))
     }
 
-    async fn contacts(&self, clinic: ClinicId, who: &Who) -> Result<Vec<Contact>, ReconcileError> {
+    async fn contacts(
+        &self,
+        clinic: ClinicId,
+        who: &Who,
+    ) -> Result<(Option<PatientId>, Vec<Contact>), ReconcileError> {
+        let store = &self.store;
         Ok(match who {
             Who::Address(address) => {
-                self.store.contact_find(clinic, address).await?.into_iter().collect()
+                (None, store.contact_find(clinic, address).await?.into_iter().collect())
             }
-            Who::Patient(id) => match self.store.patient_find(clinic, id).await? {
-                Some(patient) => self.store.contacts_of_patient(clinic, patient.id).await?,
-                None => Vec::new(),
+            Who::Patient(id) => match store.patient_find(clinic, id).await? {
+                Some(Patient { id, .. }) => {
+                    (Some(id), store.contacts_of_patient(clinic, id).await?)
+                }
+                None => (None, Vec::new()),
             },
         })
     }

@@ -41,9 +41,12 @@ mod told;
 mod under_way;
 mod worker;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use futures::future::join;
+use tracing::field::{Empty, display};
+use tracing::{Instrument, Span, info_span};
 
 pub use attest::Attestation;
 pub use ends::Chain;
@@ -62,7 +65,7 @@ pub use told::opt_out;
 use crate::clock::SharedClock;
 use crate::config::policy_digest;
 use crate::domain::policy::OptOutScope;
-use crate::domain::{ClinicId, Policy};
+use crate::domain::{ClinicId, NoteKind, Policy};
 use crate::patients::PatientSource;
 use crate::plan::ListFacts;
 use crate::providers::{ListReader, ListWriter};
@@ -109,6 +112,8 @@ pub struct Practice<L: ?Sized = dyn ListWriter> {
     pub opt_out_scope: OptOutScope,
     /// Where its patients are read from.
     pub source: Arc<dyn PatientSource>,
+    /// What its records are told of beside opt-outs.
+    pub notes: BTreeSet<NoteKind>,
     /// Its lists.
     pub lists: Vec<ManagedList<L>>,
 }
@@ -120,6 +125,7 @@ impl<L: ?Sized> Clone for Practice<L> {
             slug: self.slug.clone(),
             opt_out_scope: self.opt_out_scope,
             source: self.source.clone(),
+            notes: self.notes.clone(),
             lists: self.lists.clone(),
         }
     }
@@ -245,7 +251,8 @@ impl Reconciler {
     ) -> Vec<ListOutcome> {
         let mut outcomes = Vec::new();
         for list in lists.iter_mut().filter(|list| asked_for(scope, list)) {
-            let outcome = self.turn(list, scope.full, records).await;
+            let span = turn_span(list);
+            let outcome = self.turn(list, scope.full, records).instrument(span).await;
             outcomes.push(outcome.unwrap_or_else(|error| ListOutcome::failed(&list.row, &error)));
             if self.stop.is_asked() || records.have_failed() {
                 break;
@@ -267,7 +274,8 @@ impl Reconciler {
                 return Ok(());
             }
             if outcome.state == ListState::InStep && self.has_more_to_plan(list).await? {
-                let further = self.turn(list, false, &Records::read()).await;
+                let span = turn_span(list);
+                let further = self.turn(list, false, &Records::read()).instrument(span).await;
                 let further =
                     further.unwrap_or_else(|error| ListOutcome::failed(&list.row, &error));
                 outcome.followed_by(further);
@@ -285,7 +293,7 @@ impl Reconciler {
     pub async fn close(&self, practice: &Practice) -> Result<(), ReconcileError> {
         let name = format!("source:{}", practice.id);
         let Some(tenure) = Tenure::take_in_turn(self, &name).await? else { return Ok(()) };
-        self.write_back(&tenure, practice.id, practice.source.as_ref()).await?;
+        self.write_back(&tenure, practice).await?;
         self.erase_settled(&tenure, practice).await?;
         tenure.release().await?;
         Ok(self.store.spreading_over(practice.id).await?)
@@ -303,9 +311,11 @@ impl Reconciler {
             return Ok(ListOutcome::busy(&list.row));
         };
         let run = self.run_begins(list, "reconcile").await?;
+        Span::current().record("run", display(run.0));
         let outcome = self.turn_under(&tenure, run, list, full, records).await;
         let outcome = outcome.unwrap_or_else(|error| ListOutcome::failed(&list.row, &error));
         let outcome = ListOutcome { run: Some(run), ..outcome };
+        Span::current().record("outcome", outcome.state.word());
         self.store.run_end(run, outcome.state.word(), &outcome.summary()).await?;
         self.heed_credential(list, &outcome).await?;
         tenure.release().await?;
@@ -397,6 +407,10 @@ impl Reconciler {
 /// before an invitation), and that one a last look. More means that somebody works against us, and
 /// the next run sees to it.
 const ROUNDS: usize = 4;
+
+fn turn_span(list: &ManagedList) -> Span {
+    info_span!("list", list = list.row.slug, run = Empty, outcome = Empty)
+}
 
 fn asked_for(scope: &Scope, list: &ManagedList) -> bool {
     scope.list.as_ref().is_none_or(|slug| *slug == list.row.slug)

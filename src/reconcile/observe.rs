@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use chrono::{DateTime, Utc};
 use futures::future::try_join;
 use tokio::sync::mpsc;
+use tracing::{Instrument, info_span};
 
 use super::tenure::Tenure;
 use super::under_way::UnderWay;
@@ -330,7 +331,8 @@ async fn fetch_pages<L: ListReader + ?Sized>(
 ) -> Result<(), ReconcileError> {
     let read = |cursor: Option<PageCursor>| async move {
         let asked_at = clock.now();
-        port.page(scope, cursor.as_ref()).await.map(|page| (asked_at, page))
+        let page = port.page(scope, cursor.as_ref()).instrument(info_span!("page of members"));
+        page.await.map(|page| (asked_at, page))
     };
     let mut waiting = VecDeque::from([None]);
     let mut under_way = UnderWay::new();

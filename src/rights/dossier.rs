@@ -1,20 +1,11 @@
-//! Everything that is held of one patient (GDPR Art. 15 and 20), and of nobody else: who shares an
-//! address shows as *another person*, and only where what they said binds this one.
+//! What a dossier says: everything that is held of one patient (GDPR Art. 15 and 20).
 
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 use serde::Serialize;
 
-use crate::config::ClinicConfig;
-use crate::domain::{
-    Actor, Channel, Class, ClinicId, ContactId, Event, EventKind, LinkId, ListId, MemberStatus,
-    OptOutKind, Patient, PatientId, Verb,
-};
-use crate::providers;
-use crate::store::{
-    HeldAddress, LedgerLine, LinkChange, LinkRow, ListRow, OpState, ReviewKind, Store, StoreError,
-    Told,
-};
+use crate::domain::{Actor, Channel, Class, EventKind, MemberStatus, OptOutKind, Patient, Verb};
+use crate::store::{OpState, ReviewKind, Told};
 
 /// Everything that is held of one patient.
 #[derive(Serialize)]
@@ -44,6 +35,19 @@ pub struct Dossier {
     pub messages: Vec<Message>,
     /// What an admin was shown.
     pub reviews: Vec<Review>,
+    /// The order to erase them, where one stands.
+    pub erasure: Option<Order>,
+}
+
+/// An order to erase the patient.
+#[derive(Serialize)]
+pub struct Order {
+    /// When it was given.
+    pub asked_at: DateTime<Utc>,
+    /// Who took it down.
+    pub asked_by: Option<String>,
+    /// Why.
+    pub reason: Option<String>,
 }
 
 /// An address that the patient has or had.
@@ -76,11 +80,15 @@ pub struct OnList {
     pub there: Option<MemberStatus>,
     /// When.
     pub seen_at: Option<DateTime<Utc>>,
+    /// When it signed up on a form of the provider.
+    pub signed_up_at: Option<DateTime<Utc>>,
+    /// When it opted in, by the provider.
+    pub opted_in_at: Option<DateTime<Utc>>,
     /// Where it stands by the clinic's records.
     pub class: Option<Class>,
-    /// Why, in a sentence.
+    /// Why, in a sentence; none where another person has or had the address: it may be about them.
     pub because: Option<&'static str>,
-    /// The line of the law.
+    /// The line of the law; none where there is no reason.
     pub law: Option<String>,
     /// The invitation to confirm, if one was sent.
     pub invitation: Option<Invited>,
@@ -183,10 +191,10 @@ pub struct Change {
     pub provider: Option<String>,
     /// What was done.
     pub what: Verb,
-    /// Why, in a sentence.
-    pub because: &'static str,
-    /// The line of the law.
-    pub law: String,
+    /// Why, in a sentence; none where another person has or had the address: it may be about them.
+    pub because: Option<&'static str>,
+    /// The line of the law; none where there is no reason.
+    pub law: Option<String>,
     /// How far it got.
     pub state: OpState,
     /// When it was decided.
@@ -203,7 +211,7 @@ pub struct Change {
 #[derive(Serialize)]
 pub struct ToldOfPatient {
     /// What happened.
-    pub kind: EventKind,
+    pub kind: &'static str,
     /// The channel; none means every channel.
     pub channel: Option<Channel>,
     /// When it happened.
@@ -228,264 +236,11 @@ pub struct Review {
     pub kind: ReviewKind,
     /// When it happened.
     pub at: DateTime<Utc>,
-    /// What came of it.
+    /// What came of it; none while it is open, or where another person has or had the address.
     pub closed_because: Option<String>,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
 fn tz<S: serde::Serializer>(zone: &Tz, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(zone.name())
-}
-
-/// One clinic's files, as they are asked for a dossier.
-pub(super) struct Files<'a> {
-    pub(super) store: &'a Store,
-    pub(super) clinic: &'a ClinicConfig,
-    pub(super) id: ClinicId,
-    lists: Vec<ListRow>,
-}
-
-impl Dossier {
-    /// Gathers everything that is held of the patient whom the clinic calls `patient`, by its own id
-    /// or ours; none where it has no such patient.
-    pub async fn gather(
-        store: &Store,
-        clinic: &ClinicConfig,
-        patient: &str,
-        made_at: DateTime<Utc>,
-    ) -> Result<Option<Self>, StoreError> {
-        let id = store.clinic_ensure(&clinic.slug).await?;
-        let Some(patient) = store.patient_find(id, patient).await? else { return Ok(None) };
-        let files = Files { store, clinic, id, lists: store.lists(id).await? };
-        files.dossier(patient, made_at).await.map(Some)
-    }
-}
-
-impl Files<'_> {
-    async fn dossier(
-        &self,
-        patient: Patient,
-        made_at: DateTime<Utc>,
-    ) -> Result<Dossier, StoreError> {
-        let held = self.store.addresses_of_patient(self.id, patient.id).await?;
-        let own: Vec<ContactId> =
-            held.iter().filter(|held| is_own(held)).map(|held| held.contact).collect();
-        let links = self.links(&own).await?;
-        let ids: Vec<LinkId> = links.iter().map(|link| link.link.id).collect();
-        let changes = self.store.changes_made(self.id, &ids).await?;
-        let lines = self.store.ledger_about(self.id, patient.id, &own).await?;
-        let told = self.store.told_of_patient(self.id, patient.id).await?;
-        let messages = self.store.told_of_contacts(self.id, &own).await?;
-        let reviews = self.store.reviews_of_contacts(self.id, &own).await?;
-        Ok(Dossier {
-            clinic: self.clinic.title.clone(),
-            time_zone: self.clinic.time_zone,
-            made_at,
-            addresses: held.iter().map(known).collect(),
-            lists: links.iter().map(|link| self.on_list(link)).collect(),
-            opt_outs: self.opt_outs(patient.id, &own).await?,
-            ledger: lines.into_iter().filter_map(|l| self.line(l, patient.id, &held)).collect(),
-            changes: changes.iter().map(|change| self.change(change)).collect(),
-            told_clinic: told
-                .into_iter()
-                .map(|told| ToldOfPatient {
-                    kind: told.kind,
-                    channel: told.channel,
-                    at: told.at,
-                    told_at: told.done_at,
-                })
-                .collect(),
-            messages: messages
-                .into_iter()
-                .map(|told| Message { what: told.word, at: told.at })
-                .collect(),
-            reviews: reviews
-                .into_iter()
-                .map(|review| Review {
-                    kind: review.kind,
-                    at: review.at,
-                    closed_because: review.closed_because,
-                })
-                .collect(),
-            patient,
-        })
-    }
-
-    async fn links(&self, contacts: &[ContactId]) -> Result<Vec<LinkRow>, StoreError> {
-        let mut links = Vec::new();
-        for contact in contacts {
-            links.extend(self.store.links_of_contact(self.id, *contact).await?);
-        }
-        Ok(links)
-    }
-
-    fn row(&self, list: ListId) -> Option<&ListRow> {
-        self.lists.iter().find(|row| row.id == list)
-    }
-
-    fn slug(&self, list: ListId) -> String {
-        self.row(list).map_or_else(|| "a list that is gone".to_owned(), |row| row.slug.clone())
-    }
-
-    /// Who keeps a list, by the configuration of today.
-    fn provider(&self, list: ListId) -> Option<String> {
-        let config = self.clinic.list(&self.row(list)?.slug)?;
-        let account = self.clinic.accounts.get(&config.account)?;
-        providers::provider(&account.provider).map(|provider| provider.name.to_owned())
-    }
-
-    fn on_list(&self, row: &LinkRow) -> OnList {
-        let observed = row.link.observed.as_ref();
-        let list = self.row(row.list_id);
-        let planned = row.planned;
-        OnList {
-            list: self.slug(row.list_id),
-            provider: self.provider(row.list_id),
-            region: list.and_then(|list| list.region.clone()),
-            channel: row.channel,
-            there: observed.map(|observed| observed.status),
-            seen_at: observed.map(|observed| observed.seen_at),
-            class: planned.map(|(class, _)| class),
-            because: planned.map(|(_, reason)| reason.sentence()),
-            law: planned.map(|(_, reason)| reason.law().to_string()),
-            invitation: row.link.invitation.as_ref().map(|invitation| Invited {
-                sent_at: invitation.sent_at,
-                confirmed: invitation.confirmed,
-                voided: invitation.voided,
-                wording: invitation.wording.clone(),
-            }),
-        }
-    }
-
-    async fn opt_outs(
-        &self,
-        patient: PatientId,
-        contacts: &[ContactId],
-    ) -> Result<Vec<KnownOptOut>, StoreError> {
-        let mut found: Vec<KnownOptOut> = Vec::new();
-        for contact in contacts {
-            let Some(facts) = self.store.contact(self.id, *contact).await? else { continue };
-            let Some(contact) = &facts.contact else { continue };
-            let own = facts.holders.iter().filter(|holder| holder.patient.id == patient);
-            let standings = own.map(|holder| &holder.standing).chain([&contact.standing]);
-            for opt_out in standings.flat_map(|standing| &standing.opt_outs) {
-                let (channel, kind, at) = (contact.channel, opt_out.kind, opt_out.at);
-                if !found.iter().any(|o| (o.channel, o.kind, o.at) == (channel, kind, at)) {
-                    found.push(KnownOptOut { channel, kind, at });
-                }
-            }
-        }
-        found.sort_by_key(|opt_out| (opt_out.at, opt_out.channel, opt_out.kind));
-        Ok(found)
-    }
-
-    /// Tells one line; none where it is another person's and does not bind this one.
-    fn line(&self, line: LedgerLine, me: PatientId, held: &[HeldAddress]) -> Option<Line> {
-        let of_others = |contact| {
-            let known = held.iter().find(|held| held.contact == contact);
-            known.is_none_or(|held| held.of_others)
-        };
-        let event = line.said.as_ref().map(|said| &said.event);
-        let whose = whose(line.patient, line.contact, me, of_others);
-        let binds_me = event.is_some_and(|event| event.binds.contains(&me));
-        if whose == Whose::AnotherPerson && !binds_me {
-            return None;
-        }
-        let mine = matches!(whose, Whose::Yours | Whose::YourAddress);
-        let names_others = event.is_none_or(|event| event.binds.iter().any(|id| *id != me));
-        let told = event.filter(|_| mine).map(|event| &event.draft);
-        let basics = event.map(|event| &event.draft);
-        let text = |read: fn(&crate::domain::Draft) -> Option<String>| told.and_then(read);
-        Some(Line {
-            number: line.seq,
-            kind: line.kind,
-            whose,
-            channel: basics.and_then(|draft| draft.channel),
-            list: basics.and_then(|draft| draft.list).map(|list| self.slug(list)),
-            at: event.and_then(happened),
-            recorded_at: line.recorded_at,
-            by: told.map(|draft| draft.actor),
-            method: text(|draft| draft.method.clone()),
-            source: text(|draft| Some(draft.source.clone())),
-            wording: text(|draft| draft.wording.clone()),
-            evidence: text(|draft| draft.evidence.clone()),
-            purpose: text(|draft| draft.purpose.clone()),
-            reason: text(|draft| draft.reason.clone()),
-            commitment: line.commitment,
-            code: line.mac,
-            key: line.key_id,
-            proof: line
-                .said
-                .filter(|_| mine && !names_others)
-                .map(|said| LineProof { salt: said.salt, text: said.text }),
-        })
-    }
-
-    fn change(&self, change: &LinkChange) -> Change {
-        Change {
-            list: self.slug(change.list),
-            provider: self.provider(change.list),
-            what: change.verb,
-            because: change.reason.sentence(),
-            law: change.reason.law().to_string(),
-            state: change.state,
-            planned_at: change.planned_at,
-            sent_at: change.submitted_at,
-            settled_at: change.settled_at,
-            disclosed: self.disclosed(change),
-        }
-    }
-
-    /// What a change tells the provider. Its fields are forgotten once it is through; which ones
-    /// they were, the configuration says.
-    fn disclosed(&self, change: &LinkChange) -> Vec<String> {
-        if change.submitted_at.is_none() {
-            return Vec::new();
-        }
-        let mut told = vec!["the address".to_owned()];
-        let config = self.row(change.list).and_then(|row| self.clinic.list(&row.slug));
-        if let Some(config) = config.filter(|_| !change.verb.removes()) {
-            let fields = config.policy.fields.iter();
-            told.extend(fields.map(|mapping| mapping.from.word().replace('_', " ")));
-            told.extend(
-                config.policy.tags.values().map(|tag| format!("tag `{tag}`, if it applies")),
-            );
-        }
-        told
-    }
-}
-
-/// Tells whether what happens at an address is this patient's to see: it is theirs now, or was
-/// nobody else's.
-fn is_own(held: &HeldAddress) -> bool {
-    held.holds_now || !held.of_others
-}
-
-fn known(held: &HeldAddress) -> KnownAddress {
-    let told = held.address.as_ref().filter(|_| is_own(held));
-    KnownAddress {
-        channel: held.channel,
-        address: told.map(|address| address.expose().to_owned()),
-        held_now: held.holds_now,
-        shared_with_another_person: held.shared,
-        erased_at: held.erased_at,
-    }
-}
-
-fn whose(
-    patient: Option<PatientId>,
-    contact: Option<ContactId>,
-    me: PatientId,
-    of_others: impl Fn(ContactId) -> bool,
-) -> Whose {
-    match (patient, contact) {
-        (Some(patient), _) if patient == me => Whose::Yours,
-        (Some(_), _) => Whose::AnotherPerson,
-        (None, Some(contact)) if of_others(contact) => Whose::SharedAddress,
-        (None, _) => Whose::YourAddress,
-    }
-}
-
-fn happened(event: &Event) -> Option<DateTime<Utc>> {
-    event.draft.occurred_at
 }

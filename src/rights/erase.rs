@@ -4,15 +4,13 @@
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
+use super::desk::{Desk, RightsError};
 use crate::config::ClinicConfig;
-use crate::domain::{
-    Address, Channel, ClinicId, ContactId, LinkId, MemberStatus, Patient, PatientId, Verb,
-};
-use crate::reconcile::{ReconcileError, Reconciler};
+use crate::domain::{Because, Channel, ClinicId, ContactId, LinkId, MemberStatus, Patient, Verb};
 use crate::store::{AskedBy, HeldAddress, LinkRow, ListRow, OpState, Store};
 
 /// What became of an erasure: shown to whoever asked, and true again whenever it is asked for.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct Receipt {
     /// The clinic's short name.
     pub clinic: String,
@@ -24,7 +22,7 @@ pub struct Receipt {
     pub asked_by: Option<String>,
     /// Why.
     pub reason: Option<String>,
-    /// Whether everything is erased.
+    /// Whether everything is erased here and there.
     pub done: bool,
     /// Each list.
     pub lists: Vec<AtProvider>,
@@ -36,10 +34,20 @@ pub struct Receipt {
     pub record_erased_at: Option<DateTime<Utc>>,
     /// What stays: keyed hashes, which only the clinic's key can compare with an address.
     pub remains: Vec<Remains>,
+    /// What stays beside them, in words.
+    pub also_remains: Vec<&'static str>,
 }
 
+/// What an erasure leaves beside hashes.
+const ALSO_REMAINS: [&str; 4] = [
+    "the clinic's own id of the patient, by which a record that comes again is recognised",
+    "that there were lines of the ledger, when, and of which kind, without their text",
+    "what was changed on which list, when, and why, in the journal; and when the clinic's record was told",
+    "the opt-outs and the restriction that keep the person off; who asked for the erasure, and why",
+];
+
 /// What became of the person on one list.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct AtProvider {
     /// The list.
     pub list: String,
@@ -50,7 +58,7 @@ pub struct AtProvider {
 }
 
 /// How the erasure stands on one list.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Erased {
     /// Erased by us.
@@ -61,9 +69,16 @@ pub enum Erased {
     NotYet,
     /// Waits until an admin approves the list's first plan (L20).
     WaitsForApproval,
+    /// Still there, on a list that ended before: nothing of ours goes there any more.
+    Ended,
 }
 
 impl Erased {
+    /// Tells whether no run has anything left to do there.
+    const fn is_through(self) -> bool {
+        matches!(self, Self::Erased | Self::NotThere | Self::Ended)
+    }
+
     /// Says it to a person.
     #[must_use]
     pub const fn words(self) -> &'static str {
@@ -72,12 +87,13 @@ impl Erased {
             Self::NotThere => "not there",
             Self::NotYet => "not yet: it is tried again by every run",
             Self::WaitsForApproval => "waits until the list's first plan is approved",
+            Self::Ended => "still there, but the list has ended: erase it at the provider by hand",
         }
     }
 }
 
 /// A keyed hash that stays.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct Remains {
     /// The channel of the address.
     pub channel: Channel,
@@ -87,48 +103,21 @@ pub struct Remains {
     pub hash: String,
 }
 
-/// Why an erasure cannot be refused or ordered.
-#[derive(Debug, thiserror::Error)]
-pub enum EraseError {
-    /// It was ordered, and cannot be refused any more.
-    #[error("the erasure was asked for on {at} and is under way: it cannot be refused any more")]
-    UnderWay {
-        /// When it was ordered.
-        at: DateTime<Utc>,
-    },
-    /// The loop failed.
-    #[error(transparent)]
-    Loop(#[from] ReconcileError),
-    /// The store failed.
-    #[error(transparent)]
-    Store(#[from] crate::store::StoreError),
-}
-
-/// Erases a patient everywhere, as far as it can be done now; asked for again it goes on. None where
-/// the clinic has no such patient.
-pub async fn erase(
-    reconciler: &Reconciler,
-    clinic: &ClinicConfig,
-    patient: &str,
-    asked: AskedBy<'_>,
-) -> Result<Option<Receipt>, EraseError> {
-    let store = &reconciler.store;
-    let id = store.clinic_ensure(&clinic.slug).await?;
-    let Some(patient) = store.patient_find(id, patient).await? else { return Ok(None) };
-    reconciler.erasure_ask(id, &clinic.slug, patient.id, asked).await?;
-    let addresses = addresses(store, id, patient.id).await?;
-    reconciler.hurry(id, &addresses).await?;
-    Ok(receipt(store, clinic, &patient.record.source_id).await?)
-}
-
-/// Returns the addresses that a patient has or had, as far as they are not erased.
-pub(super) async fn addresses(
-    store: &Store,
-    clinic: ClinicId,
-    patient: PatientId,
-) -> Result<Vec<Address>, crate::store::StoreError> {
-    let held = store.addresses_of_patient(clinic, patient).await?;
-    Ok(held.into_iter().filter_map(|held| held.address).collect())
+impl Desk<'_> {
+    /// Erases a patient everywhere, as far as it can be done now; asked for again it goes on. None where
+    /// the clinic has no such patient.
+    pub async fn erase(
+        &self,
+        patient: &str,
+        by: &str,
+        reason: &Because,
+    ) -> Result<Option<Receipt>, RightsError> {
+        let Some((id, patient)) = self.patient(patient).await? else { return Ok(None) };
+        let asked = AskedBy { by, reason: reason.text() };
+        self.reconciler.erasure_ask(id, &self.clinic.slug, patient.id, asked).await?;
+        self.follow(id, patient.id).await?;
+        Ok(receipt(&self.reconciler.store, self.clinic, &patient.record.source_id).await?)
+    }
 }
 
 /// Says how far a patient's erasure is; none where the clinic has no such patient.
@@ -161,12 +150,15 @@ pub async fn receipt(
         asked_at: row.asked_at,
         asked_by: row.asked_by,
         reason: row.reason,
-        done: row.erased_at.is_some() && erased == own.len(),
+        done: row.erased_at.is_some()
+            && erased == own.len()
+            && at_providers.iter().all(|at| at.state.is_through()),
         lists: at_providers,
         addresses_erased: erased,
         addresses_of_others: others.len(),
         record_erased_at: row.erased_at,
         remains,
+        also_remains: ALSO_REMAINS.to_vec(),
     }))
 }
 
@@ -213,6 +205,7 @@ fn stands(
         (true, None) if list.swept_at.is_some() || list.retired_at.is_some() => {
             (Erased::NotThere, seen_at.or(list.swept_at))
         }
+        _ if list.retired_at.is_some() => (Erased::Ended, None),
         _ if list.approved_at.is_none() => (Erased::WaitsForApproval, None),
         _ => (Erased::NotYet, None),
     }

@@ -24,7 +24,7 @@ pub struct Window {
 }
 
 /// One list's exposure.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct Exposure {
     /// The list.
     pub list: String,
@@ -46,7 +46,7 @@ pub struct Exposure {
 }
 
 /// One address that was listed without a basis.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct Exposed {
     /// The link: the address is not told.
     pub link: LinkId,

@@ -4,18 +4,22 @@
 //! by the ordinary loop, under its law and its journal.
 
 pub mod archive;
+mod desk;
 pub mod dossier;
 pub mod erase;
 pub mod exposure;
+mod gather;
 pub mod offboard;
 mod page;
 pub mod replay;
+mod shared;
 mod tables;
 pub mod wishes;
 
 pub use archive::ArchiveError;
+pub use desk::{Desk, RightsError, confirmed};
 pub use dossier::Dossier;
-pub use erase::{AtProvider, EraseError, Erased, Receipt, Remains};
+pub use erase::{AtProvider, Erased, Receipt, Remains, receipt};
 pub use exposure::{Exposed, Exposure, Window};
 pub use offboard::{Exported, Left, OffboardError};
 pub use replay::Stretch;

@@ -89,8 +89,11 @@ pub async fn export(
         after = Some(last.id);
         for patient in &page {
             exported.patients += 1;
-            let path = folder.join("patients").join(format!("{}.zip", patient.id));
-            if path.exists() {
+            let path = zip_of(folder, patient.id);
+            let far = store.erasure_of(id, patient.id).await?;
+            let ordered = far.is_some_and(|far| far.asked_at.or(far.erased_at).is_some());
+            // What is left of whoever was ordered to be erased tells less than an earlier try did.
+            if path.exists() && ordered {
                 continue;
             }
             let key = patient.id.to_string();
@@ -105,23 +108,32 @@ pub async fn export(
         if path.exists() {
             continue;
         }
-        let mut rows = Vec::new();
+        let part = Part::of(&path)?;
+        let mut table = tables::members(&part.file)?;
         let mut after = -1;
         loop {
             let page = store.links_page(&list, after, PAGE, Which::All).await?;
             let Some(last) = page.last() else { break };
             after = last.ordinal;
-            rows.extend(page.iter().map(tables::member));
+            for row in &page {
+                table.row(&tables::member(row))?;
+            }
         }
-        written_whole(&path, &tables::members(rows)?)?;
+        table.end()?;
+        part.end()?;
     }
     Ok(exported)
 }
 
-/// Orders every patient's erasure who is not erased yet; returns how many are new.
+fn zip_of(folder: &Path, patient: PatientId) -> PathBuf {
+    folder.join("patients").join(format!("{patient}.zip"))
+}
+
+/// Orders every patient's erasure who was exported and is not erased yet; returns how many are new.
 pub async fn order(
     reconciler: &Reconciler,
     clinic: &ClinicConfig,
+    folder: &Path,
     by: &str,
 ) -> Result<u64, OffboardError> {
     let store = &reconciler.store;
@@ -132,7 +144,7 @@ pub async fn order(
         let page = store.patients_page(id, after, PAGE).await?;
         let Some(last) = page.last() else { return Ok(new) };
         after = Some(last.id);
-        for patient in &page {
+        for patient in page.iter().filter(|patient| zip_of(folder, patient.id).exists()) {
             let row = store.erasure_of(id, patient.id).await?;
             if row.is_some_and(|row| row.asked_at.is_none() && row.erased_at.is_none())
                 && reconciler.erasure_ask(id, &clinic.slug, patient.id, asked).await?
@@ -171,19 +183,34 @@ pub async fn left(
 
 /// Writes a file that is there whole or not at all, and that only its owner may read.
 pub fn written_whole(path: &Path, bytes: &[u8]) -> Result<(), ArchiveError> {
-    let mut part: PathBuf = path.to_owned();
-    part.as_mut_os_string().push(".part");
-    let write = || -> io::Result<()> {
+    let mut part = Part::of(path)?;
+    part.file.write_all(bytes).map_err(|cause| not_written(path, cause))?;
+    part.end()
+}
+
+/// A file that is not there before it is whole, and that only its owner may read.
+struct Part<'a> {
+    file: File,
+    name: PathBuf,
+    whole: &'a Path,
+}
+
+impl<'a> Part<'a> {
+    fn of(whole: &'a Path) -> Result<Self, ArchiveError> {
+        let mut name: PathBuf = whole.to_owned();
+        name.as_mut_os_string().push(".part");
         let mut options = File::options();
         options.write(true).create(true).truncate(true);
         #[cfg(unix)]
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        let mut file = options.open(&part)?;
-        file.write_all(bytes)?;
-        file.sync_all()?;
-        fs::rename(&part, path)
-    };
-    write().map_err(|cause| not_written(path, cause))
+        let file = options.open(&name).map_err(|cause| not_written(whole, cause))?;
+        Ok(Self { file, name, whole })
+    }
+
+    fn end(self) -> Result<(), ArchiveError> {
+        let done = self.file.sync_all().and_then(|()| fs::rename(&self.name, self.whole));
+        done.map_err(|cause| not_written(self.whole, cause))
+    }
 }
 
 fn not_written(path: &Path, cause: io::Error) -> ArchiveError {

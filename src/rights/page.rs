@@ -74,7 +74,7 @@ pub(super) fn page(dossier: &Dossier) -> String {
         &["What", "Channel", "When", "Written back"],
         dossier.told_clinic.iter().map(|told| {
             vec![
-                told.kind.word().to_owned(),
+                told.kind.to_owned(),
                 every(told.channel),
                 page.when(told.at),
                 page.maybe(told.told_at),
@@ -96,6 +96,17 @@ pub(super) fn page(dossier: &Dossier) -> String {
             vec![review.kind.word().to_owned(), page.when(review.at), came]
         }),
     );
+    if let Some(order) = &dossier.erasure {
+        let _ = write!(
+            html,
+            "<h2>Erasure</h2><p>Asked for on {}{}.</p>",
+            page.when(order.asked_at),
+            order.reason.as_deref().map(|why| format!(": {}", escape(why))).unwrap_or_default(),
+        );
+    }
+    html += "<p>Not in here: what list providers sent about you word for word, which is kept sealed for a \
+             while and then emptied; the clinic's audit log, which names you by a number alone; and what \
+             the clinic and the list providers hold themselves: ask them.</p>";
     html += "</main></body></html>\n";
     html
 }
@@ -154,13 +165,12 @@ impl Page {
             let asked = invited.wording.as_deref().map(|w| format!(": {w}")).unwrap_or_default();
             format!("{}, {came}{asked}", self.when(invited.sent_at))
         });
-        let stand = row.because.zip(row.law.as_deref());
         vec![
             row.list.clone(),
             kept.into_iter().flatten().collect::<Vec<_>>().join(", "),
             row.there.map_or("never seen", crate::domain::MemberStatus::word).to_owned(),
             self.maybe(row.seen_at),
-            stand.map(|(because, law)| format!("{because} ({law})")).unwrap_or_default(),
+            why(row.because, row.law.as_deref()),
             invited.unwrap_or_default(),
         ]
     }
@@ -196,7 +206,7 @@ impl Page {
             change.list.clone(),
             change.provider.clone().unwrap_or_default(),
             change.what.word().to_owned(),
-            format!("{} ({})", change.because, change.law),
+            why(change.because, change.law.as_deref()),
             self.maybe(change.sent_at),
             format!("{} {}", change.state.word(), self.maybe(change.settled_at)),
             change.disclosed.join("; "),
@@ -253,6 +263,11 @@ fn address(address: &KnownAddress) -> Vec<String> {
         if address.held_now { "yes" } else { "no" }.to_owned(),
         if address.shared_with_another_person { "with another person" } else { "no" }.to_owned(),
     ]
+}
+
+/// Says why, with its law.
+fn why(because: Option<&str>, law: Option<&str>) -> String {
+    because.zip(law).map(|(because, law)| format!("{because} ({law})")).unwrap_or_default()
 }
 
 fn every(channel: Option<Channel>) -> String {

@@ -12,7 +12,7 @@ use crate::plan::{Verdict, judge};
 use crate::store::{LinkChange, LinkRow, OpState};
 
 /// A time in which somebody was listed without a basis.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct Stretch {
     /// From when on; none where it began before anything was known of it.
     pub from: Option<DateTime<Utc>>,

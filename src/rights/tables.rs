@@ -1,5 +1,7 @@
 //! The same as tables, for a spreadsheet.
 
+use std::io::Write;
+
 use chrono::{DateTime, Utc};
 
 use super::archive::ArchiveError;
@@ -16,6 +18,8 @@ pub(super) fn lists(dossier: &Dossier) -> Result<Vec<u8>, ArchiveError> {
         "channel",
         "status there",
         "seen at",
+        "signed up at",
+        "opted in at",
         "class",
         "because",
         "law",
@@ -36,6 +40,8 @@ fn list(row: &OnList) -> Vec<String> {
         row.channel.word().to_owned(),
         text(row.there.map(MemberStatus::word)),
         when(row.seen_at),
+        when(row.signed_up_at),
+        when(row.opted_in_at),
         text(row.class.map(Class::word)),
         text(row.because),
         text(row.law.as_deref()),
@@ -114,8 +120,8 @@ fn change(change: &Change) -> Vec<String> {
         change.list.clone(),
         text(change.provider.as_deref()),
         change.what.word().to_owned(),
-        change.because.to_owned(),
-        change.law.clone(),
+        text(change.because),
+        text(change.law.as_deref()),
         change.state.word().to_owned(),
         when(Some(change.planned_at)),
         when(change.sent_at),
@@ -124,21 +130,23 @@ fn change(change: &Change) -> Vec<String> {
     ]
 }
 
-/// Writes a list's members.
-pub(super) fn members(rows: Vec<Vec<String>>) -> Result<Vec<u8>, ArchiveError> {
-    let header = [
-        "link",
-        "channel",
-        "address",
-        "patients",
-        "status there",
-        "seen at",
-        "class",
-        "because",
-        "invited at",
-        "confirmed",
-    ];
-    table(&header, rows.into_iter())
+/// Begins the table of a list's members.
+pub(super) fn members<W: Write>(to: W) -> Result<Table<W>, ArchiveError> {
+    Table::begin(
+        to,
+        &[
+            "link",
+            "channel",
+            "address",
+            "patients",
+            "status there",
+            "seen at",
+            "class",
+            "because",
+            "invited at",
+            "confirmed",
+        ],
+    )
 }
 
 /// Writes one member of a list as a row.
@@ -166,17 +174,40 @@ fn table(
     header: &[&str],
     rows: impl Iterator<Item = Vec<String>>,
 ) -> Result<Vec<u8>, ArchiveError> {
-    let mut writer = csv::Writer::from_writer(Vec::new());
-    writer.write_record(header)?;
+    let mut bytes = Vec::new();
+    let mut table = Table::begin(&mut bytes, header)?;
     for row in rows {
-        writer.write_record(row.iter().map(|cell| harmless(cell)))?;
+        table.row(&row)?;
     }
-    writer.into_inner().map_err(|error| ArchiveError::Write(error.into_error()))
+    table.end()?;
+    Ok(bytes)
 }
 
-/// Keeps a spreadsheet from taking a text for a formula.
+/// A table that is being written.
+pub(super) struct Table<W: Write>(csv::Writer<W>);
+
+impl<W: Write> Table<W> {
+    fn begin(to: W, header: &[&str]) -> Result<Self, ArchiveError> {
+        let mut writer = csv::Writer::from_writer(to);
+        writer.write_record(header)?;
+        Ok(Self(writer))
+    }
+
+    pub(super) fn row(&mut self, cells: &[String]) -> Result<(), ArchiveError> {
+        Ok(self.0.write_record(cells.iter().map(|cell| harmless(cell)))?)
+    }
+
+    pub(super) fn end(mut self) -> Result<(), ArchiveError> {
+        Ok(self.0.flush()?)
+    }
+}
+
+/// Keeps a spreadsheet from taking a text for a formula. A telephone number is none.
 fn harmless(cell: &str) -> String {
-    if cell.starts_with(['=', '+', '-', '@', '\t', '\r']) {
+    let is_number = cell
+        .strip_prefix('+')
+        .is_some_and(|digits| digits.bytes().all(|byte| byte.is_ascii_digit()));
+    if cell.starts_with(['=', '+', '-', '@', '\t', '\r']) && !is_number {
         return format!("'{cell}");
     }
     cell.to_owned()
@@ -202,6 +233,8 @@ mod tests {
     fn a_text_that_looks_like_a_formula_stays_a_text() {
         assert_eq!(harmless("=HYPERLINK(\"x\")"), "'=HYPERLINK(\"x\")");
         assert_eq!(harmless("@SUM(1)"), "'@SUM(1)");
+        assert_eq!(harmless("+1+cmd|' /C calc'!A0"), "'+1+cmd|' /C calc'!A0");
         assert_eq!(harmless("by hand"), "by hand");
+        assert_eq!(harmless("+442079460958"), "+442079460958", "a number is one for machines");
     }
 }

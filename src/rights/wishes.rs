@@ -4,10 +4,10 @@
 
 use chrono::{DateTime, Utc};
 
-use super::erase::{EraseError, addresses};
-use crate::config::ClinicConfig;
-use crate::domain::{Actor, Channel, ClinicId, Draft, EventId, EventKind, Patient, TimeSource};
-use crate::reconcile::Reconciler;
+use super::desk::{Desk, RightsError};
+use crate::domain::{
+    Actor, Because, Channel, ClinicId, Draft, EventId, EventKind, Patient, TimeSource,
+};
 
 /// What a patient wishes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,16 +40,15 @@ pub enum Wish {
 pub struct TakenDown<'a> {
     /// Who took it down.
     pub by: &'a str,
-    /// How it was said, and where that can be looked up.
-    pub evidence: &'a str,
+    /// How it was said, and where that can be looked up. Like a reason it holds no address: it is
+    /// shown to whoever asks why somebody is not on a list, and stays in the audit log.
+    pub evidence: &'a Because,
     /// When it was said; now, if left out.
     pub at: Option<DateTime<Utc>>,
-    /// Why, where a reason is on record.
-    pub reason: Option<String>,
 }
 
 /// What was written down.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, utoipa::ToSchema)]
 pub struct Written {
     /// The lines of the ledger.
     pub events: Vec<EventId>,
@@ -57,84 +56,86 @@ pub struct Written {
     pub left: bool,
 }
 
-/// Takes a patient's wish down and does what follows at once; none where the clinic has no such
-/// patient.
-pub async fn take_down(
-    reconciler: &Reconciler,
-    clinic: &ClinicConfig,
-    patient: &str,
-    wishes: &[Wish],
-    taken: &TakenDown<'_>,
-) -> Result<Option<Written>, EraseError> {
-    let store = &reconciler.store;
-    let id = store.clinic_ensure(&clinic.slug).await?;
-    let Some(patient) = store.patient_find(id, patient).await? else { return Ok(None) };
-    let events = write(reconciler, id, &patient, wishes, taken).await?;
-    let addresses = addresses(store, id, patient.id).await?;
-    let left = reconciler.hurry(id, &addresses).await?;
-    Ok(Some(Written { events, left }))
-}
-
-/// Refuses an erasure because of a duty to keep: the patient objects and is restricted instead, so that
-/// nobody writes to them any more; the refusal and its reason are on record. None where the clinic has
-/// no such patient.
-pub async fn refuse_erasure(
-    reconciler: &Reconciler,
-    clinic: &ClinicConfig,
-    patient: &str,
-    by: &str,
-    reason: &str,
-) -> Result<Option<Written>, EraseError> {
-    let store = &reconciler.store;
-    let id = store.clinic_ensure(&clinic.slug).await?;
-    let Some(found) = store.patient_find(id, patient).await? else { return Ok(None) };
-    let asked = store.erasure_of(id, found.id).await?.and_then(|row| row.asked_at);
-    if let Some(at) = asked {
-        return Err(EraseError::UnderWay { at });
-    }
-    let taken = TakenDown {
-        by,
-        evidence: "asked to be erased",
-        at: None,
-        reason: Some(format!("erasure refused: {reason}")),
-    };
-    take_down(reconciler, clinic, patient, &[Wish::Object, Wish::Restrict], &taken).await
-}
-
-async fn write(
-    reconciler: &Reconciler,
-    clinic: ClinicId,
-    patient: &Patient,
-    wishes: &[Wish],
-    taken: &TakenDown<'_>,
-) -> Result<Vec<EventId>, EraseError> {
-    let store = &reconciler.store;
-    let contacts = store.contacts_of_patient(clinic, patient.id).await?;
-    let now = reconciler.clock.now();
-    let mut events = Vec::new();
-    for wish in wishes {
-        let mut draft = said(wish);
-        let of_channel = contacts.iter().find(|contact| draft.channel == Some(contact.channel));
-        draft.patient = Some(patient.id);
-        draft.contact = match wish {
-            Wish::NotBy { purpose: None, .. } => of_channel.map(|contact| contact.id),
-            // Without an address it speaks for every one that the patient has.
-            _ => None,
+impl Desk<'_> {
+    /// Takes a patient's wish down and does what follows at once; none where the clinic has no such
+    /// patient.
+    pub async fn take_down(
+        &self,
+        patient: &str,
+        wish: &Wish,
+        taken: &TakenDown<'_>,
+    ) -> Result<Option<Written>, RightsError> {
+        if taken.at.is_some_and(|at| at > self.reconciler.clock.now()) {
+            return Err(RightsError::Future);
+        }
+        let Some((id, patient)) = self.patient(patient).await? else { return Ok(None) };
+        let said = |draft: &mut Draft| {
+            draft.evidence = Some(by(taken.evidence.text(), taken.by));
+            draft.occurred_at = taken.at;
         };
-        draft.method = Some("told an admin".to_owned());
-        draft.evidence = Some(format!("{}; taken down by {}", taken.evidence, taken.by));
-        draft.reason.clone_from(&taken.reason);
-        draft.occurred_at = Some(taken.at.unwrap_or(now));
-        let event = EventId(reconciler.clock.id());
-        draft.unique = format!("told an admin/{event}");
-        events.push(draft.into_event(event, now));
+        self.write(id, &patient, &[wish.clone()], said).await.map(Some)
     }
-    let ids = events.iter().map(|event| event.id).collect();
-    store.ledger_append(None, clinic, events).await?;
-    Ok(ids)
+
+    /// Refuses an erasure because of a duty to keep: the patient objects and is restricted instead, so
+    /// that nobody writes to them any more; the refusal and its reason are on record. None where the
+    /// clinic has no such patient.
+    pub async fn refuse_erasure(
+        &self,
+        patient: &str,
+        refused_by: &str,
+        reason: &Because,
+    ) -> Result<Option<Written>, RightsError> {
+        let Some((id, patient)) = self.patient(patient).await? else { return Ok(None) };
+        let row = self.reconciler.store.erasure_of(id, patient.id).await?;
+        if let Some(at) = row.and_then(|row| row.asked_at) {
+            return Err(RightsError::UnderWay { at });
+        }
+        let said = |draft: &mut Draft| {
+            draft.evidence = Some(by("asked to be erased", refused_by));
+            draft.reason = Some(format!("erasure refused: {}", reason.text()));
+        };
+        self.write(id, &patient, &[Wish::Object, Wish::Restrict], said).await.map(Some)
+    }
+
+    async fn write(
+        &self,
+        clinic: ClinicId,
+        patient: &Patient,
+        wishes: &[Wish],
+        said: impl Fn(&mut Draft),
+    ) -> Result<Written, RightsError> {
+        let store = &self.reconciler.store;
+        let contacts = store.contacts_of_patient(clinic, patient.id).await?;
+        let now = self.reconciler.clock.now();
+        let mut events = Vec::new();
+        for wish in wishes {
+            let mut draft = draft(wish);
+            let of_channel = contacts.iter().find(|contact| draft.channel == Some(contact.channel));
+            draft.patient = Some(patient.id);
+            draft.contact = match wish {
+                Wish::NotBy { purpose: None, .. } => of_channel.map(|contact| contact.id),
+                // Without an address it speaks for every one that the patient has.
+                _ => None,
+            };
+            draft.method = Some("told an admin".to_owned());
+            said(&mut draft);
+            draft.occurred_at = draft.occurred_at.or(Some(now));
+            let event = EventId(self.reconciler.clock.id());
+            draft.unique = format!("told an admin/{event}");
+            events.push(draft.into_event(event, now));
+        }
+        let ids = events.iter().map(|event| event.id).collect();
+        store.ledger_append(None, clinic, events).await?;
+        let left = self.follow(clinic, patient.id).await?;
+        Ok(Written { events: ids, left })
+    }
 }
 
-fn said(wish: &Wish) -> Draft {
+fn by(evidence: &str, taken_by: &str) -> String {
+    format!("{evidence}; taken down by {taken_by}")
+}
+
+fn draft(wish: &Wish) -> Draft {
     let draft = |kind| Draft::new(kind, Actor::Admin, TimeSource::Listwarden, "admin");
     match wish {
         Wish::Restrict => draft(EventKind::Restricted),

@@ -8,6 +8,7 @@ use super::db::Tx;
 use super::error::{Result, StoreError};
 use super::leases::Lease;
 use super::lists::ListRow;
+use super::runs::WAITING;
 use super::sql::statements;
 use crate::domain::{ClinicId, ListId, RunId};
 
@@ -66,6 +67,10 @@ statements! {
             AND state IN ('planned', 'waiting', 'braked', 'submitted')
             AND state IN ('waiting', 'braked')
          ORDER BY run_id DESC LIMIT 1"
+    }
+    // Of two decisions about one plan at the same time the later finds the earlier.
+    RUN_LOCK ["" | " FOR NO KEY UPDATE"] = {
+        "SELECT outcome FROM runs WHERE id = $1"
     }
     APPROVAL_ADD = {
         "INSERT INTO approvals (clinic_id, id, run_id, approved, decided_by, reason, decided_at,
@@ -131,11 +136,11 @@ statements! {
     }
     ACCEPTANCE_OPEN = {
         "SELECT COUNT(*) FROM acceptances
-         WHERE clinic_id = $1 AND what = $2 AND COALESCE(list_id = $3, TRUE) AND valid_until > $4"
+         WHERE clinic_id = $1 AND what = $2 AND list_id IS NOT DISTINCT FROM $3 AND valid_until > $4"
     }
     ACCEPTANCE_CLOSE = {
         "UPDATE acceptances SET valid_until = $4
-         WHERE clinic_id = $1 AND what = $2 AND COALESCE(list_id = $3, TRUE) AND valid_until > $4"
+         WHERE clinic_id = $1 AND what = $2 AND list_id IS NOT DISTINCT FROM $3 AND valid_until > $4"
     }
     APPROVALS = {
         "SELECT run_id, approved, decided_by, reason, decided_at, valid_until FROM approvals
@@ -230,12 +235,19 @@ impl Store {
     }
 }
 
+/// A run that has not come to its plan's end.
+const UNFINISHED: &str = "its run is not through: what it comes to can be decided about then";
+/// A run that planned nothing, on a list that did not wait for it.
+const NOTHING: &str = "it has nothing that waits";
 /// What became of a plan that nobody decided about.
 const REPLACED: &str = "a newer run has planned afresh";
 
-/// Counts what waits of a plan; none of it does once it was refused, or is through. A plan that had
-/// nothing in it may be decided about all the same: that opens a list (L20).
+/// Counts what waits of a plan; none of it does once it was refused, or is through. A first plan that
+/// had nothing in it may be decided about all the same, once its run has ended: that opens the list
+/// (L20). A run that still reads has no plan yet.
 async fn awaited(tx: &mut Tx, run: RunId) -> Result<u64> {
+    let locked: Option<(Option<String>,)> = tx.row(RUN_LOCK, args![run]).await?;
+    let (outcome,) = locked.ok_or(StoreError::Missing { what: "plan" })?;
     let decided: Option<(i64, i64)> = tx.row(DECIDED, args![run]).await?;
     let (approved, refused) = decided.unwrap_or_default();
     if refused > 0 {
@@ -245,10 +257,12 @@ async fn awaited(tx: &mut Tx, run: RunId) -> Result<u64> {
     let planned: Option<(i64, i64)> = tx.row(OPERATIONS_PLANNED, args![run]).await?;
     let (planned, done) = planned.unwrap_or_default();
     let awaited = awaited.map_or(0, |(awaited,)| count(awaited));
-    if awaited > 0 || (planned, approved) == (0, 0) {
+    if awaited > 0 || ((planned, approved) == (0, 0) && outcome.as_deref() == Some(WAITING)) {
         return Ok(awaited);
     }
     let how = match (approved, done) {
+        (0, 0) if outcome.is_none() => UNFINISHED,
+        (0, 0) if planned == 0 => NOTHING,
         (0, 0) => REPLACED,
         (0, _) => "it was carried out",
         _ => "it was approved, and carried out as far as it still held",

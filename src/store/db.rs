@@ -27,6 +27,8 @@ const POSTGRES_CHUNK: usize = 10_000;
 const SQLITE_LOG: &str = "8000";
 /// Pages that the writer keeps in memory: negative for KiB.
 const SQLITE_CACHE: &str = "-8000";
+/// The same for each connection that reads.
+const SQLITE_READING_CACHE: &str = "-1000";
 /// Statements that a connection to SQLite keeps prepared: more than the store has, so that a run which
 /// goes through most of them prepares none twice.
 const SQLITE_STATEMENTS: usize = 512;
@@ -172,7 +174,8 @@ impl Db {
             return Ok(Self::Sqlite { pool: writer.clone(), writer, barrier: None });
         }
         let readers = pool().max_connections(SQLITE_READERS);
-        let pool = readers.connect_with(options).await.map_err(open_failed)?;
+        let reading = options.pragma("cache_size", SQLITE_READING_CACHE);
+        let pool = readers.connect_with(reading).await.map_err(open_failed)?;
         Ok(Self::Sqlite { pool, writer, barrier: None })
     }
 

@@ -201,11 +201,15 @@ impl Store {
 
     /// Seals bytes for the place `table/column` of row `id`.
     pub(super) fn seal_bytes(&self, place: &str, id: Uuid, plain: &[u8]) -> Result<String> {
+        Ok(STANDARD.encode(self.keys.seal(self.nonce(), &whole_place(place, id), plain)?))
+    }
+
+    pub(super) fn nonce(&self) -> [u8; NONCE] {
         let mut nonce = [0_u8; NONCE];
         for part in nonce.chunks_exact_mut(8) {
             part.copy_from_slice(&self.clock.chance().to_le_bytes());
         }
-        Ok(STANDARD.encode(self.keys.seal(nonce, &whole_place(place, id), plain)?))
+        nonce
     }
 
     fn open_text(&self, place: &str, id: Uuid, sealed: &str) -> Result<SecretString> {

@@ -28,6 +28,12 @@ struct Erasing {
 }
 
 #[derive(Serialize)]
+struct PatientStandingPut {
+    channel: String,
+    standing: String,
+}
+
+#[derive(Serialize)]
 struct RecordPut {
     id: Uuid,
     record: String,
@@ -55,7 +61,7 @@ statements! {
          WHERE p.clinic_id = $1 AND p.status = 'deleted' AND p.erased_at IS NULL
             AND NOT EXISTS (SELECT 1 FROM holders h
                 JOIN contacts c ON c.clinic_id = h.clinic_id AND c.id = h.contact_id
-                WHERE h.clinic_id = p.clinic_id AND h.patient_id = p.id AND h.holds_now
+                WHERE h.clinic_id = p.clinic_id AND h.patient_id = p.id
                     AND c.address IS NOT NULL
                     AND NOT EXISTS (SELECT 1 FROM holders o
                         JOIN patients a ON a.clinic_id = o.clinic_id AND a.id = o.patient_id
@@ -111,11 +117,22 @@ statements! {
             digest = 0, seen = NULL, erased_at = $5
          WHERE clinic_id = $1 AND id = $2"
     }
+    PATIENT_STANDINGS = {
+        "SELECT channel, standing FROM patient_standings WHERE clinic_id = $1 AND patient_id = $2"
+    }
+    PATIENT_STANDINGS_PUT (given: channel text, standing text) = {
+        "UPDATE patient_standings SET standing = g.standing FROM given g
+         WHERE patient_standings.clinic_id = $2 AND patient_standings.patient_id = $3
+            AND patient_standings.channel = g.channel"
+    }
     PATIENT_DETAIL_DELETE = {
         "DELETE FROM ledger_detail WHERE clinic_id = $1 AND seq IN
             (SELECT p.seq FROM ledger_patients p
              JOIN ledger l ON l.clinic_id = p.clinic_id AND l.seq = p.seq
              WHERE p.clinic_id = $1 AND p.patient_id = $2 AND l.patient_id = $2)"
+    }
+    PATIENT_INVITED_DELETE = {
+        "DELETE FROM invited WHERE clinic_id = $1 AND patient_id = $2"
     }
     PATIENT_HOLDS_NOTHING = {
         "UPDATE holders SET holds_now = FALSE WHERE clinic_id = $1 AND patient_id = $2"
@@ -134,8 +151,8 @@ impl Store {
         Ok(found.into_iter().map(|(contact,)| contact).collect())
     }
 
-    /// Returns deleted patients whose record still holds personal data and whose contacts are all
-    /// erased, or another patient's too.
+    /// Returns deleted patients whose record still holds personal data and whose contacts, of now and
+    /// of before, are all erased, or another patient's now.
     pub async fn patients_to_erase(&self, clinic: ClinicId) -> Result<Vec<PatientId>> {
         let found: Vec<(PatientId,)> = self.db.rows(PATIENTS_TO_ERASE, args![clinic]).await?;
         Ok(found.into_iter().map(|(patient,)| patient).collect())
@@ -246,12 +263,26 @@ impl Store {
         let contacts: Vec<(ContactId,)> = tx.rows(PATIENT_CONTACTS, args![clinic, patient]).await?;
         let args = args![clinic, patient, json(&wiped)?, consents, now];
         tx.execute(PATIENT_WIPE, args).await?;
+        patient_standings_wipe(&mut tx, clinic, patient).await?;
         tx.execute(PATIENT_DETAIL_DELETE, args![clinic, patient]).await?;
+        tx.execute(PATIENT_INVITED_DELETE, args![clinic, patient]).await?;
         tx.execute(PATIENT_HOLDS_NOTHING, args![clinic, patient]).await?;
         let contacts = contacts.iter().map(|(contact,)| contact.0).collect();
         links_stale_of_contacts(&mut tx, clinic, &contacts).await?;
         tx.commit().await
     }
+}
+
+/// Keeps of how a patient stands only the wishes to be left alone, which still count.
+async fn patient_standings_wipe(tx: &mut Tx, clinic: ClinicId, patient: PatientId) -> Result<()> {
+    let rows: Vec<(String, String)> = tx.rows(PATIENT_STANDINGS, args![clinic, patient]).await?;
+    let wiped = rows.into_iter().map(|(channel, standing)| {
+        let Standing { opt_outs, restriction, .. } = from_json("standing", &standing)?;
+        let kept = Standing { opt_outs, restriction, ..Standing::default() };
+        Ok(PatientStandingPut { channel, standing: json(&kept)? })
+    });
+    let wiped = wiped.collect::<Result<Vec<_>>>()?;
+    tx.execute(PATIENT_STANDINGS_PUT, args![json(&wiped)?, clinic, patient]).await.map(drop)
 }
 
 /// Takes the erased address out of a holder's record; none where it is not in it.

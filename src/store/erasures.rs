@@ -11,6 +11,7 @@ use super::db::{Tx, again};
 use super::error::{Result, StoreError};
 use super::following::links_stale_or_urgent;
 use super::ledger::ledger_lock;
+use super::patients::clinic_lock;
 use super::sql::statements;
 use crate::domain::{
     Actor, Channel, ClinicId, ContactId, Draft, Event, EventId, EventKind, PatientId,
@@ -94,6 +95,7 @@ impl Store {
     ) -> Result<bool> {
         again!(self, {
             let mut tx = self.db.begin().await?;
+            clinic_lock(&mut tx, clinic).await?;
             ledger_lock(&mut tx, clinic).await?;
             let now = self.clock.now();
             let order = args![clinic, patient, now, asked.by, asked.reason];

@@ -54,6 +54,18 @@ struct FeedbackPut {
     at: i64,
 }
 
+macro_rules! feedback_pending {
+    () => {
+        "SELECT f.id, f.patient_id, p.source_id, f.channel, f.kind, f.at, l.slug AS list,
+            f.event_id, f.actor, COALESCE(e.patient_id <> f.patient_id, FALSE) AS by_another
+         FROM feedback f
+         JOIN patients p ON p.clinic_id = f.clinic_id AND p.id = f.patient_id
+         JOIN ledger e ON e.clinic_id = f.clinic_id AND e.seq = f.seq
+         LEFT JOIN lists l ON l.clinic_id = f.clinic_id AND l.id = f.list_id
+         WHERE f.clinic_id = $1 AND f.done_at IS NULL AND f.kind "
+    };
+}
+
 statements! {
     FEEDBACK_ADD (given: id uuid, patient uuid, seq bigint, event uuid, kind text, channel text,
         list uuid, actor text, at bigint) = {
@@ -62,15 +74,11 @@ statements! {
          SELECT $2, g.id, g.patient, g.seq, g.event, g.kind, g.channel, g.list, g.actor, g.at
          FROM given g JOIN patients p ON p.clinic_id = $2 AND p.id = g.patient"
     }
-    FEEDBACK_PAGE = {
-        "SELECT f.id, f.patient_id, p.source_id, f.channel, f.kind, f.at, l.slug AS list,
-            f.event_id, f.actor, COALESCE(e.patient_id <> f.patient_id, FALSE) AS by_another
-         FROM feedback f
-         JOIN patients p ON p.clinic_id = f.clinic_id AND p.id = f.patient_id
-         JOIN ledger e ON e.clinic_id = f.clinic_id AND e.seq = f.seq
-         LEFT JOIN lists l ON l.clinic_id = f.clinic_id AND l.id = f.list_id
-         WHERE f.clinic_id = $1 AND f.done_at IS NULL
-         ORDER BY f.id LIMIT $2"
+    FEEDBACK_OPT_OUTS = {
+        feedback_pending!(), "IN ('withdrawn', 'objected', 'complained') ORDER BY f.id LIMIT $2"
+    }
+    FEEDBACK_OTHERS = {
+        feedback_pending!(), "NOT IN ('withdrawn', 'objected', 'complained') ORDER BY f.id LIMIT $2"
     }
     FEEDBACK_DONE (given: id uuid) [" IN (SELECT id FROM given)" | " = ANY (ARRAY(SELECT id FROM given))"] = {
         "UPDATE feedback SET done_at = $3 WHERE clinic_id = $2 AND done_at IS NULL AND id"
@@ -78,9 +86,13 @@ statements! {
 }
 
 impl Store {
-    /// Returns what the clinic has yet to be told, the oldest first.
+    /// Returns what the clinic has yet to be told, the oldest first; opt-outs before all others.
     pub async fn feedback_page(&self, clinic: ClinicId, limit: u32) -> Result<Vec<Feedback>> {
-        self.db.rows(FEEDBACK_PAGE, args![clinic, limit]).await
+        let opt_outs: Vec<_> = self.db.rows(FEEDBACK_OPT_OUTS, args![clinic, limit]).await?;
+        if !opt_outs.is_empty() {
+            return Ok(opt_outs);
+        }
+        self.db.rows(FEEDBACK_OTHERS, args![clinic, limit]).await
     }
 
     /// Records that the clinic was told. Fenced.

@@ -25,6 +25,8 @@ pub struct ListFigures {
     /// When a run last brought it in step.
     #[sqlx(try_from = "MaybeAt")]
     pub in_step_at: Option<DateTime<Utc>>,
+    /// Whether its first plan waits for an admin: until then nothing brings it in step.
+    pub awaits_approval: bool,
     /// Since when its provider refuses the credential.
     #[sqlx(try_from = "MaybeAt")]
     pub credential_refused_at: Option<DateTime<Utc>>,
@@ -62,7 +64,11 @@ pub struct LedgerFigures {
 statements! {
     FIGURES_LISTS = {
         "SELECT c.clinic_id, c.slug AS clinic, l.id AS list_id, l.slug AS list, l.turned_at,
-            l.in_step_at, l.credential_refused_at, l.swept_at, c.source_swept_at
+            l.in_step_at, l.credential_refused_at, l.swept_at, c.source_swept_at,
+            l.approved_at IS NULL AND COALESCE((SELECT r.outcome FROM runs r
+                WHERE r.clinic_id = l.clinic_id AND r.list_id = l.id AND r.ended_at IS NOT NULL
+                    AND r.woken_by <> 'webhook'
+                ORDER BY r.id DESC LIMIT 1), '') = 'waiting' AS awaits_approval
          FROM clinics c JOIN lists l ON l.clinic_id = c.clinic_id
          WHERE l.retired_at IS NULL ORDER BY c.slug, l.slug"
     }

@@ -35,6 +35,7 @@ statements! {
             AND EXISTS (SELECT 1 FROM approvals a JOIN operations o
                 ON o.clinic_id = a.clinic_id AND o.run_id = a.run_id
                 WHERE a.clinic_id = operations.clinic_id AND a.approved AND a.valid_until > $2
+                    AND o.planned_at <= a.decided_at
                     AND o.link_id = operations.link_id
                     AND (o.verb = operations.verb OR (o.verb = 'archive'
                         AND operations.verb = 'invite'
@@ -66,7 +67,8 @@ statements! {
          WHERE clinic_id = $1 AND list_id = $2 AND run_id <> $3 AND counted = $4
             AND state IN ('planned', 'waiting', 'braked', 'submitted')
             AND NOT EXISTS (SELECT 1 FROM approvals a WHERE a.clinic_id = $1
-                AND a.run_id = operations.run_id AND a.approved AND a.valid_until > $5)
+                AND a.run_id = operations.run_id AND a.approved AND a.valid_until > $5
+                AND operations.planned_at <= a.decided_at)
             AND NOT EXISTS (SELECT 1 FROM operations o WHERE o.clinic_id = $1
                 AND o.link_id = operations.link_id AND o.run_id = $3
                 AND o.state IN ('planned', 'waiting', 'braked', 'submitted'))"
@@ -79,8 +81,8 @@ statements! {
 }
 
 impl Store {
-    /// Lets operations go that an approval still covers: its plan holds one of the same link and
-    /// verb, or the archive that was to be followed by this invitation (L21, L23). The brake does not count them any more. Returns how many. Fenced.
+    /// Lets operations go that an approval still covers: its plan, as it was when it was approved,
+    /// holds one of the same link and verb, or the archive that was to be followed by this invitation (L21, L23). The brake does not count them any more. Returns how many. Fenced.
     pub async fn operations_release(
         &self,
         lease: &Lease,

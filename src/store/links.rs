@@ -8,8 +8,9 @@ use uuid::Uuid;
 
 use super::Store;
 use super::columns::{args, id_rows, json, millis};
-use super::db::Tx;
+use super::db::{Tx, again};
 use super::error::Result;
+use super::invited::invited_add;
 use super::leases::Lease;
 use super::lists::ListRow;
 use super::sql::statements;
@@ -237,7 +238,17 @@ impl Store {
     ) -> Result<()> {
         for adopted in adopted.chunks(self.db.chunk()) {
             let puts: Vec<_> = adopted.iter().map(adopted_put).collect();
-            self.execute_under(lease, LINKS_ADOPT, args![json(&puts)?, clinic]).await?;
+            let rows = json(&puts)?;
+            if !adopted.iter().any(|adopted| sent(adopted).is_some()) {
+                self.execute_under(lease, LINKS_ADOPT, args![rows, clinic]).await?;
+                continue;
+            }
+            again!(self, {
+                let mut tx = self.begin_under(lease).await?;
+                tx.execute(LINKS_ADOPT, args![rows.clone(), clinic]).await?;
+                invited_add(&mut tx, clinic, adopted.iter().filter_map(sent)).await?;
+                tx.commit().await
+            })?;
         }
         Ok(())
     }
@@ -357,6 +368,12 @@ fn planned_put(planned: &PlannedLink) -> PlannedPut {
         due_at: planned.due_at.map(millis),
         stale: planned.stale,
     }
+}
+
+/// An invitation that was in doubt and is found to have gone out.
+fn sent(adopted: &Adopted) -> Option<(LinkId, &Invitation)> {
+    let open = adopted.invitation.as_ref().filter(|invitation| !invitation.voided)?;
+    adopted.settles_intent.then_some((adopted.link, open))
 }
 
 fn adopted_put(adopted: &Adopted) -> AdoptedPut {

@@ -119,6 +119,10 @@ statements! {
             swept_at = COALESCE($4, swept_at)
          WHERE clinic_id = $1 AND id = $2"
     }
+    LIST_HOLDS = {
+        "SELECT ordinal FROM links WHERE clinic_id = $1 AND list_id = $2
+            AND contact_id IS NOT NULL AND status NOT IN ('absent', 'forgotten') LIMIT 1"
+    }
     LIST_RETIRE = { "UPDATE lists SET retired_at = $3 WHERE clinic_id = $1 AND id = $2" }
     LIST_POLICY = { "UPDATE lists SET policy_digest = $3 WHERE clinic_id = $1 AND id = $2" }
     LIST_CREDENTIAL = {
@@ -228,6 +232,12 @@ impl Store {
     /// Records that the provider refuses the list's credential since `at`, or takes it.
     pub async fn list_credential(&self, list: &ListRow, at: Option<DateTime<Utc>>) -> Result<()> {
         self.db.execute(LIST_CREDENTIAL, args![list.clinic, list.id, at]).await.map(drop)
+    }
+
+    /// Tells whether the list's audience, as it was last seen, has anybody whom the clinic knows.
+    pub async fn list_holds_anybody(&self, list: &ListRow) -> Result<bool> {
+        let found: Option<(i64,)> = self.db.row(LIST_HOLDS, args![list.clinic, list.id]).await?;
+        Ok(found.is_some())
     }
 
     /// Ends the list.

@@ -28,6 +28,7 @@ mod following;
 pub mod held;
 mod holders;
 mod holds;
+pub mod invited;
 pub mod leases;
 pub mod ledger;
 pub mod links;
@@ -43,6 +44,7 @@ pub mod patients;
 #[cfg(test)]
 mod plans;
 pub mod report;
+mod resealed;
 mod restored;
 pub mod resyncs;
 pub mod reviews;
@@ -80,6 +82,7 @@ pub use feedback::Feedback;
 pub use figures::{LedgerFigures, Links, ListFigures};
 pub use held::HeldRow;
 pub use holds::OperationCount;
+pub use invited::Invited;
 pub use leases::Lease;
 pub use ledger::Appended;
 pub use links::{Adopted, PlannedLink};
@@ -92,6 +95,7 @@ pub use outcomes::Recorded;
 pub use parked::{Park, Parked, ParkedBecause, ParkedRow};
 pub use patients::{Contacts, Unapplied, Upserted};
 pub use report::ListReport;
+pub use resealed::Resealed;
 pub use resyncs::ResyncRow;
 pub use reviews::{NewReview, ReviewRow};
 pub use runs::{BY_WEBHOOK, IN_STEP, JournalRow, RunRow};
@@ -125,6 +129,7 @@ static STATEMENTS: &[&[&Sql]] = &[
     erasures::STATEMENTS,
     facts::STATEMENTS,
     feedback::STATEMENTS,
+    invited::STATEMENTS,
     figures::STATEMENTS,
     following::STATEMENTS,
     held::STATEMENTS,
@@ -141,6 +146,7 @@ static STATEMENTS: &[&[&Sql]] = &[
     parked::STATEMENTS,
     patients::STATEMENTS,
     report::STATEMENTS,
+    resealed::STATEMENTS,
     resyncs::STATEMENTS,
     restored::STATEMENTS,
     reviews::STATEMENTS,

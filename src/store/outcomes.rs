@@ -7,6 +7,7 @@ use super::Store;
 use super::columns::{args, id_rows, json, millis};
 use super::db::{Tx, again};
 use super::error::Result;
+use super::invited::invited_add;
 use super::leases::Lease;
 use super::parked::{PARKED_AFTER, PARKED_CLEAR, Park, ParkAfter};
 use super::sql::statements;
@@ -161,6 +162,8 @@ impl Store {
         tx.execute(OPERATIONS_SETTLED, args![rows.clone(), clinic, now]).await?;
         tx.execute(MEMBERS_TAKEN_OVER, args![rows.clone(), clinic]).await?;
         tx.execute(LINKS_RECORDED, args![rows, clinic, now]).await?;
+        let sent = recorded.iter().filter_map(|r| Some((r.link, r.invitation.as_ref()?)));
+        invited_add(tx, clinic, sent).await?;
         let done = recorded.iter().filter(|r| r.unpark).map(|r| r.link.0);
         tx.execute(PARKED_CLEAR, args![id_rows(done)?, clinic]).await?;
         let parked: Vec<_> = recorded

@@ -147,7 +147,9 @@ statements! {
             origin = CASE patients.origin WHEN 'source' THEN 'source' ELSE excluded.origin END,
             status = excluded.status, record = excluded.record, digest = excluded.digest,
             consents = excluded.consents, seen = excluded.seen, missing_sweeps = 0,
-            erased_at = NULL"
+            erased_at = NULL
+         WHERE NOT EXISTS (SELECT 1 FROM erasures e WHERE e.clinic_id = patients.clinic_id
+            AND e.patient_id = patients.id AND e.lifted_at IS NULL)"
     }
     PATIENTS_PRESENT (given: id uuid, seen bigint) = {
         "UPDATE patients SET seen = g.seen, missing_sweeps = 0
@@ -249,9 +251,11 @@ impl Store {
             puts.push(put);
         }
         if !puts.is_empty() {
+            // An order to erase given since these were read outlasts what is put.
+            clinic_lock(tx, clinic).await?;
+            self.erasures_lift(tx, clinic, &lifted).await?;
             tx.execute(PATIENTS_PUT, args![json(&puts)?, clinic, origin]).await?;
             self.contacts_hold(tx, clinic, &holdings).await?;
-            self.erasures_lift(tx, clinic, &lifted).await?;
         }
         if !present.is_empty() {
             tx.execute(PATIENTS_PRESENT, args![json(&present)?, clinic]).await?;
@@ -361,9 +365,14 @@ async fn patients_known<'a>(
     Ok(known.into_iter().map(|known| (known.source_id.clone(), known)).collect())
 }
 
-/// Locks the clinic against other writers of ordinals and returns the next one.
+/// Locks the clinic against others who put patients, or order an erasure. Before the ledger's lock.
+pub(super) async fn clinic_lock(tx: &mut Tx, clinic: ClinicId) -> Result<()> {
+    tx.row::<(ClinicId,)>(CLINIC_LOCK, args![clinic]).await.map(drop)
+}
+
+/// Locks the clinic and returns the next ordinal.
 async fn ordinals_reserve(tx: &mut Tx, clinic: ClinicId) -> Result<i64> {
-    tx.row::<(ClinicId,)>(CLINIC_LOCK, args![clinic]).await?;
+    clinic_lock(tx, clinic).await?;
     ordinals_end(tx, clinic).await
 }
 

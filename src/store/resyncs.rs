@@ -61,13 +61,14 @@ statements! {
             AND (alive_at IS NULL OR alive_at < $4)"
     }
     RESYNC_ALIVE = {
-        "UPDATE resyncs SET alive_at = $3 WHERE clinic_id = $1 AND id = $2 AND ended_at IS NULL"
+        "UPDATE resyncs SET alive_at = $3
+         WHERE clinic_id = $1 AND id = $2 AND begun_at = $4 AND ended_at IS NULL"
     }
     // One that was asked to read more meanwhile is not through.
     RESYNC_END = {
         "UPDATE resyncs SET ended_at = CASE WHEN whole = $3 THEN CAST($4 AS BIGINT) END,
             begun_at = CASE WHEN whole = $3 THEN begun_at END, alive_at = NULL, outcome = $5
-         WHERE clinic_id = $1 AND id = $2"
+         WHERE clinic_id = $1 AND id = $2 AND begun_at = $6"
     }
 }
 
@@ -99,12 +100,12 @@ impl Store {
         let Some(next) = next else { return Ok(None) };
         let args = args![next.clinic, next.id, now, now - SILENT];
         let taken = self.db.execute(RESYNC_TAKE, args).await? > 0;
-        Ok(taken.then_some(next))
+        Ok(taken.then_some(ResyncRow { begun_at: Some(now), ..next }))
     }
 
-    /// Says that the resync is still in hand.
+    /// Says that the resync is still in hand, unless another worker took it up meanwhile.
     pub async fn resync_alive(&self, resync: &ResyncRow) -> Result<()> {
-        let args = args![resync.clinic, resync.id, self.clock.now()];
+        let args = args![resync.clinic, resync.id, self.clock.now(), resync.begun_at];
         self.db.execute(RESYNC_ALIVE, args).await.map(drop)
     }
 
@@ -112,14 +113,15 @@ impl Store {
     pub async fn resync_leave(&self, resync: &ResyncRow, pause: TimeDelta) -> Result<()> {
         // A worker that fell silent so long ago that its silence is over by then.
         let silent_since = self.clock.now() + pause - SILENT;
-        let args = args![resync.clinic, resync.id, silent_since];
+        let args = args![resync.clinic, resync.id, silent_since, resync.begun_at];
         self.db.execute(RESYNC_ALIVE, args).await.map(drop)
     }
 
-    /// Ends the resync, unless it was asked to read more meanwhile: then it waits again.
+    /// Ends the resync, unless another worker took it up meanwhile, or it was asked to read more: then
+    /// it waits again.
     pub async fn resync_end(&self, resync: &ResyncRow, outcome: &str) -> Result<()> {
         let now = self.clock.now();
-        let args = args![resync.clinic, resync.id, resync.whole, now, outcome];
+        let args = args![resync.clinic, resync.id, resync.whole, now, outcome, resync.begun_at];
         self.db.execute(RESYNC_END, args).await.map(drop)
     }
 }

@@ -63,6 +63,8 @@ pub struct JournalRow {
 pub const BY_WEBHOOK: &str = "webhook";
 /// The outcome of a run that brought its list in step.
 pub const IN_STEP: &str = "in_step";
+/// The outcome of a run whose plan waits for the list's first approval.
+pub(super) const WAITING: &str = "waiting";
 
 #[derive(sqlx::FromRow)]
 struct RunEnded {

@@ -1,5 +1,7 @@
 //! Migrations: embedded, expand and contract, tolerant of a newer schema.
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use sqlx::migrate::{MigrateError, Migrator};
 
 use super::db::Db;
@@ -8,7 +10,7 @@ use super::sql::{Sql, statements};
 use super::{Store, columns::args};
 
 statements! {
-    KEYS_USED = { "SELECT key_id FROM keys_used" }
+    KEYS_USED = { "SELECT key_id, kept FROM keys_used" }
     KEY_USED = {
         "INSERT INTO keys_used (key_id, since) VALUES ($1, $2) ON CONFLICT (key_id) DO NOTHING"
     }
@@ -65,15 +67,20 @@ impl Store {
         self.check_fit().await
     }
 
-    /// Makes sure that every key the store was written with is in the ring, and remembers the
-    /// current one (L28).
+    /// Makes sure that every key the store was written with is in the ring, or was kept under one that
+    /// is, and remembers the current one (L28).
     pub async fn check_keys(&self) -> Result<()> {
-        let used: Vec<(String,)> = self.db.rows(KEYS_USED, args![]).await?;
-        if used.iter().any(|(id,)| !self.keys.has(id)) {
+        let used = self.keys_used().await?;
+        self.keys.take_in(used.iter().filter_map(UsedKey::kept).collect());
+        if used.iter().any(|key| !self.keys.has(&key.key_id)) {
             return Err(StoreError::OtherKey);
         }
         let args = args![self.keys.current_id(), self.clock.now()];
         self.db.execute(KEY_USED, args).await.map(drop)
+    }
+
+    pub(super) async fn keys_used(&self) -> Result<Vec<UsedKey>> {
+        self.db.rows(KEYS_USED, args![]).await
     }
 
     async fn check_fit(&self) -> Result<()> {
@@ -96,6 +103,22 @@ impl Store {
             self.db.prepare(statement).await?;
         }
         Ok(statements.len())
+    }
+}
+
+/// A key that the store was written with.
+#[derive(Debug, sqlx::FromRow)]
+pub(super) struct UsedKey {
+    pub(super) key_id: String,
+    /// What is derived from it, sealed.
+    kept: Option<String>,
+}
+
+impl UsedKey {
+    /// Returns its id and what is kept of it, sealed.
+    pub(super) fn kept(&self) -> Option<(String, Vec<u8>)> {
+        let sealed = STANDARD.decode(self.kept.as_ref()?).ok()?;
+        Some((self.key_id.clone(), sealed))
     }
 }
 

@@ -27,7 +27,8 @@ statements! {
         "UPDATE patients SET missing_sweeps = missing_sweeps + 1, missed_sweep = $3,
             status = CASE WHEN missing_sweeps + 1 >= 2 THEN 'vanished' ELSE status END,
             seen = NULL
-         FROM given g WHERE patients.clinic_id = $2 AND patients.id = g.id"
+         FROM given g WHERE patients.clinic_id = $2 AND patients.id = g.id
+            AND patients.status <> 'deleted'"
     }
 }
 

@@ -14,7 +14,7 @@ use tokio::io::AsyncWriteExt;
 use crate::world::{ADDRESS, Answered, Engine, World, on_both_engines, patient};
 
 /// The lines of one request, as the audit log of its clinic has them, the oldest first.
-async fn on_record(world: &World, of: &Answered) -> Vec<Value> {
+pub async fn on_record(world: &World, of: &Answered) -> Vec<Value> {
     let auditor = world.token(Role::Auditor, &[]).await;
     let request = of.headers["x-request-id"].to_str().unwrap();
     let log = world.get("/api/v1/audit?limit=100", &auditor).await.body;
@@ -22,11 +22,11 @@ async fn on_record(world: &World, of: &Answered) -> Vec<Value> {
     lines.filter(|line| line["request"] == request).cloned().collect()
 }
 
-fn outcomes(lines: &[Value]) -> Vec<&str> {
+pub fn outcomes(lines: &[Value]) -> Vec<&str> {
     lines.iter().map(|line| line["outcome"].as_str().unwrap()).collect()
 }
 
-async fn ended(world: &World, token: &str, resync: &Value) -> Value {
+pub async fn ended(world: &World, token: &str, resync: &Value) -> Value {
     let path = format!("/api/v1/clinics/riverside/resyncs/{}", resync.as_str().unwrap());
     for _ in 0..300 {
         let said = world.get(&path, token).await.body;
@@ -63,6 +63,31 @@ on_both_engines! {
         assert_eq!(world.store.audit_verify().await.unwrap().first_bad, None);
     }
 
+    async fn a_line_of_the_audit_log_says_what_was_done(world: &World) {
+        let owner = world.token(Role::Owner, &[]).await;
+        let path = |rest: &str| format!("/api/v1/clinics/riverside/{rest}");
+        let stranger = json!({ "address": "stranger@post.test", "kind": "objected", "reason": "by letter" });
+        let contact = world.riverside.contact.to_string();
+        let known = json!({ "address": ADDRESS, "kind": "withdrawn", "reason": "by letter" });
+        for (rest, body, subject) in [
+            ("acceptances", json!({ "what": { "members": "news" }, "hours": 2 }), "members of news, until 20"),
+            ("acceptances", json!({ "what": "source" }), "source, until 20"),
+            ("suppressions", known, &format!("{contact}, withdrawn")),
+            ("resyncs", json!({ "full": true }), "every list, read whole"),
+            ("lists/news/resyncs", json!({}), "news"),
+        ] {
+            let said = world.post(&path(rest), &owner, body).await;
+            let told = on_record(world, &said).await[1]["subject"].as_str().unwrap().to_owned();
+            assert!(told.starts_with(subject), "{rest}: {told}");
+        }
+        let said = world.post(&path("suppressions"), &owner, stranger).await;
+        let told = on_record(world, &said).await[1]["subject"].clone();
+        let marks = world.get(&path("suppressions"), &owner).await.body;
+        let marks = marks["items"].as_array().unwrap().iter();
+        let marks: Vec<_> = marks.map(|row| format!("{}, objected", row["mark"].as_str().unwrap())).collect();
+        assert!(marks.iter().any(|mark| told == json!(mark)), "{told} is none of {marks:?}");
+    }
+
     async fn a_reason_that_names_somebody_is_refused(world: &World) {
         let owner = world.token(Role::Owner, &[]).await;
         let path = "/api/v1/clinics/riverside/suppressions";
@@ -80,7 +105,9 @@ on_both_engines! {
         let said = world.post(&approve, &operator, json!({})).await;
         assert_eq!(said.status, 200, "{said:?}");
         let lines = on_record(world, &said).await;
-        assert_eq!((lines[1]["subject"].as_str(), lines[1]["outcome"].as_str()), (Some(&*run), Some("done")));
+        assert_eq!((lines[0]["subject"].as_str(), lines[1]["outcome"].as_str()), (Some(&*run), Some("done")));
+        let said = lines[1]["subject"].as_str().unwrap();
+        assert!(said.starts_with(&format!("{run}, until 20")), "{said}");
         let asked = world.post("/api/v1/clinics/riverside/resyncs", &operator, json!({ "full": true })).await;
         assert_eq!(asked.status, 202);
         let resync = ended(world, &operator, &asked.body["resync"]).await;

@@ -9,4 +9,5 @@
 
 mod access;
 mod acts;
+mod rights;
 mod world;

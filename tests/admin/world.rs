@@ -12,8 +12,8 @@ use listwarden::clock::{Clock, SystemClock};
 use listwarden::commands::{Deployment, serve};
 use listwarden::config::{Config, Environment};
 use listwarden::domain::{
-    Address, Answer, ClinicId, Clinics, Consent, ContactId, LinkId, PatientRecord, PatientStatus,
-    Personal, Role, RunId, Verb,
+    Address, Answer, ClinicId, Clinics, Consent, ContactId, LinkId, PatientId, PatientRecord,
+    PatientStatus, Personal, Role, RunId, Verb,
 };
 use listwarden::providers::transport::HttpTransport;
 use listwarden::reconcile::Scope;
@@ -46,6 +46,7 @@ pub struct Names {
     pub list: &'static str,
     pub run: RunId,
     pub contact: ContactId,
+    pub patient: PatientId,
     pub link: LinkId,
     pub resync: Uuid,
     pub review: Uuid,
@@ -249,6 +250,7 @@ async fn names(deployment: &Deployment, clinic: &'static str, list: &'static str
     let id = practice.id;
     let address = Address::email(ADDRESS).unwrap();
     let contact = store.contact_find(id, &address).await.unwrap().unwrap().id;
+    let patient = store.patient_find(id, "1").await.unwrap().unwrap().id;
     let link = store.links_of_contact(id, contact).await.unwrap()[0].link.id;
     let minute = Duration::from_mins(1);
     let lease = store.lease_acquire(clinic, SystemClock.id(), minute).await.unwrap().unwrap();
@@ -267,7 +269,8 @@ async fn names(deployment: &Deployment, clinic: &'static str, list: &'static str
     };
     store.review_add(&lease, id, &review).await.unwrap();
     let review = store.reviews_open(id).await.unwrap()[0].id;
-    Names { id, list, run: outcome.lists[0].run.unwrap(), contact, link, resync, review }
+    let run = outcome.lists[0].run.unwrap();
+    Names { id, list, run, contact, patient, link, resync, review }
 }
 
 pub fn patient(n: usize) -> PatientRecord {
@@ -383,6 +386,9 @@ pub fn body(path: &str, names: &Names) -> Option<Value> {
         "approve" | "resyncs" | "rotate" => json!({}),
         "acceptances" => json!({ "what": "withdrawals" }),
         "refuse" | "dismiss" | "close" => json!({ "reason": "not what we want" }),
+        "erase" => json!({ "reason": "letter of 3 March", "confirm": "riverside" }),
+        "restrict" | "unrestrict" | "object" => json!({ "evidence": "call of 3 March" }),
+        "prefer" => json!({ "channel": "email", "not": true, "evidence": "call of 3 March" }),
         "explain" => json!({ "who": ADDRESS }),
         "check" => json!({ "list": names.list, "addresses": [ADDRESS, "nobody"] }),
         "suppressions" => json!({

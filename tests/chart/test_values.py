@@ -50,6 +50,9 @@ WRONG = [
     ("minimal", "metrics: { enabled: true, port: 8080 }", "metrics.port is serve.port"),
     ("minimal", "metrics: { serviceMonitor: { enabled: true } }", "nothing to read without metrics.enabled"),
     ("minimal", "metrics: { pushgateway: gateway }", "/metrics/pushgateway"),
+    ("minimal", "otlp: { endpoint: 'collector:4318' }", "/otlp/endpoint"),
+    ("minimal", "networkPolicy: { mailPorts: [smtp] }", "/networkPolicy/mailPorts/0"),
+    ("all-on", "networkPolicy: { mailPorts: [] }", "networkPolicy.mailPorts: config has"),
     ("minimal", "httpRoute: { enabled: true, hostnames: [a.example] }", "httpRoute.parentRefs"),
 ]
 

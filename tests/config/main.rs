@@ -237,6 +237,12 @@ fn each_wrong_value_is_told_with_its_cure() {
         ("\"reference\"", "\"excel\"", "source.kind", "view-contract.md"),
         ("\"reference\"", "\"reference\"\npage_size = 0", "source.page_size", "1000"),
         ("\"reference\"", "\"reference\"\noverlap = \"soon\"", "source.overlap", "\"5m\""),
+        (
+            "\"reference\"",
+            "\"reference\"\nnotes = [\"withdrawn\"]",
+            "source.notes",
+            "opt-outs are always told",
+        ),
         ("\"reference\"", "\"sql\"", "source.url", "sqlite://FILE"),
         ("\"reference\"", "\"sql\"\nurl = \"mysql://h/d\"", "source.url", "postgres://"),
         (

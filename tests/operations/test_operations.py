@@ -2,6 +2,8 @@
 
 import os
 import secrets
+import signal
+import time
 import unittest
 
 from world import World
@@ -61,6 +63,28 @@ class OnSqlite(unittest.TestCase):
         self.world.contact("ann", "unsubscribe")
         self.world.run("reconcile")
         self.world.run("ledger", "verify")
+        self.assertIn("withdrawn by the person", self.world.run("explain", "ann@mail.example"))
+
+    def test_a_rotation_that_is_killed_again_and_again_ends_and_the_old_key_may_go(self):
+        serving = self.world.start("serve", "--listen", "127.0.0.1:0")
+        self.world.secret("master_key_2", secrets.token_hex(32))
+        for keys in ('retired = ["master_key_2"]', 'master = "master_key_2"\nretired = ["master_key"]'):
+            serving.send_signal(signal.SIGTERM)
+            self.assertEqual(serving.wait(25), 0)
+            self.world.configure(f"[keys]\n{keys}")
+            serving = self.world.start("serve", "--listen", "127.0.0.1:0")
+        for wait in range(12):
+            rotating = self.world.start("keys", "rotate")
+            time.sleep(wait / 100)
+            rotating.kill()
+            rotating.wait(10)
+        said = self.world.run("keys", "rotate")
+        self.assertIn("out of the Secret: master_key.", said)
+        self.world.configure('[keys]\nmaster = "master_key_2"')
+        (self.world.folder / "secrets/master_key").unlink()
+        self.live_on()
+        for chain in ("ledger", "audit"):
+            self.world.run(chain, "verify")
         self.assertIn("withdrawn by the person", self.world.run("explain", "ann@mail.example"))
 
     def test_a_new_master_key_alone_is_refused(self):

@@ -38,6 +38,17 @@ const TABLE: &[(&str, &str, &[Role])] = &[
     ("POST", "/clinics/{clinic}/parked/{link}/dismiss", OPERATE),
     ("POST", "/clinics/{clinic}/reviews/{review}/close", OPERATE),
     ("POST", "/clinics/{clinic}/webhooks/rotate", OPERATE),
+    ("GET", "/clinics/{clinic}/patients/{patient}", AUDIT),
+    ("POST", "/clinics/{clinic}/patients/{patient}/export", AUDIT),
+    ("GET", "/clinics/{clinic}/patients/{patient}/erasure", AUDIT),
+    ("POST", "/clinics/{clinic}/contacts/{contact}/suppress", &[Owner]),
+    ("POST", "/clinics/{clinic}/contacts/{contact}/lift", &[Owner]),
+    ("POST", "/clinics/{clinic}/patients/{patient}/restrict", &[Owner]),
+    ("POST", "/clinics/{clinic}/patients/{patient}/unrestrict", &[Owner]),
+    ("POST", "/clinics/{clinic}/patients/{patient}/object", &[Owner]),
+    ("POST", "/clinics/{clinic}/patients/{patient}/prefer", &[Owner]),
+    ("POST", "/clinics/{clinic}/patients/{patient}/erase/refuse", &[Owner]),
+    ("POST", "/clinics/{clinic}/patients/{patient}/erase", &[Owner]),
     // Last, because what they set off changes what others name.
     ("POST", "/resyncs", OPERATE),
     ("POST", "/clinics/{clinic}/resyncs", OPERATE),
@@ -66,6 +77,7 @@ fn filled(path: &str, clinic: &str, of: &Names) -> String {
         .replace("{list}", of.list)
         .replace("{run}", &of.run.to_string())
         .replace("{contact}", &of.contact.to_string())
+        .replace("{patient}", &of.patient.to_string())
         .replace("{link}", &of.link.to_string())
         .replace("{resync}", &of.resync.to_string())
         .replace("{review}", &of.review.to_string())
@@ -78,6 +90,18 @@ fn fields(path: &str) -> Vec<(&'static str, &'static str)> {
         "refuse" | "dismiss" | "close" => vec![("reason", "not what we want")],
         "acceptances" => vec![("what", "withdrawals")],
         "person" => vec![("who", ADDRESS)],
+        "erase" => vec![("reason", "letter of 3 March"), ("confirm", "riverside")],
+        "restrict" | "unrestrict" | "object" => vec![("evidence", "call of today"), ("at", "")],
+        "prefer" => vec![("way", "not email"), ("purpose", ""), ("evidence", "call of today")],
+        "suppress" => vec![("kind", "objected"), ("reason", "asked by letter")],
+        "lift" => vec![
+            ("patient", "1"),
+            ("method", "on paper"),
+            ("wording", "v3"),
+            ("at", "2026-01-02T09:00"),
+            ("reason", "asked anew in person"),
+            ("confirm", "riverside"),
+        ],
         _ => vec![],
     }
 }
@@ -109,6 +133,8 @@ on_both_engines! {
                 let settles = ["retry", "dismiss", "close"].iter().any(|end| path.ends_with(end));
                 if may.contains(role) {
                     let settled = *role == Owner && settles && said.status == 404;
+                    // Nobody has asked yet for what a receipt is of.
+                    let settled = settled || path.ends_with("/erasure") && said.status == 404;
                     assert!(said.status < 400 || said.status == 409 || settled, "{what}");
                 } else {
                     assert_eq!(said.status, 403, "{what}");

@@ -106,10 +106,106 @@ async fn it_is_read_and_used_without_scripts(engine: Engine) {
     served.end().await;
 }
 
+async fn a_patient_is_exported_restricted_and_erased_and_the_receipt_is_read(engine: Engine) {
+    let (served, browser) = (Served::new(engine).await, Browser::new().await);
+    served.signs_in(&browser, Role::Owner).await;
+    let path = format!("/clinics/riverside/contacts/{}", served.world.riverside.contact);
+    browser.goes(&format!("{}{path}", served.url)).await;
+    browser.follows("patient 1").await;
+    browser.sees("Rights of a patient").await;
+    let zip = browser.awaits(EXPORT).await;
+    assert_eq!(zip, json!(["application/zip", "PK"]), "the form gives a zip file");
+    browser.types("#restrict-evidence", "letter of 3 March").await;
+    browser.presses("Take down: restriction").await;
+    browser.sees("Taken down.").await;
+    browser.types("#erase-reason", "letter of 4 March").await;
+    browser.types("#erase-confirm", "Riverside").await;
+    browser.presses("Erase this patient").await;
+    browser.sees("nothing was done").await;
+    browser
+        .goes(&format!(
+            "{}/clinics/riverside/patients/{}",
+            served.url, served.world.riverside.patient
+        ))
+        .await;
+    assert!(!browser.text().await.contains("The receipt"), "a mistyped name erases nobody");
+    browser.types("#erase-reason", "letter of 4 March").await;
+    browser.types("#erase-confirm", "riverside").await;
+    browser.presses("Erase this patient").await;
+    browser.sees("Receipt of an erasure").await;
+    browser.sees("letter of 4 March").await;
+    browser.sees("erased").await;
+    let there = served.world.simulator.member(&served.world.audience, ADDRESS);
+    assert!(there.is_none(), "{there:?}");
+    browser.follows("Back to the patient").await;
+    browser.sees("The receipt").await;
+    browser.goes(&format!("{}{path}", served.url)).await;
+    browser.sees("The address was erased").await;
+    let log = served.world.store.audit_page(None, i64::MAX, 50).await.unwrap();
+    for (what, reason) in [("restrict", "letter of 3 March"), ("erase", "letter of 4 March")] {
+        let line = log.iter().find(|line| line.what.ends_with(what) && line.reason.is_some());
+        assert_eq!(line.unwrap().reason.as_deref(), Some(reason), "{what}");
+    }
+    assert!(log.iter().any(|line| line.what.ends_with("/export")));
+    browser.end().await;
+    served.end().await;
+}
+
+/// Sends the form that exports as the browser would, and says what comes back.
+const EXPORT: &str = "const form = document.querySelector('form[action$=\"/export\"]');
+    const answer = await fetch(form.action, { method: 'POST', body: new URLSearchParams(new FormData(form)) });
+    const bytes = new Uint8Array(await answer.arrayBuffer());
+    return [answer.headers.get('content-type'), String.fromCharCode(bytes[0], bytes[1])];";
+
+async fn an_opt_out_by_hand_is_lifted_only_for_whoever_types_the_clinics_name(engine: Engine) {
+    let (served, browser) = (Served::new(engine).await, Browser::new().await);
+    served.signs_in(&browser, Role::Owner).await;
+    browser.devtools("Emulation.setScriptExecutionDisabled", json!({ "value": true })).await;
+    let path = format!("/clinics/riverside/contacts/{}", served.world.riverside.contact);
+    browser.goes(&format!("{}{path}", served.url)).await;
+    browser.types("#suppress-reason", "told the front desk").await;
+    browser.presses("Put the opt-out down").await;
+    browser.sees("The opt-out is on record").await;
+    browser.sees("Consent was withdrawn for this address").await;
+    for (confirm, then) in [("elsewhere", "nothing was done"), ("riverside", "not newer")] {
+        browser.goes(&format!("{}{path}", served.url)).await;
+        for (field, text) in [
+            ("#lift-method", "on paper"),
+            ("#lift-wording", "v3"),
+            ("#lift-at", "01/02/2026\u{e004}09:00AM"),
+            ("#lift-reason", "asked anew in person"),
+            ("#lift-confirm", confirm),
+        ] {
+            browser.types(field, text).await;
+        }
+        browser.presses("Lift every opt-out").await;
+        browser.sees(then).await;
+    }
+    browser.end().await;
+    served.end().await;
+}
+
+async fn who_may_not_sees_no_button_of_a_right(engine: Engine) {
+    let (served, browser) = (Served::new(engine).await, Browser::new().await);
+    served.signs_in(&browser, Role::Auditor).await;
+    let path = format!("/clinics/riverside/contacts/{}", served.world.riverside.contact);
+    browser.goes(&format!("{}{path}", served.url)).await;
+    assert!(!browser.text().await.contains("Lift"));
+    browser.follows("patient 1").await;
+    browser.sees("A copy of everything").await;
+    let buttons = "return [...document.querySelectorAll('main button')].map(b => b.textContent)";
+    assert_eq!(browser.runs(buttons).await, json!(["Export"]));
+    browser.end().await;
+    served.end().await;
+}
+
 each_on_both_engines! {
     a_braked_plan_is_read_and_approved_and_the_list_is_clean
     a_person_is_found_and_why_is_read_and_the_address_shown_on_record
     a_viewer_is_refused_and_sees_no_button_that_would_be
     a_run_that_goes_on_is_watched_to_its_end
     it_is_read_and_used_without_scripts
+    a_patient_is_exported_restricted_and_erased_and_the_receipt_is_read
+    an_opt_out_by_hand_is_lifted_only_for_whoever_types_the_clinics_name
+    who_may_not_sees_no_button_of_a_right
 }

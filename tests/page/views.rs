@@ -1,6 +1,7 @@
 //! Every view: nothing for axe to find, nothing to scroll sideways, nothing on the console.
 
 use listwarden::domain::Role;
+use listwarden::store::AskedBy;
 use serde_json::json;
 
 use crate::browser::Browser;
@@ -22,6 +23,8 @@ fn views(served: &Served) -> Vec<(&'static str, String)> {
         ("search", format!("{clinic}/person")),
         ("person", format!("{clinic}/contacts/{}", names.contact)),
         ("timeline", format!("{clinic}/contacts/{}/ledger", names.contact)),
+        ("rights", format!("{clinic}/patients/{}", names.patient)),
+        ("receipt", format!("{clinic}/patients/{}/erasure", names.patient)),
         ("parked", format!("{clinic}/parked")),
         ("parked-there", "/clinics/oak/parked".to_owned()),
         ("webhooks", format!("{clinic}/webhooks")),
@@ -38,6 +41,9 @@ async fn every_view_is_fit_for_everybody() {
     browser.goes(&format!("{}/sign-in", served.url)).await;
     looked_at(&browser, "sign-in").await;
     served.signs_in(&browser, Role::Owner).await;
+    let asked = AskedBy { by: "desk", reason: "letter of 3 March" };
+    let of = &served.world.riverside;
+    served.world.store.erasure_ask(of.id, of.patient, asked).await.unwrap();
     for (name, path) in views(&served) {
         browser.goes(&format!("{}{path}", served.url)).await;
         looked_at(&browser, name).await;
@@ -69,11 +75,11 @@ async fn looked_at(browser: &Browser, name: &str) {
 
 /// Where the focus is, as a number in the order of the document.
 const FOCUSED: &str =
-    "const all = [...document.querySelectorAll('a, button, input:not([type=hidden]), summary')];
+    "const all = [...document.querySelectorAll('a, button, input:not([type=hidden]), select, summary')];
     return all.indexOf(document.activeElement)";
 /// What can be focused: not what lies in details that are closed.
 const CAN_BE: &str =
-    "const all = [...document.querySelectorAll('a, button, input:not([type=hidden]), summary')];
+    "const all = [...document.querySelectorAll('a, button, input:not([type=hidden]), select, summary')];
     return all.map((e, i) => [e, i]).filter(([e]) => e.checkVisibility()).map(([, i]) => i)";
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -2,7 +2,8 @@
 
 use chrono::TimeDelta;
 use listwarden::domain::{
-    Actor, Address, Answer, Channel, Consent, EventId, EventKind, PatientRecord, PatientStatus,
+    Actor, Address, Answer, Channel, Consent, EventId, EventKind, NoteKind, PatientRecord,
+    PatientStatus,
 };
 use listwarden::patients::{Note, PatientSource, SourceError};
 
@@ -99,7 +100,7 @@ fn note(event: u128, channel: Option<Channel>, kind: EventKind) -> Note {
         event: EventId(uuid::Uuid::from_u128(event)),
         source_id: "a".to_owned(),
         channel,
-        kind,
+        kind: NoteKind::of(kind).unwrap(),
         at: day(12),
         list: Some("news".to_owned()),
         by: Actor::Person,

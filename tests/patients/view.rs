@@ -1,6 +1,6 @@
 //! The view contract, in the shapes that real clinics give it.
 
-use listwarden::domain::{Actor, Answer, Channel, EventId, EventKind, PatientStatus};
+use listwarden::domain::{Actor, Answer, Channel, EventId, EventKind, NoteKind, PatientStatus};
 use listwarden::patients::columns::COLUMNS;
 use listwarden::patients::{Note, PatientSource, SourceCursor, SourceError};
 
@@ -288,7 +288,7 @@ fn note(event: u128, kind: EventKind) -> Note {
         event: EventId(uuid::Uuid::from_u128(event)),
         source_id: "1".to_owned(),
         channel: Some(Channel::Email),
-        kind,
+        kind: NoteKind::of(kind).unwrap(),
         at: day(3),
         list: Some("news".to_owned()),
         by: Actor::Person,
@@ -309,7 +309,7 @@ async fn feedback_is_written_once_an_event_and_its_table_is_asked_for_with_the_s
         let mut notes: Vec<Note> = (1..1200).map(|i| note(i, EventKind::Withdrawn)).collect();
         source.write_back(&notes).await.unwrap();
         notes.push(note(1200, EventKind::Bounced));
-        notes[0].kind = EventKind::Objected;
+        notes[0].kind = NoteKind::Objected;
         source.write_back(&notes).await.unwrap();
         let count = database.count("SELECT count(*) FROM listwarden_feedback").await;
         let kept = database

@@ -2,13 +2,13 @@
 
 use chrono::TimeDelta;
 use listwarden::commands::Exit;
-use listwarden::domain::{Channel, Class};
+use listwarden::domain::{Channel, Class, PatientRecord, PatientStatus};
 use listwarden::reconcile::ListState;
 use listwarden::simulator::mailchimp::{Fault, Rule, Status};
 use listwarden::store::Acceptable;
 
 use crate::on_both_engines;
-use crate::world::{Engine, World, state};
+use crate::world::{Engine, World, address, state};
 
 impl World {
     /// `name0` … on the list, confirmed.
@@ -30,6 +30,31 @@ impl World {
 
     pub fn count_there(&self, status: Status) -> usize {
         self.simulator.statuses(&self.audience).unwrap().get(&status).copied().unwrap_or_default()
+    }
+}
+
+on_both_engines! {
+    async fn l14_an_address_that_the_clinic_wiped_with_its_row_goes_here_once_the_brake_lets_it(
+        world: World
+    ) {
+        world.many_listed("p", 20).await;
+        for number in 0..6 {
+            let record = world.somebody(&format!("p{number}"));
+            let (status, updated_at) = (PatientStatus::Deleted, world.now());
+            let blank = PatientRecord { status, email: None, updated_at, ..record };
+            world.enters(blank).await;
+        }
+        let braked = world.try_run(true).await;
+        assert_eq!(state(&braked), ListState::Braked);
+        world.approves(braked.lists[0].run.unwrap()).await;
+        world.runs().await;
+        world.runs().await;
+        let kept = world.kept().await;
+        for number in 0..6 {
+            assert!(!kept.contains(&address(&format!("p{number}"))), "p{number} is still kept");
+        }
+        assert!(kept.contains(&address("p6")));
+        world.end().await;
     }
 }
 

@@ -1,12 +1,15 @@
 //! Day one: what is found there, and whose it is (L20 to L22).
 
+use std::sync::Arc;
+
 use chrono::TimeDelta;
 use listwarden::domain::{Class, PatientRecord, PatientStatus};
 use listwarden::reconcile::ListState;
-use listwarden::simulator::mailchimp::{SeedMember, Source, Status};
+use listwarden::simulator::mailchimp::{Fault, Rule, SeedMember, Source, Status};
 
 use crate::on_both_engines;
-use crate::world::{API_KEY, Engine, World, address, state};
+use crate::transport::{Side, Stopping};
+use crate::world::{API_KEY, Engine, World, address, run_on, state};
 
 const OTHER_KEY: &str = "fedcba9876543210fedcba9876543210-us6";
 
@@ -38,6 +41,37 @@ on_both_engines! {
 }
 
 on_both_engines! {
+    async fn l20_a_plan_that_is_not_there_yet_cannot_be_approved(world: World) {
+        for name in ["ann", "ben"] {
+            world.consenting(name).await;
+        }
+        let store = &world.deployment.store;
+        let transport = Arc::new(Stopping::at(2, Side::Before));
+        let early = world.process_over(transport.clone()).await;
+        let running = tokio::spawn(async move { run_on(&early, true).await });
+        transport.reached().await;
+        let clinic = store.clinics().await.unwrap()[0].id;
+        let reading = store.runs(clinic, 1).await.unwrap()[0].id;
+        let tomorrow = world.now() + TimeDelta::days(1);
+        let refused = store.approve(reading, tomorrow, "test").await.unwrap_err();
+        assert!(refused.to_string().contains("not through"), "{refused}");
+        transport.let_go();
+        let first = running.await.unwrap();
+        assert_eq!(state(&first), ListState::Waiting);
+        assert_eq!(first.lists[0].run, Some(reading));
+        world.simulator.script(Rule::next(Fault::InternalError).times(99));
+        let failed = world.try_run(true).await;
+        world.simulator.clear_faults();
+        assert_eq!(state(&failed), ListState::Failed);
+        let failed = store.approve(failed.lists[0].run.unwrap(), tomorrow, "test").await;
+        assert!(failed.unwrap_err().to_string().contains("nothing that waits"));
+        assert_eq!(state(&world.try_run(true).await), ListState::Waiting);
+        assert_eq!(world.writes(), 0, "nothing was approved");
+        world.end().await;
+    }
+}
+
+on_both_engines! {
     async fn l20_a_key_of_another_account_is_refused(world: World) {
         world.listed(&["ann"]).await;
         let other = world.simulator.open_account("Elsewhere", OTHER_KEY);
@@ -45,7 +79,7 @@ on_both_engines! {
         let key = world.folder.path().join("secrets/riverside/mailchimp");
         std::fs::write(&key, OTHER_KEY).unwrap();
         let (before, stranger) = (world.writes(), world.another_process().await);
-        let refused = crate::world::run_on(&stranger, true).await;
+        let refused = run_on(&stranger, true).await;
         assert_eq!(state(&refused), ListState::Failed);
         let problem = refused.lists[0].problem.clone().unwrap();
         assert!(problem.contains("another provider account"), "{problem}");

@@ -4,23 +4,22 @@ use std::sync::Arc;
 
 use chrono::TimeDelta;
 use listwarden::commands::Deployment;
-use listwarden::domain::{PatientRecord, Reason};
-use listwarden::rights::erase::{erase, receipt};
-use listwarden::rights::wishes::refuse_erasure;
-use listwarden::rights::{EraseError, Erased, Receipt};
-use listwarden::simulator::mailchimp::Status;
-use listwarden::store::AskedBy;
+use listwarden::domain::{Because, PatientRecord, Reason};
+use listwarden::rights::{Desk, Erased, Receipt, RightsError, receipt};
+use listwarden::simulator::mailchimp::{Fault, Rule, Status};
 
 use crate::on_both_engines;
 use crate::transport::{Side, Stopping};
 use crate::world::{Engine, World, address, email};
 
-const ASKED: AskedBy<'static> = AskedBy { by: "desk", reason: "letter of 3 March" };
+async fn desk(deployment: &Deployment) -> Desk<'_> {
+    let reconciler = deployment.reconciler().attending(deployment.roster().await);
+    Desk { reconciler, clinic: deployment.clinics().next().unwrap(), patience: None }
+}
 
 async fn erase_on(deployment: &Deployment, name: &str) -> Receipt {
-    let reconciler = deployment.reconciler().attending(deployment.roster().await);
-    let clinic = deployment.clinics().next().unwrap();
-    erase(&reconciler, clinic, name, ASKED).await.unwrap().unwrap()
+    let reason = Because::parse("letter of 3 March").unwrap();
+    desk(deployment).await.erase(name, "desk", &reason).await.unwrap().unwrap()
 }
 
 impl World {
@@ -33,11 +32,9 @@ impl World {
         receipt(&self.deployment.store, clinic, name).await.unwrap().unwrap()
     }
 
-    async fn refuses_to_erase(&self, name: &str) -> Result<(), EraseError> {
-        let deployment = &self.deployment;
-        let reconciler = deployment.reconciler().attending(deployment.roster().await);
-        let clinic = deployment.clinics().next().unwrap();
-        refuse_erasure(&reconciler, clinic, name, "desk", "a claim is open").await.map(drop)
+    async fn refuses_to_erase(&self, name: &str) -> Result<(), RightsError> {
+        let reason = Because::parse("a claim is open").unwrap();
+        desk(&self.deployment).await.refuse_erasure(name, "desk", &reason).await.map(drop)
     }
 
     /// Everything personal that the store keeps, as one text.
@@ -78,6 +75,45 @@ on_both_engines! {
         let store = &world.deployment.store;
         let clinic = store.clinics().await.unwrap()[0].id;
         assert_eq!(store.ledger_verify(clinic).await.unwrap().first_bad, None);
+        world.end().await;
+    }
+}
+
+on_both_engines! {
+    async fn l14_an_address_of_before_is_erased_too_when_its_provider_is_back(world: World) {
+        world.listed(&["ann"]).await;
+        world.moves("ann", "lee").await;
+        world.runs().await;
+        world.pass(TimeDelta::hours(1));
+        // MD5 of ann@post.test.
+        let path = format!("/3.0/lists/{}/members/6173ba9bb220d8c89ad8ac6425e293ff", world.audience);
+        world.simulator.script(Rule::next(Fault::InternalError).on("POST", &path).times(999));
+        let receipt = world.erases("ann").await;
+        assert!(!receipt.done, "{receipt:#?}");
+        world.simulator.clear_faults();
+        world.pass(TimeDelta::hours(1));
+        world.runs().await;
+        world.runs().await;
+        assert!(world.receipt("ann").await.done);
+        for name in ["ann", "lee"] {
+            assert!(!world.kept().await.contains(&address(name)), "{name} is still kept");
+            assert!(world.there(name).is_none());
+        }
+        world.end().await;
+    }
+}
+
+on_both_engines! {
+    async fn of_how_somebody_stood_an_erasure_leaves_only_what_keeps_them_off(world: World) {
+        world.listed(&["ann"]).await;
+        let standing = "SELECT standing FROM patient_standings";
+        let before = world.store_says(standing).await.join("\n");
+        assert!(before.contains("grants"), "{before}");
+        assert!(world.erases("ann").await.done);
+        let after = world.store_says(standing).await.join("\n");
+        assert!(!after.contains("grants") && !after.contains("proof"), "{after}");
+        world.runs().await;
+        assert!(world.reasons("ann").await.contains(&Reason::Erased), "and it still does");
         world.end().await;
     }
 }
@@ -225,7 +261,7 @@ on_both_engines! {
         assert_eq!(world.there("ann"), Some(Status::Archived), "no consent lifts it by itself");
         assert!(world.erases("ann").await.done, "the duty to keep ends one day");
         let error = world.refuses_to_erase("ann").await.unwrap_err();
-        assert!(matches!(error, EraseError::UnderWay { .. }), "{error}");
+        assert!(matches!(error, RightsError::UnderWay { .. }), "{error}");
         world.end().await;
     }
 }

@@ -15,6 +15,13 @@ use crate::world::{Engine, World, state};
 const FILES: [&str; 3] = ["listwarden.db", "listwarden.db-wal", "listwarden.db-shm"];
 
 impl World {
+    /// An admin says that the store was put back.
+    pub async fn is_said_to_be_put_back(&self) {
+        let clinic = self.deployment.clinics().next().unwrap();
+        let (id, _) = self.deployment.known_lists(clinic).await.unwrap();
+        self.deployment.reconciler().restored(id, &clinic.slug).await.unwrap();
+    }
+
     /// A world that keeps a register beside its store.
     async fn with_a_register() -> Self {
         let mut world = Self::new(Engine::Sqlite, "").await;
@@ -216,9 +223,7 @@ async fn l20_without_a_register_an_admin_says_that_the_store_was_put_back() {
     let world = World::new(Engine::Sqlite, "").await;
     world.listed(&["ann"]).await;
     world.consenting("eve").await;
-    let clinic = world.deployment.clinics().next().unwrap();
-    let (id, _) = world.deployment.known_lists(clinic).await.unwrap();
-    world.deployment.reconciler().restored(id, &clinic.slug).await.unwrap();
+    world.is_said_to_be_put_back().await;
     world.begins_anew().await;
     assert_eq!(world.invitations("eve"), 0);
     world.runs().await;

@@ -7,6 +7,7 @@ use listwarden::commands::Deployment;
 use listwarden::domain::PatientRecord;
 use listwarden::rights::Dossier;
 use listwarden::rights::archive::write_new;
+use listwarden::simulator::mailchimp::Status;
 use sha2::{Digest, Sha256};
 
 use crate::on_both_engines;
@@ -163,4 +164,43 @@ fn a_file_that_is_there_is_not_written_over() {
     let error = write_new(&path, b"two").unwrap_err();
     assert!(error.to_string().contains("is there already"), "{error}");
     assert_eq!(std::fs::read(&path).unwrap(), b"one");
+}
+
+on_both_engines! {
+    async fn of_whoever_had_the_address_before_an_export_tells_neither_what_was_done_nor_why(world: World) {
+        let son = PatientRecord {
+            birth_date: "2015-05-01".parse().ok(),
+            email: Some(email("family")),
+            ..world.somebody("son")
+        };
+        world.enters(son).await;
+        world.listed(&["ann"]).await;
+        world.has("family", Status::Subscribed);
+        world.runs().await;
+        world.pass(TimeDelta::days(1));
+        world.clinic.archive("son", world.now()).await.unwrap();
+        world.runs().await;
+        world.pass(TimeDelta::days(1));
+        let mother = PatientRecord {
+            email: Some(email("family")),
+            email_consent: world.explicit(),
+            ..world.somebody("mother")
+        };
+        world.enters(mother).await;
+        world.runs().await;
+        let sons = part(&world.export("son").await, "changes.csv").lines().count();
+        assert!(sons > 1, "he was taken off, and his own copy says so");
+        let parts = world.export("mother").await;
+        for (name, text) in &parts {
+            for told in ["under the age", "archived the patient", "under_age", "Familyson"] {
+                assert!(!text.contains(told), "{name} tells {told}");
+            }
+        }
+        let all: serde_json::Value = serde_json::from_str(part(&parts, "everything.json")).unwrap();
+        let hers = world.dossier("mother").await.unwrap();
+        let since = hers.ledger[0].at.unwrap();
+        assert!(hers.changes.iter().all(|change| change.planned_at >= since), "{all:#}");
+        assert!(hers.lists.iter().all(|list| list.because.is_none()));
+        world.end().await;
+    }
 }

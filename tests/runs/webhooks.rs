@@ -49,7 +49,7 @@ impl Serving {
         Self { routes: router(receiver.clone()), receiver, reconciler }
     }
 
-    async fn answers(&self, request: Request<Body>) -> StatusCode {
+    pub async fn answers(&self, request: Request<Body>) -> StatusCode {
         self.routes.clone().oneshot(request).await.unwrap().status()
     }
 
@@ -72,7 +72,14 @@ impl WebhookSender for Serving {
 
 /// Catches deliveries, so that a test may change them.
 #[derive(Default)]
-struct Catcher(Mutex<Vec<Attempt>>);
+pub struct Catcher(Mutex<Vec<Attempt>>);
+
+impl Catcher {
+    /// What was caught, in order.
+    pub fn caught(&self) -> Vec<Attempt> {
+        self.0.lock().unwrap().drain(..).collect()
+    }
+}
 
 #[async_trait]
 impl WebhookSender for Catcher {
@@ -89,7 +96,7 @@ impl WebhookSender for Catcher {
 /// The header that proves who sent a delivery.
 const SIGNATURE: &str = "X-Mailchimp-Signature";
 
-fn request(attempt: &Attempt) -> Request<Body> {
+pub fn request(attempt: &Attempt) -> Request<Body> {
     let mut request = Request::post(&attempt.url);
     for (name, value) in &attempt.headers {
         request = request.header(*name, value);
@@ -121,7 +128,7 @@ impl World {
         let catcher = Arc::new(Catcher::default());
         self.simulator.connect_webhooks(catcher.clone());
         self.simulator.deliver_webhooks().await;
-        catcher.0.lock().unwrap().remove(0)
+        catcher.caught().remove(0)
     }
 
     pub async fn withdrawals_on_record(&self) -> usize {

@@ -1,9 +1,8 @@
 //! What a patient told an admin: restriction, objection, preferences (L1, L6, L15).
 
 use chrono::TimeDelta;
-use listwarden::domain::{Channel, Reason};
-use listwarden::rights::wishes::take_down;
-use listwarden::rights::{TakenDown, Wish};
+use listwarden::domain::{Because, Channel, Reason};
+use listwarden::rights::{Desk, TakenDown, Wish};
 use listwarden::simulator::mailchimp::Status;
 
 use crate::on_both_engines;
@@ -17,8 +16,10 @@ impl World {
         let deployment = &self.deployment;
         let reconciler = deployment.reconciler().attending(deployment.roster().await);
         let clinic = deployment.clinics().next().unwrap();
-        let taken = TakenDown { by: "desk", evidence: "call of today", at: None, reason: None };
-        let written = take_down(&reconciler, clinic, name, &[wish], &taken).await.unwrap().unwrap();
+        let evidence = Because::parse("call of today").unwrap();
+        let taken = TakenDown { by: "desk", evidence: &evidence, at: None };
+        let desk = Desk { reconciler, clinic, patience: None };
+        let written = desk.take_down(name, &wish, &taken).await.unwrap().unwrap();
         assert!(!written.left, "done at once");
     }
 }

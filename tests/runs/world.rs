@@ -81,7 +81,7 @@ pub struct World {
     server: Running,
     databases: Vec<(String, String)>,
     /// Where the store is, on PostgreSQL.
-    store_url: Option<String>,
+    pub store_url: Option<String>,
 }
 
 impl World {

@@ -52,6 +52,8 @@ macro_rules! on_both_engines {
 }
 
 mod metrics;
+#[cfg(feature = "otlp")]
+mod otlp;
 
 const KEY: &str = "0123456789abcdef0123456789abcdef-us6";
 

@@ -62,7 +62,7 @@ impl Figures {
 }
 
 impl Serving {
-    async fn figures_text(&self) -> (u16, String) {
+    pub(super) async fn figures_text(&self) -> (u16, String) {
         let url = format!("http://127.0.0.1:{}/metrics", self.metrics);
         let answer = client().get(url).send().await.unwrap();
         (answer.status().as_u16(), answer.text().await.unwrap())

@@ -77,13 +77,18 @@ stories! {
         assert_eq!(taken.id, id);
         assert_eq!(store.resync_take().await.unwrap(), None);
         world.clock.advance(std::time::Duration::from_mins(3));
-        assert_eq!(store.resync_take().await.unwrap().unwrap().id, id);
+        let silent = taken;
+        let taken = store.resync_take().await.unwrap().unwrap();
+        assert_eq!(taken.id, id);
+        store.resync_end(&silent, "in_step").await.unwrap();
+        assert_eq!(store.resync(world.clinic, id).await.unwrap().ended_at, None, "another has it");
         // Left to others, because somebody else has the list in hand.
         store.resync_leave(&taken, chrono::TimeDelta::seconds(15)).await.unwrap();
         world.clock.advance(std::time::Duration::from_secs(14));
         assert_eq!(store.resync_take().await.unwrap(), None);
         world.clock.advance(std::time::Duration::from_secs(2));
-        assert_eq!(store.resync_take().await.unwrap().unwrap().id, id);
+        let taken = store.resync_take().await.unwrap().unwrap();
+        assert_eq!(taken.id, id);
         // Asked to read more meanwhile, it is not through.
         store.resync_ask(world.clinic, None, true).await.unwrap();
         store.resync_end(&taken, "in_step").await.unwrap();

@@ -1,7 +1,12 @@
+use std::time::Duration;
+
+use listwarden::clock::{SystemClock, timeout};
 use listwarden::domain::{Actor, EventKind, MemberStatus, OptOutKind, PatientStatus};
 use listwarden::store::Verified;
 
-use crate::world::record;
+use sqlx::{Connection, PgConnection};
+
+use crate::world::{Engine, World, record};
 
 stories! {
     async fn an_erased_person_is_in_no_table_and_still_never_contacted(world: World) {
@@ -66,4 +71,39 @@ stories! {
         let facts = store.contact(clinic, contact).await.unwrap().unwrap();
         assert_eq!(facts.contact.unwrap().address, None);
     }
+}
+
+#[tokio::test]
+async fn an_order_to_erase_outlasts_a_read_of_the_same_record_that_began_before_on_postgres() {
+    let world = World::new(Engine::Postgres).await;
+    let ann = record("1", "ann@mail.test");
+    world.reads(std::slice::from_ref(&ann)).await;
+    let mut desk = PgConnection::connect(&world.url).await.unwrap();
+    sqlx::raw_sql("BEGIN; SELECT * FROM clinics FOR NO KEY UPDATE")
+        .execute(&mut desk)
+        .await
+        .unwrap();
+    let mut changed = ann.clone();
+    changed.birth_date = "1990-01-01".parse().ok();
+    let order = "INSERT INTO erasures (clinic_id, patient_id, asked_at, asked_by, reason)
+            SELECT clinic_id, id, 0, 'desk', 'letter' FROM patients;
+        UPDATE patients SET status = 'deleted';
+        COMMIT";
+    let both = async {
+        tokio::join!(world.reads(std::slice::from_ref(&changed)), async {
+            let waits = "SELECT COUNT(*) FROM pg_stat_activity
+                WHERE datname = current_database() AND wait_event_type = 'Lock'";
+            let mut watcher = PgConnection::connect(&world.url).await.unwrap();
+            while sqlx::query_scalar::<_, i64>(waits).fetch_one(&mut watcher).await.unwrap() == 0 {
+                tokio::task::yield_now().await;
+            }
+            sqlx::raw_sql(order).execute(&mut desk).await.unwrap();
+        })
+    };
+    let minute = Duration::from_mins(1);
+    let (read, ()) = timeout(&SystemClock, minute, Box::pin(both)).await.expect("the read waits");
+    assert_eq!(read.changed, 1);
+    let kept = world.store.patient_find(world.clinic, "1").await.unwrap().unwrap();
+    assert_eq!(kept.record.status, PatientStatus::Deleted);
+    world.end().await;
 }

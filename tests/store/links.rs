@@ -96,9 +96,11 @@ stories! {
         assert_eq!(stored.audience_pin.as_deref(), Some("aud"));
         assert_eq!(stored.region.as_deref(), Some("us2"));
         let run = store.run_begin(list, "test").await.unwrap();
+        store.run_end(run, "waiting", "{}").await.unwrap();
         store.approve(run, at(60), "olive").await.unwrap();
         world.clock.advance(std::time::Duration::from_mins(1));
         let next = store.run_begin(list, "test").await.unwrap();
+        store.run_end(next, "waiting", "{}").await.unwrap();
         store.approve(next, at(60), "olive").await.unwrap();
         store.list_observed(lease, list, at(3), Some(at(4))).await.unwrap();
         store.list_observed(lease, list, at(5), None).await.unwrap();

@@ -9,6 +9,7 @@ mod audit;
 mod deliveries;
 mod erasure;
 mod figures;
+mod keys;
 mod leases;
 mod ledger;
 mod links;

@@ -62,6 +62,9 @@
 {{- if and $values.httpRoute.enabled (not (and $values.httpRoute.hostnames $values.httpRoute.parentRefs)) }}
   {{- fail "httpRoute.hostnames and httpRoute.parentRefs: name the host of [serve] public_url, and the Gateway" }}
 {{- end }}
+{{- if and $values.networkPolicy.enabled (not $values.networkPolicy.mailPorts) (regexMatch "(?m)^\\s*\\[notify\\.smtp\\]" $values.config) }}
+  {{- fail "networkPolicy.mailPorts: config has [notify.smtp], and no mail would get out. Write the port of its server, such as [587]" }}
+{{- end }}
 {{- end -}}
 
 {{- define "listwarden.checkSqlite" -}}

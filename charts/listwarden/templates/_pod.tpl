@@ -17,6 +17,10 @@ env:
   {{- if and (has .component (list "reconcile" "sweep")) $values.metrics.pushgateway }}
   - { name: LISTWARDEN_PUSHGATEWAY, value: {{ $values.metrics.pushgateway | quote }} }
   {{- end }}
+  {{- with $values.otlp.endpoint }}
+  - { name: OTEL_EXPORTER_OTLP_ENDPOINT, value: {{ . | quote }} }
+  - { name: OTEL_RESOURCE_ATTRIBUTES, value: {{ printf "k8s.namespace.name=%s" $.root.Release.Namespace | quote }} }
+  {{- end }}
   {{- with $values.extraEnv }}
   {{- toYaml . | nindent 2 }}
   {{- end }}

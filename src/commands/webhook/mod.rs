@@ -9,6 +9,7 @@ use clap::{Args, Subcommand};
 use secrecy::ExposeSecret;
 use serde_json::json;
 
+use super::acting::{By, Deed};
 use super::console::say;
 use super::{Common, Deployment, Exit};
 use crate::http::admin::Replaced;
@@ -36,6 +37,8 @@ pub struct Which {
     /// Only this list, by its short name.
     #[arg(long)]
     list: Option<String>,
+    #[command(flatten)]
+    by: By,
 }
 
 /// What to show.
@@ -55,36 +58,52 @@ const RETIRING: TimeDelta = TimeDelta::hours(2);
 /// Runs the subcommand.
 pub async fn run(common: &Common, webhook: Webhook) -> anyhow::Result<Exit> {
     let deployment = Deployment::open(common).await?;
+    let acts = |what: &'static str, which: &Which| {
+        let (by, list) = (which.by.by.clone(), which.list.clone());
+        let deployment = &deployment;
+        async move {
+            let clinics = deployment.clinics_meant().await?;
+            let deed = Deed { clinics, subject: list.clone(), ..Deed::new(what, &by) };
+            let list = list.as_deref();
+            let doing = async {
+                match what {
+                    "webhook register" => register(deployment, list).await,
+                    "webhook rotate" => rotate(deployment, list).await?.whole(),
+                    _ => remove(deployment, list).await,
+                }
+            };
+            deployment.on_record(deed, Box::pin(doing)).await
+        }
+    };
     match webhook {
         Webhook::Register(which) => {
-            let said = register(&deployment, which.list.as_deref()).await?;
-            tell(common.json, "registered", &said)
+            tell(common.json, "registered", &acts("webhook register", &which).await?)
         }
         Webhook::Rotate(which) => {
-            let Replaced { said, failed } = rotate(&deployment, which.list.as_deref()).await?;
-            tell(common.json, "rotated", &said)?;
-            if !failed.is_empty() {
-                bail!("not, or not all, replaced (the log says why): {}", failed.join(", "));
-            }
-            Ok(Exit::InStep)
+            tell(common.json, "rotated", &acts("webhook rotate", &which).await?)
         }
         Webhook::Remove(which) => {
-            let mut said = Vec::new();
-            for list in lists(&deployment, which.list.as_deref()).await? {
-                let orphans = list.looked_at(&deployment).await?.orphans;
-                said.extend(list.remove_orphans(&orphans).await?);
-                for endpoint in list.endpoints(&deployment).await? {
-                    list.retire(&deployment, &endpoint, TimeDelta::zero()).await?;
-                    said.push(format!("{}: {} removed", list.name, endpoint.origin));
-                }
-            }
-            for account in by_hand::accounts(&deployment, which.list.as_deref()).await? {
-                said.extend(account.remove(&deployment).await?);
-            }
-            tell(common.json, "removed", &said)
+            tell(common.json, "removed", &acts("webhook remove", &which).await?)
         }
         Webhook::List(show) => list(common, &deployment, &show).await,
     }
+}
+
+/// Removes webhooks, here and at the provider; says what became of each.
+async fn remove(deployment: &Deployment, list: Option<&str>) -> anyhow::Result<Vec<String>> {
+    let mut said = Vec::new();
+    for of in lists(deployment, list).await? {
+        let orphans = of.looked_at(deployment).await?.orphans;
+        said.extend(of.remove_orphans(&orphans).await?);
+        for endpoint in of.endpoints(deployment).await? {
+            of.retire(deployment, &endpoint, TimeDelta::zero()).await?;
+            said.push(format!("{}: {} removed", of.name, endpoint.origin));
+        }
+    }
+    for account in by_hand::accounts(deployment, list).await? {
+        said.extend(account.remove(deployment).await?);
+    }
+    Ok(said)
 }
 
 /// Makes the webhooks that are missing, and mends those that were changed at the provider; says
@@ -116,6 +135,18 @@ pub async fn rotate(deployment: &Deployment, list: Option<&str>) -> anyhow::Resu
 }
 
 impl Replaced {
+    /// Returns what was done, if it is all that was to be done.
+    fn whole(self) -> anyhow::Result<Vec<String>> {
+        if !self.failed.is_empty() {
+            let failed = self.failed.join(", ");
+            bail!(
+                "not, or not all, replaced (the log says why): {failed}. Done: {}",
+                self.said.join("; ")
+            );
+        }
+        Ok(self.said)
+    }
+
     fn take(&mut self, name: &str, done: anyhow::Result<Vec<String>>) {
         match done {
             Ok(said) => self.said.extend(said),

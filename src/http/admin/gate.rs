@@ -27,7 +27,12 @@ pub(super) struct RequestId(pub(super) Uuid);
 
 /// What a handler adds to the line of what was done.
 #[derive(Debug, Clone, Default)]
-pub(super) struct OnRecord(pub(super) Option<Because>);
+pub(super) struct OnRecord {
+    /// Why.
+    pub(super) because: Option<Because>,
+    /// What it was about, more closely than the path says.
+    pub(super) subject: Option<String>,
+}
 
 /// What one route asks for.
 #[derive(Clone)]
@@ -311,8 +316,14 @@ async fn act(gate: Gate, line: NewAudit, next: Next, request: Request) -> Respon
     // The page answers an act by leading on from it.
     let done = answer.status().is_success() || answer.status().is_redirection();
     let outcome = if done { AuditOutcome::Done } else { AuditOutcome::Failed };
-    let reason = answer.extensions_mut().remove::<OnRecord>().and_then(|record| record.0);
-    match gate.admin.store.audit(&NewAudit { outcome, reason, ..line }).await {
+    let record = answer.extensions_mut().remove::<OnRecord>().unwrap_or_default();
+    let subject = record.subject.or(line.subject.clone());
+    match gate
+        .admin
+        .store
+        .audit(&NewAudit { outcome, reason: record.because, subject, ..line })
+        .await
+    {
         Ok(()) => answer,
         Err(error) => Problem::from(error).into_response(),
     }

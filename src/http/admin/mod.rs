@@ -21,8 +21,10 @@ mod plans;
 mod problem;
 mod resyncs;
 mod reviews;
+mod rights;
 mod route;
 mod runs;
+mod suppressions;
 mod webhooks;
 
 use std::fmt;
@@ -44,13 +46,14 @@ use tracing::Instrument;
 use self::door::Door;
 use self::gate::{Gate, OnRecord, RequestId, guard};
 use self::page::oidc::Provider;
+use self::permit::Permit;
 use self::problem::Problem;
 pub use self::route::Route;
 use crate::clock::SharedClock;
 use crate::config::Config;
 use crate::domain::Because;
 use crate::providers::Transport;
-use crate::reconcile::Reconciler;
+use crate::reconcile::{Reconciler, Roster};
 use crate::store::Store;
 
 /// Where the API begins.
@@ -66,6 +69,7 @@ pub struct Admin {
     store: Store,
     clock: SharedClock,
     reconciler: Reconciler,
+    roster: watch::Receiver<Arc<Roster>>,
     config: watch::Receiver<Arc<Config>>,
     errands: mpsc::Sender<Errand>,
     resync: Arc<Notify>,
@@ -101,11 +105,12 @@ pub struct Replaced {
 }
 
 impl Admin {
-    /// Puts together what the API needs; `resync` is called when one was asked for, and an `OpenID`
-    /// provider is asked over `transport`.
+    /// Puts together what the API needs; `roster` has the lists with their providers, `resync` is
+    /// called when one was asked for, and an `OpenID` provider is asked over `transport`.
     #[must_use]
     pub fn new(
         reconciler: Reconciler,
+        roster: watch::Receiver<Arc<Roster>>,
         config: watch::Receiver<Arc<Config>>,
         errands: mpsc::Sender<Errand>,
         resync: Arc<Notify>,
@@ -116,6 +121,7 @@ impl Admin {
             clock: reconciler.clock.clone(),
             oidc: Provider::new(transport, reconciler.clock.clone()),
             reconciler,
+            roster,
             config,
             errands,
             resync,
@@ -140,6 +146,8 @@ pub fn routes() -> Vec<Route> {
         plans::routes(),
         resyncs::routes(),
         people::routes(),
+        suppressions::routes(),
+        rights::routes(),
         parked::routes(),
         reviews::routes(),
         webhooks::routes(),
@@ -217,11 +225,22 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
 /// Something was done, and why.
 fn done<T: IntoResponse>(because: Option<Because>, answer: T) -> Response {
     let mut answer = answer.into_response();
-    answer.extensions_mut().insert(OnRecord(because));
+    answer.extensions_mut().get_or_insert_default::<OnRecord>().because = because;
+    answer
+}
+
+/// Says for the audit log what was done, more closely than the path does. It names nobody.
+fn about(subject: impl Into<String>, mut answer: Response) -> Response {
+    answer.extensions_mut().get_or_insert_default::<OnRecord>().subject = Some(subject.into());
     answer
 }
 
 /// Reads a reason, which outlives an erasure.
 fn because(text: &str) -> Result<Because, Problem> {
     Because::parse(text).map_err(|error| Problem::wrong(error.to_string()))
+}
+
+/// Names who took something down.
+fn by(permit: &Permit) -> String {
+    format!("token {}", permit.token.name)
 }

@@ -115,7 +115,22 @@ fn operation(route: &Route) -> OperationBuilder {
             .required(Some(Required::True));
         operation = operation.request_body(Some(body.build()));
     }
-    let mut good = ResponseBuilder::new().description("Done.");
+    operation = operation.response(route.status.as_str(), good(route, "Done."));
+    if route.may_go_on {
+        operation = operation.response("202", good(route, "Not done yet: it goes on."));
+    }
+    for (status, when) in PROBLEMS {
+        let problem = Content::new(Some(Ref::from_schema_name("Problem")));
+        let response =
+            ResponseBuilder::new().description(*when).content("application/problem+json", problem);
+        operation = operation.response(*status, response);
+    }
+    operation
+}
+
+/// What is answered where all is well.
+fn good(route: &Route, what: &str) -> ResponseBuilder {
+    let mut good = ResponseBuilder::new().description(what);
     if let Some(shape) = &route.answers {
         let shape = shape.schema.clone();
         good = if route.streams {
@@ -124,14 +139,13 @@ fn operation(route: &Route) -> OperationBuilder {
             good.content("application/json", Content::new(Some(shape)))
         };
     }
-    operation = operation.response(route.status.as_str(), good);
-    for (status, when) in PROBLEMS {
-        let problem = Content::new(Some(Ref::from_schema_name("Problem")));
-        let response =
-            ResponseBuilder::new().description(*when).content("application/problem+json", problem);
-        operation = operation.response(*status, response);
+    match route.file {
+        Some(kind) => {
+            let bytes = ObjectBuilder::new().schema_type(Type::String).content_media_type(kind);
+            good.content(kind, Content::new(Some(bytes)))
+        }
+        None => good,
     }
-    operation
 }
 
 /// Every problem has the same form.
@@ -161,6 +175,11 @@ fn parameters(route: &Route) -> Vec<Parameter> {
                 .schema_type(Type::Integer)
                 .minimum(Some(1))
                 .maximum(Some(super::paging::MOST)),
+            "from" | "to" => {
+                let format = SchemaFormat::KnownFormat(KnownFormat::DateTime);
+                ObjectBuilder::new().schema_type(Type::String).format(Some(format))
+            }
+            "people" => ObjectBuilder::new().schema_type(Type::Boolean),
             _ => ObjectBuilder::new().schema_type(Type::String),
         };
         let parameter = ParameterBuilder::new().name(*name).parameter_in(ParameterIn::Query);

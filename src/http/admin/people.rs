@@ -1,26 +1,23 @@
-//! People: why somebody is on a list, who may be contacted, and who may never be. Addresses are
-//! sent in bodies, never in a URL, and are shown masked but where somebody reveals one.
+//! People: why somebody is on a list, and who may be contacted. Addresses are sent in bodies, never
+//! in a URL, and are shown masked but where somebody reveals one.
 
 use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use axum::response::Response;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::gate::Permit;
-use super::paging::{Page, Turn};
 use super::problem::Problem;
 use super::route::Route;
-use super::{Admin, Body, because, done};
+use super::{Admin, Body};
 use crate::domain::{
     Act, Actor, Address, Channel, ContactId, Event, EventId, EventKind, ListId, PatientId,
     TimeSource,
 };
-use crate::reconcile::{Evidence, ListWord, NotLifted, Who};
-use crate::store::SuppressionRow;
+use crate::reconcile::{Explanation, ListWord, Who};
 
 /// Addresses checked at once at most.
 const MOST: usize = 10_000;
@@ -51,24 +48,6 @@ pub(super) fn routes() -> Vec<Route> {
             "Lists what is on record of a contact, the oldest first.",
             ledger,
         ).answers::<Vec<LedgerLine>>(),
-        Route::get(
-            "/clinics/{clinic}/suppressions",
-            Act::Read,
-            "Lists the suppressions; whose each is, only its address tells.",
-            suppressions,
-        ).pages::<Suppression>(),
-        Route::post(
-            "/clinics/{clinic}/suppressions",
-            Act::Own,
-            "Has nobody contacted at an address any more, known or not.",
-            suppress,
-        ).takes::<Suppress>().answers::<Recorded>(),
-        Route::post(
-            "/clinics/{clinic}/suppressions/lift",
-            Act::Own,
-            "Accepts a newer consent against every opt-out of an address.",
-            lift,
-        ).takes::<Lift>().answers::<Recorded>(),
     ]
 }
 
@@ -85,6 +64,8 @@ pub(super) struct Whom {
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Explained {
     pub(super) contacts: Vec<ContactId>,
+    /// The patients, by our ids: what is asked about their rights names them so.
+    pub(super) patients: Vec<PatientId>,
     pub(super) lists: Vec<ListWord>,
 }
 
@@ -177,60 +158,6 @@ impl From<Event> for LedgerLine {
     }
 }
 
-/// A suppression.
-#[derive(Debug, Serialize, ToSchema)]
-pub(super) struct Suppression {
-    /// The beginning of the keyed hash of the address.
-    pub(super) mark: String,
-    pub(super) kind: crate::domain::OptOutKind,
-    pub(super) at: DateTime<Utc>,
-}
-
-/// Has nobody contacted there.
-#[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Suppress {
-    pub(super) address: String,
-    pub(super) kind: Kind,
-    /// Why; names nobody.
-    #[schema(min_length = 3, max_length = 500)]
-    pub(super) reason: String,
-}
-
-/// What kind of opt-out.
-#[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub(super) enum Kind {
-    /// On this channel.
-    Withdrawn,
-    /// To direct marketing, on every channel.
-    Objected,
-}
-
-/// Accepts a newer consent.
-#[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Lift {
-    pub(super) address: String,
-    /// The patient who asked anew, by the clinic's id.
-    pub(super) patient: String,
-    /// How consent was given: in person, by telephone, on paper.
-    pub(super) method: String,
-    /// The wording that was read or shown, or its version.
-    pub(super) wording: String,
-    /// When; later than the opt-out, and not in the future.
-    pub(super) at: DateTime<Utc>,
-    /// Why it is accepted; names nobody.
-    #[schema(min_length = 3, max_length = 500)]
-    pub(super) reason: String,
-}
-
-/// It is on record; the next run acts on it.
-#[derive(Debug, Serialize, ToSchema)]
-pub(super) struct Recorded {
-    pub(super) recorded: bool,
-}
-
 pub(super) async fn explain(
     State(admin): State<Arc<Admin>>,
     permit: Permit,
@@ -242,7 +169,8 @@ pub(super) async fn explain(
     let who = Who::read(who, clinic.country.as_deref());
     let known = admin.reconciler.explain(id, &lists, &who).await?;
     let known = known.ok_or_else(|| Problem::missing("person"))?;
-    Ok(Json(Explained { contacts: known.contacts, lists: known.lists }))
+    let Explanation { contacts, patients, lists, .. } = known;
+    Ok(Json(Explained { contacts, patients, lists }))
 }
 
 pub(super) async fn check(
@@ -306,71 +234,6 @@ pub(super) async fn ledger(
     }
     let events = admin.store.ledger_of_contact(clinic, contact).await?;
     Ok(Json(events.into_iter().map(LedgerLine::from).collect()))
-}
-
-pub(super) async fn suppressions(
-    State(admin): State<Arc<Admin>>,
-    permit: Permit,
-    turn: Turn,
-) -> Result<Json<Page<Suppression>>, Problem> {
-    let (clinic, _) = permit.clinic()?;
-    let after = turn.after(String::new())?;
-    let mut parts = after.split(' ');
-    let mut part = || parts.next().unwrap_or_default();
-    let after = (part(), part(), part());
-    let rows = admin.store.suppressions_page(clinic, after, turn.rows()).await?;
-    let key = |row: &SuppressionRow| format!("{} {} {}", row.hash, row.kind, row.clock);
-    let shown = |row: SuppressionRow| Suppression {
-        mark: row.hash.chars().take(12).collect(),
-        kind: row.kind,
-        at: row.at,
-    };
-    Ok(Json(turn.page(rows, key, shown)))
-}
-
-pub(super) async fn suppress(
-    State(admin): State<Arc<Admin>>,
-    permit: Permit,
-    Body(suppress): Body<Suppress>,
-) -> Result<Response, Problem> {
-    let reason = because(&suppress.reason)?;
-    let (clinic, config) = permit.clinic()?;
-    let address = address(&suppress.address, config.country.as_deref())?;
-    let kind = match suppress.kind {
-        Kind::Withdrawn => EventKind::Withdrawn,
-        Kind::Objected => EventKind::Objected,
-    };
-    admin.reconciler.suppress(clinic, &address, kind, &reason).await?;
-    Ok(done(Some(reason), Json(Recorded { recorded: true })))
-}
-
-pub(super) async fn lift(
-    State(admin): State<Arc<Admin>>,
-    permit: Permit,
-    Body(lift): Body<Lift>,
-) -> Result<Response, Problem> {
-    let reason = because(&lift.reason)?;
-    let (clinic, config) = permit.clinic()?;
-    let address = address(&lift.address, config.country.as_deref())?;
-    let evidence = Evidence {
-        patient: clean(&lift.patient)?.to_owned(),
-        method: clean(&lift.method)?.to_owned(),
-        wording: clean(&lift.wording)?.to_owned(),
-        at: lift.at,
-        taken_by: format!("token {}", permit.token.name),
-    };
-    match admin.reconciler.lift(clinic, &address, &evidence, &reason).await {
-        Ok(()) => Ok(done(Some(reason), Json(Recorded { recorded: true }))),
-        Err(NotLifted::Failed(error)) => Err(error.into()),
-        Err(NotLifted::Unknown) => Err(Problem::missing("person")),
-        Err(stays) => Err(Problem::conflict(stays.to_string())),
-    }
-}
-
-/// Reads an address of either channel; what is wrong with it is said without repeating it.
-fn address(text: &str, country: Option<&str>) -> Result<Address, Problem> {
-    let channel = if text.contains('@') { Channel::Email } else { Channel::Sms };
-    Address::parse(channel, text, country).map_err(|error| Problem::wrong(error.to_string()))
 }
 
 /// No engine takes a text with a zero in it, and nobody means an empty one.

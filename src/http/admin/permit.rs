@@ -95,6 +95,7 @@ fn name_of(name: &str) -> &'static str {
         "run" => "run",
         "list" => "list",
         "contact" => "contact",
+        "patient" => "patient",
         "link" => "parked change",
         "resync" => "resync",
         "review" => "review",

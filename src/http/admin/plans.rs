@@ -13,7 +13,7 @@ use utoipa::ToSchema;
 use super::gate::Permit;
 use super::problem::Problem;
 use super::route::Route;
-use super::{Admin, Body, because, done};
+use super::{Admin, Body, about, because, by, done};
 use crate::domain::{Act, ClinicId, RunId};
 use crate::store::Acceptable;
 
@@ -153,10 +153,6 @@ async fn plan(admin: &Admin, permit: &Permit) -> Result<(ClinicId, RunId), Probl
     Ok((clinic, run))
 }
 
-fn by(permit: &Permit) -> String {
-    format!("token {}", permit.token.name)
-}
-
 pub(super) async fn approve(
     State(admin): State<Arc<Admin>>,
     permit: Permit,
@@ -165,7 +161,8 @@ pub(super) async fn approve(
     let (_, run) = plan(&admin, &permit).await?;
     let until = until(&admin, &permit, approve.hours)?;
     let changes = admin.store.approve(run, until, &by(&permit)).await?;
-    Ok(done(None, Json(Decided { changes, until: Some(until) })))
+    let decided = done(None, Json(Decided { changes, until: Some(until) }));
+    Ok(about(format!("{run}, until {}", minute(until)), decided))
 }
 
 pub(super) async fn refuse(
@@ -185,16 +182,21 @@ pub(super) async fn accept(
     Body(accept): Body<Accept>,
 ) -> Result<Response, Problem> {
     let (clinic, _) = permit.clinic()?;
-    let what = match &accept.what {
-        Accepted::Source => Acceptable::Source,
-        Accepted::Withdrawals => Acceptable::Withdrawals,
+    let (what, said) = match &accept.what {
+        Accepted::Source => (Acceptable::Source, "source".to_owned()),
+        Accepted::Withdrawals => (Acceptable::Withdrawals, "withdrawals".to_owned()),
         Accepted::Members(list) => {
-            Acceptable::Members(permit.list_called(&admin, list).await?.row.id)
+            let list = permit.list_called(&admin, list).await?.row;
+            (Acceptable::Members(list.id), format!("members of {}", list.slug))
         }
     };
     let until = until(&admin, &permit, accept.hours)?;
     admin.store.acceptance_open(clinic, what, until, &by(&permit)).await?;
-    Ok(done(None, Json(Open { until })))
+    Ok(about(format!("{said}, until {}", minute(until)), done(None, Json(Open { until }))))
+}
+
+fn minute(at: DateTime<Utc>) -> impl std::fmt::Display {
+    at.format("%Y-%m-%d %H:%M UTC")
 }
 
 fn until(admin: &Admin, permit: &Permit, hours: Option<u16>) -> Result<DateTime<Utc>, Problem> {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use chrono::{DateTime, Utc};
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
@@ -15,7 +15,7 @@ use super::gate::Permit;
 use super::problem::Problem;
 use super::route::Route;
 use super::runs::RunView;
-use super::{Admin, Body, done};
+use super::{Admin, Body, about, done};
 use crate::domain::{Act, RunId};
 use crate::store::ResyncRow;
 
@@ -111,7 +111,7 @@ pub(super) async fn all(
         }
     }
     admin.resync.notify_one();
-    Ok(done(None, (StatusCode::ACCEPTED, Json(asked))))
+    Ok(about(said(None, wanted.full), done(None, (StatusCode::ACCEPTED, Json(asked)))))
 }
 
 pub(super) async fn clinic(
@@ -141,7 +141,12 @@ pub(super) async fn ask(
     let resync = admin.store.resync_ask(id, list, full).await?;
     admin.resync.notify_one();
     let asked = Asked { clinic: clinic.slug.clone(), resync };
-    Ok(done(None, (StatusCode::ACCEPTED, Json(asked)).into_response()))
+    Ok(about(said(list, full), done(None, (StatusCode::ACCEPTED, Json(asked)))))
+}
+
+/// Says which lists, and whether both sides are read whole.
+pub(super) fn said(list: Option<&str>, full: bool) -> String {
+    format!("{}{}", list.unwrap_or("every list"), if full { ", read whole" } else { "" })
 }
 
 pub(super) async fn resync(

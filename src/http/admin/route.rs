@@ -30,7 +30,11 @@ pub struct Route {
     pub(super) asks: &'static [&'static str],
     pub(super) takes: Option<Shape>,
     pub(super) answers: Option<Shape>,
+    /// What kind of file it answers with.
+    pub(super) file: Option<&'static str>,
     pub(super) status: StatusCode,
+    /// Whether it may also begin what goes on after the answer.
+    pub(super) may_go_on: bool,
     pub(super) handler: MethodRouter<Arc<Admin>>,
 }
 
@@ -57,6 +61,8 @@ impl Route {
             asks: &[],
             takes: None,
             answers: None,
+            file: None,
+            may_go_on: false,
             status: StatusCode::OK,
             handler: on(filter, handler),
         }
@@ -107,6 +113,16 @@ impl Route {
     /// What it begins goes on after the answer.
     pub(super) fn accepts(self) -> Self {
         Self { status: StatusCode::ACCEPTED, ..self }
+    }
+
+    /// It answers with a file of that kind.
+    pub(super) fn answers_file(self, kind: &'static str) -> Self {
+        Self { file: Some(kind), ..self }
+    }
+
+    /// What it begins may go on after the answer.
+    pub(super) fn may_go_on(self) -> Self {
+        Self { may_go_on: true, ..self }
     }
 
     /// Its answer goes on as things do.

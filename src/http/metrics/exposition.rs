@@ -1,17 +1,52 @@
-//! The text that Prometheus reads: families of samples, format 0.0.4.
+//! Families of samples: as the text that Prometheus reads (format 0.0.4), and as OTLP has them.
 //!
 //! Written here rather than by a crate: what is shown are rows of the store, and a registry would be
 //! one more copy of them.
 
-use std::fmt::{self, Write as _};
+use std::fmt;
 
 /// A figure's name, kind, and what it is.
 #[derive(Debug)]
-pub(super) struct Family {
-    name: &'static str,
-    kind: &'static str,
-    help: &'static str,
-    samples: String,
+pub struct Family {
+    pub(super) name: &'static str,
+    pub(super) kind: Kind,
+    pub(super) help: &'static str,
+    pub(super) samples: Vec<Sample>,
+}
+
+/// What a figure does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    Gauge,
+    Counter,
+    Histogram,
+}
+
+impl Kind {
+    const fn word(self) -> &'static str {
+        match self {
+            Self::Gauge => "gauge",
+            Self::Counter => "counter",
+            Self::Histogram => "histogram",
+        }
+    }
+}
+
+/// One figure with its labels.
+#[derive(Debug)]
+pub(super) struct Sample {
+    pub(super) labels: Vec<(&'static str, String)>,
+    pub(super) figure: Figure,
+}
+
+#[derive(Debug)]
+pub(super) enum Figure {
+    Number(i64),
+    /// How many are in each bucket alone, by its upper bound, the smallest first; and the sum of all.
+    Buckets {
+        buckets: Vec<(&'static str, u64)>,
+        millis: u64,
+    },
 }
 
 /// The labels of a sample.
@@ -20,54 +55,82 @@ pub(super) type Labels<'a> = &'a [(&'static str, &'a str)];
 impl Family {
     /// A figure that goes up and down.
     pub(super) const fn gauge(name: &'static str, help: &'static str) -> Self {
-        Self { name, kind: "gauge", help, samples: String::new() }
+        Self { name, kind: Kind::Gauge, help, samples: Vec::new() }
     }
 
     /// A figure that only grows.
-    pub(super) fn counter(name: &'static str, help: &'static str) -> Self {
-        Self { kind: "counter", ..Self::gauge(name, help) }
+    pub(super) const fn counter(name: &'static str, help: &'static str) -> Self {
+        Self { name, kind: Kind::Counter, help, samples: Vec::new() }
     }
 
     /// Counts by how long something took.
-    pub(super) fn histogram(name: &'static str, help: &'static str) -> Self {
-        Self { kind: "histogram", ..Self::gauge(name, help) }
+    pub(super) const fn histogram(name: &'static str, help: &'static str) -> Self {
+        Self { name, kind: Kind::Histogram, help, samples: Vec::new() }
     }
 
     /// Adds a sample.
-    pub(super) fn add(&mut self, labels: Labels<'_>, value: impl fmt::Display) {
-        self.line("", labels, value);
+    pub(super) fn add(&mut self, labels: Labels<'_>, number: impl TryInto<i64>) {
+        let number = number.try_into().unwrap_or(i64::MAX);
+        self.sample(labels, Figure::Number(number));
     }
 
-    /// Adds the buckets of one histogram, each with what the smaller ones hold, and its sum in
-    /// seconds.
-    pub(super) fn add_buckets(&mut self, labels: Labels<'_>, buckets: &[(&str, u64)], millis: u64) {
+    /// Adds one histogram: how many are in each bucket alone, the smallest first, and the sum.
+    pub(super) fn add_buckets(
+        &mut self,
+        labels: Labels<'_>,
+        buckets: Vec<(&'static str, u64)>,
+        millis: u64,
+    ) {
+        self.sample(labels, Figure::Buckets { buckets, millis });
+    }
+
+    fn sample(&mut self, labels: Labels<'_>, figure: Figure) {
+        let labels = labels.iter().map(|(label, said)| (*label, (*said).to_owned())).collect();
+        self.samples.push(Sample { labels, figure });
+    }
+}
+
+impl Sample {
+    fn line(
+        &self,
+        f: &mut fmt::Formatter<'_>,
+        name: fmt::Arguments<'_>,
+        bound: Option<&str>,
+        value: impl fmt::Display,
+    ) -> fmt::Result {
+        let labels = self.labels.iter().map(|(label, said)| (*label, said.as_str()));
+        let mut between = "{";
+        write!(f, "{name}")?;
+        for (label, said) in labels.chain(bound.map(|bound| ("le", bound))) {
+            let said = said.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n");
+            write!(f, "{between}{label}=\"{said}\"")?;
+            between = ",";
+        }
+        writeln!(f, "{} {value}", if between == "{" { "" } else { "}" })
+    }
+
+    fn lines(&self, f: &mut fmt::Formatter<'_>, name: &str) -> fmt::Result {
+        let (buckets, millis) = match &self.figure {
+            Figure::Number(number) => return self.line(f, format_args!("{name}"), None, number),
+            Figure::Buckets { buckets, millis } => (buckets, millis),
+        };
+        // A bucket holds what the smaller ones hold, too.
         let mut held = 0;
         for (bound, count) in buckets {
             held += count;
-            let with_bound: Vec<_> = labels.iter().copied().chain([("le", *bound)]).collect();
-            self.line("_bucket", &with_bound, held);
+            self.line(f, format_args!("{name}_bucket"), Some(bound), held)?;
         }
-        self.line("_sum", labels, format_args!("{}.{:03}", millis / 1_000, millis % 1_000));
-        self.line("_count", labels, held);
-    }
-
-    fn line(&mut self, suffix: &str, labels: Labels<'_>, value: impl fmt::Display) {
-        let (name, text) = (self.name, &mut self.samples);
-        let mut between = "{";
-        let _ = write!(text, "{name}{suffix}");
-        for (label, said) in labels {
-            let said = said.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n");
-            let _ = write!(text, "{between}{label}=\"{said}\"");
-            between = ",";
-        }
-        let _ = writeln!(text, "{} {value}", if labels.is_empty() { "" } else { "}" });
+        let sum = format_args!("{}.{:03}", millis / 1_000, millis % 1_000);
+        self.line(f, format_args!("{name}_sum"), None, sum)?;
+        self.line(f, format_args!("{name}_count"), None, held)
     }
 }
 
 impl fmt::Display for Family {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { name, kind, help, samples } = self;
-        write!(f, "# HELP {name} {help}\n# TYPE {name} {kind}\n{samples}")
+        writeln!(f, "# HELP {name} {help}\n# TYPE {name} {}", kind.word())?;
+        samples.iter().try_for_each(|sample| sample.lines(f, name))
     }
 }
 
@@ -79,18 +142,18 @@ mod tests {
     fn a_family_is_written_as_prometheus_reads_it() {
         let mut family = Family::gauge("x", "What it is.");
         family.add(&[], 1);
-        family.add(&[("a", "b"), ("c", "\"\\\n")], 2.5);
-        let text = "# HELP x What it is.\n# TYPE x gauge\nx 1\nx{a=\"b\",c=\"\\\"\\\\\\n\"} 2.5\n";
+        family.add(&[("a", "b"), ("c", "\"\\\n")], -2);
+        let text = "# HELP x What it is.\n# TYPE x gauge\nx 1\nx{a=\"b\",c=\"\\\"\\\\\\n\"} -2\n";
         assert_eq!(family.to_string(), text);
     }
 
     #[test]
     fn a_bucket_holds_what_the_smaller_ones_hold() {
         let mut family = Family::histogram("x", "y");
-        family.add_buckets(&[("p", "q")], &[("0.5", 2), ("1", 0), ("+Inf", 1)], 61_005);
-        let lines: Vec<String> = family.samples.lines().map(str::to_owned).collect();
+        family.add_buckets(&[("p", "q")], vec![("0.5", 2), ("1", 0), ("+Inf", 1)], 61_005);
+        let text = family.to_string();
         assert_eq!(
-            lines,
+            text.lines().skip(2).collect::<Vec<_>>(),
             [
                 "x_bucket{p=\"q\",le=\"0.5\"} 2",
                 "x_bucket{p=\"q\",le=\"1\"} 2",

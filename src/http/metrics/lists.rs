@@ -27,6 +27,8 @@ struct Sum {
     held_but_dropped: Option<u64>,
     opt_out_seconds: i64,
     in_step_seconds: Option<i64>,
+    /// None of them has got beyond its first plan.
+    only_first_plans: Option<bool>,
     held: Option<u64>,
     parked: Option<u64>,
     credential_refused: bool,
@@ -64,9 +66,14 @@ impl Sum {
         more(&mut self.parked, links.map(|links| links.parked));
         let waits = list.opt_out.map_or(0, |since| (now - since).num_seconds().max(0));
         self.opt_out_seconds = self.opt_out_seconds.max(waits);
-        // The one that was not in step for the longest, or never, counts for all.
-        let in_step = seconds(list.row.in_step_at);
-        self.in_step_seconds = Some(self.in_step_seconds.map_or(in_step, |at| at.min(in_step)));
+        // The one that was not in step for the longest, or never, counts for all; of those whose first
+        // plan waits nobody expects it.
+        let awaits = list.row.awaits_approval;
+        if !awaits {
+            let in_step = seconds(list.row.in_step_at);
+            self.in_step_seconds = Some(self.in_step_seconds.map_or(in_step, |at| at.min(in_step)));
+        }
+        self.only_first_plans = Some(self.only_first_plans.unwrap_or(true) && awaits);
         self.credential_refused |= list.row.credential_refused_at.is_some();
     }
 }
@@ -125,6 +132,10 @@ fn of_sums(sums: &BTreeMap<String, Sum>) -> Vec<Family> {
         "listwarden_last_success_timestamp_seconds",
         "When the list was last brought in step by a run.",
     );
+    let mut first_plan = Family::gauge(
+        "listwarden_first_plan_waiting",
+        "1 if the list's first plan waits for an admin; until then no run brings it in step.",
+    );
     let mut held = Family::gauge("listwarden_brake_waiting", "Changes that wait for an admin.");
     let mut parked = Family::gauge("listwarden_parked", "Changes that could not be made yet.");
     let mut credential =
@@ -144,9 +155,10 @@ fn of_sums(sums: &BTreeMap<String, Sum>) -> Vec<Family> {
         }
         opt_out.add(labels, sum.opt_out_seconds);
         in_step.add(labels, sum.in_step_seconds.unwrap_or_default());
+        first_plan.add(labels, u8::from(sum.only_first_plans.unwrap_or_default()));
         credential.add(labels, u8::from(sum.credential_refused));
     }
-    vec![out_of_step, held_but_dropped, opt_out, in_step, held, parked, credential]
+    vec![out_of_step, held_but_dropped, opt_out, in_step, first_plan, held, parked, credential]
 }
 
 /// Seconds since 1970; 0 for never.
@@ -172,6 +184,7 @@ mod tests {
             list: list.to_owned(),
             turned_at: None,
             in_step_at: in_step.map(at),
+            awaits_approval: false,
             credential_refused_at: None,
             swept_at: Some(at(1_000)),
             source_swept_at: Some(at(1_000)),
@@ -207,8 +220,25 @@ mod tests {
         assert!(said.contains(&format!("{since}{{list=\"b/*\"}} 0")), "{said:?}");
         let all = "listwarden_members{list=\"*\",class=\"in_step\",status=\"subscribed\"} 21";
         assert!(said.contains(&all.to_owned()), "{said:?}");
-        assert_eq!(said.len(), 2 + 2 * 7, "{said:?}");
+        assert_eq!(said.len(), 2 + 2 * 8, "{said:?}");
         assert!(says(&lists, 3, 1_000).iter().all(|line| !line.contains('*')));
+    }
+
+    #[test]
+    fn a_list_whose_first_plan_waits_is_not_taken_for_one_that_no_run_brings_in_step() {
+        let mut new = list("a", "x", None, Some(holds(0)));
+        new.row.awaits_approval = true;
+        let says = |lists: &[Standing], family: &str| {
+            let said = says(lists, 0, 1_000);
+            said.into_iter().find(|line| line.starts_with(family)).unwrap()
+        };
+        let (since, waits) =
+            ("listwarden_last_success_timestamp_seconds", "listwarden_first_plan_waiting");
+        let alone = [new];
+        assert!(says(&alone, waits).ends_with(" 1") && says(&alone, since).ends_with(" 0"));
+        let [new] = alone;
+        let both = [new, list("a", "y", Some(900), Some(holds(0)))];
+        assert!(says(&both, waits).ends_with(" 0") && says(&both, since).ends_with(" 900"));
     }
 
     #[test]

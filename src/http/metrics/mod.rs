@@ -6,6 +6,8 @@
 
 mod exposition;
 mod lists;
+#[cfg(feature = "otlp")]
+mod otlp;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -21,9 +23,9 @@ use http::StatusCode;
 use http::header::CONTENT_TYPE;
 use tokio::sync::Mutex;
 
-use self::exposition::Family;
+pub use self::exposition::Family;
 use self::lists::{Standing, seconds};
-use super::webhooks::{Counts, Receiver, Verdict};
+use super::webhooks::{Receiver, Verdict};
 use crate::clock::{SharedClock, timeout};
 use crate::domain::ListId;
 use crate::store::tally::{INFINITE, SUM};
@@ -55,7 +57,7 @@ pub struct Figures {
 #[derive(Default)]
 struct Gathered {
     at: Option<DateTime<Utc>>,
-    text: String,
+    families: Arc<[Family]>,
     counted: BTreeMap<ListId, (Option<DateTime<Utc>>, Links)>,
 }
 
@@ -76,8 +78,8 @@ impl Figures {
         Self { store, clock, watched: Box::new(watched), most, gathered: Mutex::default() }
     }
 
-    /// Returns what the store has, as text for Prometheus; a few seconds old at most.
-    pub async fn of_store(&self) -> Result<String, StoreError> {
+    /// Returns what the store has; a few seconds old at most.
+    pub async fn of_store(&self) -> Result<Arc<[Family]>, StoreError> {
         let mut gathered = self.gathered.lock().await;
         let now = self.clock.now();
         let fresh = |at: DateTime<Utc>| (TimeDelta::zero()..KEPT).contains(&(now - at));
@@ -86,10 +88,10 @@ impl Figures {
                 lists::families(&self.standings(&mut gathered).await?, self.most, now);
             families.extend(of_tallies(&self.store.tallies().await?));
             families.extend(self.of_deployment().await?);
-            gathered.text = families.iter().map(ToString::to_string).collect();
+            gathered.families = families.into();
             gathered.at = Some(now);
         }
-        Ok(gathered.text.clone())
+        Ok(gathered.families.clone())
     }
 
     /// Returns how the lists of the configuration stand.
@@ -210,20 +212,21 @@ fn histogram(family: &mut Family, tally: &Tally, counter: Counter, label: Option
     for (of, counts) in parts {
         let bounds = counter.buckets().iter().copied().chain([INFINITE]);
         let count = |part| counts.get(part).copied().unwrap_or_default();
-        let buckets: Vec<(&str, u64)> = bounds.map(|bound| (bound, count(bound))).collect();
+        let buckets = bounds.map(|bound| (bound, count(bound))).collect();
         let labels: Vec<_> = label.into_iter().map(|label| (label, of)).collect();
-        family.add_buckets(&labels, &buckets, count(SUM));
+        family.add_buckets(&labels, buckets, count(SUM));
     }
 }
 
-/// Returns what this process knows by itself.
-fn of_process(counts: &Counts) -> [Family; 2] {
+/// Returns what this process knows by itself, of the deliveries that `receiver` took.
+#[must_use]
+pub fn of_process(receiver: &Receiver) -> [Family; 2] {
     let mut deliveries = Family::counter(
         "listwarden_webhook_deliveries_total",
         "Deliveries to this process, by what became of them.",
     );
     for verdict in Verdict::ALL {
-        deliveries.add(&[("result", verdict.word())], counts.of(*verdict));
+        deliveries.add(&[("result", verdict.word())], receiver.counts().of(*verdict));
     }
     let mut build = Family::gauge("listwarden_build_info", "The program's version; always 1.");
     build.add(&[("version", env!("CARGO_PKG_VERSION"))], 1);
@@ -238,8 +241,8 @@ pub fn router(figures: Arc<Figures>, receiver: Arc<Receiver>) -> Router {
 /// Shows all figures, or none: without the store's an alert could not come, and would not be missed.
 async fn show(State((figures, receiver)): State<(Arc<Figures>, Arc<Receiver>)>) -> Response {
     let gathered = timeout(figures.clock.as_ref(), PATIENCE, figures.of_store()).await;
-    let text = match gathered {
-        Ok(Ok(text)) => text,
+    let mut text = match gathered {
+        Ok(Ok(families)) => text(&families),
         Ok(Err(error)) => {
             tracing::error!(%error, "the figures could not be gathered");
             return StatusCode::SERVICE_UNAVAILABLE.into_response();
@@ -249,6 +252,12 @@ async fn show(State((figures, receiver)): State<(Arc<Figures>, Arc<Receiver>)>) 
             return StatusCode::SERVICE_UNAVAILABLE.into_response();
         }
     };
-    let own: String = of_process(receiver.counts()).iter().map(ToString::to_string).collect();
-    ([(CONTENT_TYPE, TEXT)], text + &own).into_response()
+    text.push_str(&self::text(&of_process(&receiver)));
+    ([(CONTENT_TYPE, TEXT)], text).into_response()
+}
+
+/// Returns families as text for Prometheus.
+#[must_use]
+pub fn text(families: &[Family]) -> String {
+    families.iter().map(ToString::to_string).collect()
 }

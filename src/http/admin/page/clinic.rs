@@ -6,10 +6,10 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Redirect, Response};
 use maud::html;
 
-use super::super::Admin;
 use super::super::clinics;
 use super::super::problem::Problem;
 use super::super::route::Route;
+use super::super::{Admin, about, resyncs};
 use super::bar::{bar, legend};
 use super::frame::{Fields, Frame, Tab};
 use super::overview::{brake, next_run, state};
@@ -133,5 +133,7 @@ pub(super) async fn ask(
     let (clinic, _) = frame.permit.clinic()?;
     let resync = admin.store.resync_ask(clinic, list, wanted.full.is_some()).await?;
     admin.resync.notify_one();
-    Ok(Redirect::to(&frame.path(&format!("/resyncs/{resync}"))?).into_response())
+    let said = resyncs::said(list, wanted.full.is_some());
+    let to = Redirect::to(&frame.path(&format!("/resyncs/{resync}"))?);
+    Ok(about(said, to.into_response()))
 }

@@ -72,6 +72,13 @@ const SAID: &[(&str, &str)] = &[
     ("dismissed", "It is not tried again."),
     ("closed", "Noted: nobody is shown it again."),
     ("accepted", "Accepted, for the next runs."),
+    (
+        "taken",
+        "Taken down. The lists follow at once; what cannot be done at once, the next run does.",
+    ),
+    ("kept", "Refused, and on record: the patient objects and is restricted instead."),
+    ("suppressed", "The opt-out is on record; the next run acts on it, and Resync at once."),
+    ("lifted", "The newer consent is on record; the next run acts on it."),
     ("resyncs", "Every list is resynced, one clinic after the other."),
 ];
 

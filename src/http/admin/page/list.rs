@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::extract::State;
-use axum::response::{IntoResponse, Redirect, Response};
+use axum::response::Response;
 use maud::html;
 use serde::Deserialize;
 
@@ -208,6 +208,6 @@ async fn accept(
     };
     let to = format!("{}?said=accepted", frame.path("")?);
     let wanted = Body(Accept { what, hours: None });
-    plans::accept(State(admin), frame.permit, wanted).await?;
-    Ok(Redirect::to(&to).into_response())
+    let mut accepted = plans::accept(State(admin), frame.permit, wanted).await?;
+    Ok(onward(&mut accepted, &to))
 }

@@ -18,12 +18,16 @@ mod parked;
 mod parts;
 mod person;
 mod plot;
+mod receipt;
+mod rights;
 mod runs;
 mod session;
 mod settings;
 mod sign_in;
+mod suppressions;
 mod timeline;
 mod webhooks;
+mod wishes;
 
 use std::sync::Arc;
 
@@ -51,6 +55,10 @@ pub fn routes() -> Vec<Route> {
         list::routes(),
         runs::routes(),
         person::routes(),
+        suppressions::routes(),
+        rights::routes(),
+        wishes::routes(),
+        receipt::routes(),
         timeline::routes(),
         parked::routes(),
         webhooks::routes(),

@@ -14,7 +14,8 @@ use super::super::problem::Problem;
 use super::super::route::Route;
 use super::frame::{Fields, Frame, Tab};
 use super::parts::{Tone, badge, class_words, op_state, verb, when};
-use crate::domain::{Act, Class, ContactId, MemberStatus};
+use super::suppressions::forms;
+use crate::domain::{Act, Class, ContactFacts, ContactId, MemberStatus, PatientId};
 use crate::reconcile::{ListWord, Who};
 use crate::store::ChangeRow;
 
@@ -93,16 +94,27 @@ async fn find(
             }
             (words(&known.lists))
         }
+        @if frame.may(Act::Audit) {
+            @for patient in &known.patients {
+                p { a href=(rights(&frame, *patient)?) { "Rights of the patient" } }
+            }
+        }
         (form(&frame, None)?)
     };
     Ok(frame.page(Tab::Person, "Person", &view))
 }
 
+fn rights(frame: &Frame, patient: PatientId) -> Result<String, Problem> {
+    frame.path(&format!("/patients/{patient}"))
+}
+
 async fn person(State(admin): State<Arc<Admin>>, frame: Frame) -> Result<Response, Problem> {
     let contact: ContactId = frame.permit.id("contact")?;
     let (id, config) = frame.permit.clinic()?;
-    let facts = admin.store.contact(id, contact).await?.and_then(|facts| facts.contact);
-    let Some(facts) = facts else { return Err(Problem::missing("person")) };
+    let facts = admin.store.contact(id, contact).await?;
+    let Some(ContactFacts { contact: Some(facts), holders, .. }) = facts else {
+        return Err(Problem::missing("person"));
+    };
     let (_, lists) = frame.permit.lists(&admin).await?;
     let known = match &facts.address {
         Some(address) => {
@@ -140,13 +152,21 @@ async fn person(State(admin): State<Arc<Admin>>, frame: Frame) -> Result<Respons
                 a href={ (path) "/ledger" } { "the timeline" } ". That somebody looked is on record too."
             } @else { "a token of the role auditor or owner sees the timeline." }
         }
-        @if frame.may(Act::Own) {
+        @if frame.may(Act::Audit) && !holders.is_empty() {
             h2 { "Rights" }
             p {
-                "An opt-out by hand is put on record, and lifted by newer evidence, by the API: "
-                code { "POST /api/v1" (frame.path("/suppressions")?) } " and "
-                code { "/suppressions/lift" } "."
+                "A copy of everything, erasure, restriction, objection, preferences: "
+                @for (holder, number) in holders.iter().zip(0..) {
+                    @if number > 0 { ", " }
+                    a href=(rights(&frame, holder.patient.id)?) { "patient " (holder.patient.record.source_id) }
+                    @if !holder.holds_now { " (had this address once)" }
+                }
+                "."
             }
+        }
+        @if frame.may(Act::Own) && facts.address.is_some() {
+            h2 { "Opt-outs of this address" }
+            (forms(&frame, &path, &holders)?)
         }
         h2 { "Somebody else" }
         (form(&frame, None)?)

@@ -1,10 +1,17 @@
-//! Logs to standard error: readable or JSON, and never with personal data.
+//! Logs to standard error, readable or JSON; traces and figures to an OpenTelemetry collector where
+//! there is one. Never with personal data.
+
+#[cfg(feature = "otlp")]
+pub mod otlp;
 
 use std::io::IsTerminal;
 use std::panic::PanicHookInfo;
 
 use clap::{Args, ValueEnum};
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::{FilterExt, filter_fn};
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, Layer};
 
 /// How to log.
 #[derive(Debug, Clone, Args)]
@@ -32,21 +39,51 @@ pub enum LogFormat {
     Json,
 }
 
-/// Starts logging. A filter that cannot be read falls back to warnings, and says so.
-pub fn init(options: &LogOptions) {
+/// What is to be ended when the process ends.
+#[derive(Debug)]
+#[must_use = "what was traced last is sent when it is ended"]
+pub struct Telemetry {
+    #[cfg(feature = "otlp")]
+    traces: Option<otlp::Traces>,
+}
+
+/// Starts logging, and tracing where a collector is named; needs the async runtime. A filter that
+/// cannot be read falls back to warnings, and says so.
+pub fn init(options: &LogOptions) -> Telemetry {
     let filter = EnvFilter::try_new(&options.filter).unwrap_or_else(|error| {
         eprintln!("warning: --log could not be read ({error}); logging warnings only");
         EnvFilter::new("warn")
     });
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    // A second start (in tests) is harmless: the first subscriber stays.
-    let started = match options.format {
+    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    let lines = match options.format {
         LogFormat::Text => {
-            builder.with_target(false).with_ansi(std::io::stderr().is_terminal()).try_init()
+            lines.with_target(false).with_ansi(std::io::stderr().is_terminal()).boxed()
         }
-        LogFormat::Json => builder.json().try_init(),
+        LogFormat::Json => lines.json().boxed(),
     };
-    drop(started);
+    // Spans are for traces: no line repeats them.
+    let lines = lines.with_filter(filter.and(filter_fn(|metadata| metadata.is_event())));
+    let logging = tracing_subscriber::registry().with(lines);
+    #[cfg(feature = "otlp")]
+    let (spans, traces) = otlp::Traces::of_process().unzip();
+    #[cfg(feature = "otlp")]
+    let logging = logging.with(spans);
+    // A second start (in tests) is harmless: the first subscriber stays.
+    drop(logging.try_init());
+    Telemetry {
+        #[cfg(feature = "otlp")]
+        traces,
+    }
+}
+
+impl Telemetry {
+    /// Sends what was traced last, for two seconds at most.
+    pub fn end(self) {
+        #[cfg(feature = "otlp")]
+        if let Some(traces) = self.traces {
+            traces.end();
+        }
+    }
 }
 
 /// Logs that something panicked, and where. What it panicked with may hold personal data: nobody says it.
@@ -93,7 +130,10 @@ mod tests {
         drop(std::panic::take_hook());
         assert!(panicked.is_err());
         let told = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
-        assert!(told.contains("src/telemetry.rs:") && told.contains("a_panic_is_told"), "{told}");
+        assert!(
+            told.contains("src/telemetry/mod.rs:") && told.contains("a_panic_is_told"),
+            "{told}"
+        );
         assert!(!told.contains("post.test"), "{told}");
     }
 }
