@@ -792,6 +792,7 @@ const COMMANDS: &[(&str, Option<&[&str]>)] = &[
     ("doctor", None),
     ("explain", None),
     ("init", None),
+    ("keys rotate", Some(&[])),
     ("ledger verify", None),
     ("list move", Some(&["news", "--yes"])),
     ("list retire", Some(&["news", "--yes"])),

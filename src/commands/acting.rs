@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use clap::Args;
+use futures::future::BoxFuture;
 use uuid::Uuid;
 
 use super::Deployment;
@@ -46,17 +47,19 @@ impl<'a> Deed<'a> {
 
 impl Deployment {
     /// Does what a command is to do. It is on record before it is begun, and what came of it after.
-    pub async fn on_record<T>(
-        &self,
-        deed: Deed<'_>,
-        doing: impl Future<Output = anyhow::Result<T>>,
-    ) -> anyhow::Result<T> {
-        let request = self.reconciler().clock.id();
-        self.put_on_record(&deed, request, AuditOutcome::Begun).await?;
-        let done = doing.await;
-        let outcome = if done.is_ok() { AuditOutcome::Done } else { AuditOutcome::Failed };
-        self.put_on_record(&deed, request, outcome).await?;
-        done
+    pub fn on_record<'a, T: Send + 'a>(
+        &'a self,
+        deed: Deed<'a>,
+        doing: impl Future<Output = anyhow::Result<T>> + Send + 'a,
+    ) -> BoxFuture<'a, anyhow::Result<T>> {
+        Box::pin(async move {
+            let request = self.reconciler().clock.id();
+            self.put_on_record(&deed, request, AuditOutcome::Begun).await?;
+            let done = doing.await;
+            let outcome = if done.is_ok() { AuditOutcome::Done } else { AuditOutcome::Failed };
+            self.put_on_record(&deed, request, outcome).await?;
+            done
+        })
     }
 
     /// Puts one line on record for each clinic of a deed.

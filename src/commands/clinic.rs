@@ -49,7 +49,7 @@ pub async fn run(common: &Common, clinic: Clinic) -> anyhow::Result<Exit> {
         confirmed(clinic, &options.confirm).context("--confirm")?;
         deployment.offboard(&options.of, &options.out, &options.by).await
     };
-    let left = Box::pin(deployment.on_record(deed, offboarding)).await?;
+    let left = deployment.on_record(deed, offboarding).await?;
     deployment.console.finish();
     if common.json {
         print_json(&left)?;

@@ -1,32 +1,28 @@
 //! `keys`: what is to be done after a change of the master key.
 
-use clap::{Args, Subcommand};
-use serde_json::json;
+use clap::Subcommand;
 
+use super::acting::{By, Deed};
 use super::console::say;
 use super::{Common, Deployment, Exit, keyring};
-use crate::store::{AuditOutcome, NewAudit};
 
 /// The master keys.
 #[derive(Debug, Subcommand)]
 pub enum Keys {
     /// After a change of the master key: seals anew what is sealed under an earlier one, and keeps in the store
     /// what is needed of that one. Then says which secrets may be taken away.
-    Rotate(Rotate),
-}
-
-/// Who rotates.
-#[derive(Debug, Clone, Args)]
-pub struct Rotate {
-    /// Who does it.
-    #[arg(long, env = "USER", default_value = "admin")]
-    by: String,
+    Rotate(By),
 }
 
 /// Runs the subcommand.
 pub async fn run(common: &Common, keys: Keys) -> anyhow::Result<Exit> {
     let Keys::Rotate(rotate) = keys;
     let deployment = Deployment::open(common).await?;
+    let deed = Deed::new("keys rotate", &rotate.by);
+    deployment.on_record(deed, self::rotate(&deployment, common.json)).await
+}
+
+async fn rotate(deployment: &Deployment, json: bool) -> anyhow::Result<Exit> {
     let store = &deployment.store;
     let kept = store.keys_keep().await?;
     let progress = deployment.reconciler().progress.clone();
@@ -37,17 +33,6 @@ pub async fn run(common: &Common, keys: Keys) -> anyhow::Result<Exit> {
     // What somebody sealed behind us was sealed under the earlier key: nobody may have it any more.
     let behind = store.reseal(told).await?;
     deployment.console.finish();
-    let line = NewAudit {
-        request: deployment.reconciler().clock.id(),
-        token: None,
-        who: format!("command line: {}", rotate.by),
-        what: "keys rotate".to_owned(),
-        clinic: None,
-        subject: Some(format!("{} values", first.values + behind.values)),
-        outcome: AuditOutcome::Done,
-        reason: None,
-    };
-    store.audit(&line).await?;
     // One that the store was not written with may be about to become the current one.
     let ring = keyring(&deployment.config)?;
     let retired = deployment.config.keys.retired.iter().zip(ring.other_ids());
@@ -55,14 +40,14 @@ pub async fn run(common: &Common, keys: Keys) -> anyhow::Result<Exit> {
         .filter(|(_, id)| kept.iter().any(|kept| kept == id))
         .map(|(name, _)| name.as_str())
         .collect();
-    let done = json!({
+    let done = serde_json::json!({
         "resealed": first.values + behind.values,
         "resealed_behind_us": behind.values,
         "damaged": behind.damaged,
         "kept": kept.len(),
         "free": if behind.values == 0 { free.as_slice() } else { &[] },
     });
-    say(common.json, &done, text(first.values + behind.values, behind.damaged, kept.len()))?;
+    say(json, &done, text(first.values + behind.values, behind.damaged, kept.len()))?;
     if behind.values > 0 {
         eprintln!(
             "{} values were sealed under an earlier key meanwhile: a process still runs with it as its current one. Restart it and run this again.",
@@ -70,7 +55,7 @@ pub async fn run(common: &Common, keys: Keys) -> anyhow::Result<Exit> {
         );
         return Ok(Exit::Waiting);
     }
-    if !free.is_empty() && !common.json {
+    if !free.is_empty() && !json {
         println!(
             "You may take out of [keys] retired, and out of the Secret: {}. Keep them beside every backup and register made before now, which need them.",
             free.join(", ")

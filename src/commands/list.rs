@@ -72,8 +72,8 @@ pub async fn run(common: &Common, list: List) -> anyhow::Result<Exit> {
     let id = deployment.store.clinic_ensure(&clinic.slug).await?;
     let what = if moves { "list move" } else { "list retire" };
     let deed = Deed::new(what, &which.by.by).of(id, which.list.clone());
-    let ended = deployment.on_record(deed, deployment.list_end(clinic, &which.list, ending));
-    let ended = Box::pin(ended).await?;
+    let ending_it = deployment.list_end(clinic, &which.list, ending);
+    let ended = deployment.on_record(deed, ending_it).await?;
     deployment.console.finish();
     if let Some(outcome) = ended.outcome.as_ref().filter(|_| !common.json) {
         reconcile::print(outcome);

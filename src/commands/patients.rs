@@ -60,7 +60,7 @@ pub async fn run(common: &Common, patients: Patients) -> anyhow::Result<Exit> {
             let clinics = deployment.clinics_meant().await?;
             let deed = Deed { clinics, subject, ..Deed::new("patients import", &by) };
             let importing = import(&deployment, options, common.json);
-            deployment.on_record(deed, Box::pin(importing)).await
+            deployment.on_record(deed, importing).await
         }
         Patients::Show(options) => show(&deployment, &options.patient).await,
     }

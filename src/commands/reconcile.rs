@@ -137,11 +137,12 @@ pub(super) async fn one(
     let run = async {
         let mut practice = deployment.practice(clinic).await?;
         let outcome = reconciler.reconcile(&mut practice, scope).await?;
-        let first = deployment.config.clinics.first().is_some_and(|of| of.slug == clinic.slug);
+        let first =
+            deployment.config.clinics.first().is_some_and(|first| first.slug == clinic.slug);
         let chains = [Chain::Ledger(practice.id, &clinic.slug), Chain::Audit];
         let chains = if first { &chains[..] } else { &chains[..1] };
-        let swept = outcome.source.state == SourceState::Swept;
-        let due = swept && is_due(deployment, &practice).await?;
+        let due =
+            outcome.source.state == SourceState::Swept && is_due(deployment, &practice).await?;
         for chain in chains {
             verify(reconciler, *chain, due).await?;
         }

@@ -73,7 +73,7 @@ impl Desk<'_> {
             draft.evidence = Some(by(taken.evidence.text(), taken.by));
             draft.occurred_at = taken.at;
         };
-        self.write(id, &patient, &[wish.clone()], said).await.map(Some)
+        self.write(id, &patient, std::slice::from_ref(wish), said).await.map(Some)
     }
 
     /// Refuses an erasure because of a duty to keep: the patient objects and is restricted instead, so

@@ -68,11 +68,19 @@ pub async fn run(common: &Common, webhook: Webhook) -> anyhow::Result<Exit> {
             let doing = async {
                 match what {
                     "webhook register" => register(deployment, list).await,
-                    "webhook rotate" => rotate(deployment, list).await?.whole(),
+                    "webhook rotate" => {
+                        let Replaced { said, failed } = rotate(deployment, list).await?;
+                        if !failed.is_empty() {
+                            tell(common.json, "rotated", &said)?;
+                            let failed = failed.join(", ");
+                            bail!("not, or not all, replaced (the log says why): {failed}");
+                        }
+                        Ok(said)
+                    }
                     _ => remove(deployment, list).await,
                 }
             };
-            deployment.on_record(deed, Box::pin(doing)).await
+            deployment.on_record(deed, doing).await
         }
     };
     match webhook {
@@ -135,18 +143,6 @@ pub async fn rotate(deployment: &Deployment, list: Option<&str>) -> anyhow::Resu
 }
 
 impl Replaced {
-    /// Returns what was done, if it is all that was to be done.
-    fn whole(self) -> anyhow::Result<Vec<String>> {
-        if !self.failed.is_empty() {
-            let failed = self.failed.join(", ");
-            bail!(
-                "not, or not all, replaced (the log says why): {failed}. Done: {}",
-                self.said.join("; ")
-            );
-        }
-        Ok(self.said)
-    }
-
     fn take(&mut self, name: &str, done: anyhow::Result<Vec<String>>) {
         match done {
             Ok(said) => self.said.extend(said),
