@@ -575,6 +575,8 @@ at_the_desk! {
             .ends(2, &["there is no clinic `hillside`"]);
         let erase = ["patient", "erase", "riverside", "ann", "--by", "Desk"];
         desk.says(&erase).ends(2, &["--reason"]);
+        desk.says(&["patient", "erase", "riverside", "ann", "--by", "ann@mail.test", "--reason", "letter"])
+            .ends(2, &["--by", "no address or number"]);
         let naming = [&erase[..], &["--reason", "a call of ann@mail.test"]].concat();
         desk.says(&naming).ends(1, &["--reason", "name nobody"]);
         let asked = desk.says(&[&erase[..], &["--reason", "letter"]].concat())

@@ -7,15 +7,23 @@ use futures::future::BoxFuture;
 use uuid::Uuid;
 
 use super::Deployment;
-use crate::domain::{Because, ClinicId};
+use crate::domain::{Because, ClinicId, names_somebody};
 use crate::store::{AuditOutcome, NewAudit, StoreError};
 
 /// Who acts.
 #[derive(Debug, Clone, Args)]
 pub struct By {
     /// Who does it; the audit log names them.
-    #[arg(long, env = "USER", default_value = "admin")]
+    #[arg(long, env = "USER", default_value = "admin", value_parser = whoever)]
     pub by: String,
+}
+
+/// Reads who acts: it stays on record after an erasure.
+pub fn whoever(text: &str) -> Result<String, String> {
+    if text.trim().is_empty() || names_somebody(text) {
+        return Err("a name or a role, and no address or number: it stays on record".to_owned());
+    }
+    Ok(text.to_owned())
 }
 
 /// What somebody is about to do.

@@ -6,7 +6,7 @@ use clap::Args;
 
 use serde_json::json;
 
-use super::acting::Deed;
+use super::acting::{Deed, whoever};
 use super::console::say;
 use super::{Common, Deployment, Exit, NotConfigured};
 use crate::domain::{Because, ClinicId, RunId};
@@ -24,7 +24,7 @@ pub struct Approve {
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..))]
     hours: Option<u16>,
     /// Who approves.
-    #[arg(long, env = "USER", default_value = "admin")]
+    #[arg(long, env = "USER", default_value = "admin", value_parser = whoever)]
     by: String,
 }
 
@@ -37,7 +37,7 @@ pub struct Refuse {
     #[arg(long)]
     reason: String,
     /// Who refuses.
-    #[arg(long, env = "USER", default_value = "admin")]
+    #[arg(long, env = "USER", default_value = "admin", value_parser = whoever)]
     by: String,
 }
 

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::Context;
 use clap::{Args, Subcommand};
 
-use super::acting::Deed;
+use super::acting::{Deed, whoever};
 use super::console::print_json;
 use super::{Common, Deployment, Ending, Exit};
 use crate::config::ClinicConfig;
@@ -34,7 +34,7 @@ pub struct Offboard {
     #[arg(long, value_name = "CLINIC")]
     confirm: String,
     /// Who orders it.
-    #[arg(long)]
+    #[arg(long, value_parser = whoever)]
     by: String,
 }
 

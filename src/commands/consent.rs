@@ -4,7 +4,7 @@ use anyhow::Context;
 use chrono::{DateTime, Utc};
 use clap::{Args, Subcommand};
 
-use super::acting::Deed;
+use super::acting::{Deed, whoever};
 use super::console::say;
 use super::{Common, Deployment, Exit};
 use crate::config::ClinicConfig;
@@ -29,7 +29,7 @@ pub struct Record {
     #[arg(long)]
     pub channel: Channel,
     /// Who took it down.
-    #[arg(long)]
+    #[arg(long, value_parser = whoever)]
     pub by: String,
     /// How it was given: in person, by telephone, on paper.
     #[arg(long)]

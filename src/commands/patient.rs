@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use clap::{Args, Subcommand};
 use serde_json::json;
 
-use super::acting::{By, Deed};
+use super::acting::{By, Deed, whoever};
 use super::console::{print_json, say};
 use super::{Common, Deployment, Exit};
 use crate::domain::{Because, Channel};
@@ -61,7 +61,7 @@ pub struct Erase {
     #[command(flatten)]
     whom: Whom,
     /// Who takes it down.
-    #[arg(long)]
+    #[arg(long, value_parser = whoever)]
     by: String,
     /// Why: how it was asked for, and where that can be looked up. Name nobody: it stays on record.
     #[arg(long)]
@@ -84,7 +84,7 @@ pub struct Word {
 #[derive(Debug, Clone, Args)]
 pub struct Said {
     /// Who takes it down.
-    #[arg(long)]
+    #[arg(long, value_parser = whoever)]
     by: String,
     /// How it was said, and where that can be looked up: a letter, a note of a call. No address, no
     /// number.

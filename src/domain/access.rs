@@ -117,8 +117,9 @@ impl Because {
     }
 }
 
-/// An `@`, or nine digits with nothing but what telephone numbers are written with between them.
-fn names_somebody(text: &str) -> bool {
+/// Tells whether a text seems to hold an address or a number: an `@`, or nine digits with nothing but what telephone numbers are written with between them.
+#[must_use]
+pub fn names_somebody(text: &str) -> bool {
     let mut digits = 0;
     text.chars().any(|c| {
         digits = match c {

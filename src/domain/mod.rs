@@ -18,7 +18,7 @@ pub mod reason;
 pub mod standing;
 pub mod text;
 
-pub use access::{Act, Because, Clinics, Role};
+pub use access::{Act, Because, Clinics, Role, names_somebody};
 pub use address::{Address, AddressError, Channel};
 pub use endpoint::Origin;
 pub use event::{Actor, Draft, Event, EventKind, NoteKind, TimeSource};

@@ -13,7 +13,7 @@ use uuid::Uuid;
 use super::roster::ManagedAccount;
 use super::tenure::Tenure;
 use super::told::says;
-use super::{ManagedList, ReconcileError, Reconciler};
+use super::{ManagedList, ROUNDS, ReconcileError, Reconciler};
 use crate::domain::{ClinicId, RunId};
 use crate::plan::reply::Meaning;
 use crate::providers::signatures::Delivery as Request;
@@ -292,10 +292,15 @@ impl Reconciler {
         run: RunId,
         list: &ManagedList,
     ) -> Result<(), ReconcileError> {
-        self.learn(tenure, list, Which::Urgent).await?;
-        let planned = self.plan_run(tenure, run, list, Which::Urgent).await?;
-        if planned.to_execute > 0 {
+        for _ in 0..ROUNDS {
+            self.learn(tenure, list, Which::Urgent).await?;
+            let planned = self.plan_run(tenure, run, list, Which::Urgent).await?;
+            if planned.to_execute == 0 {
+                break;
+            }
             self.execute(tenure, run, list).await?;
+            // The last look: what was changed stands otherwise now.
+            self.store.links_urgent_after(&tenure.lease, run, &list.row).await?;
         }
         Ok(())
     }

@@ -33,7 +33,9 @@ pub enum NotLifted {
     #[error("no opt-out of that address is on record")]
     Nothing,
     /// The evidence is from the future, or not newer than what it is to lift.
-    #[error("the evidence is not newer than the opt-out: only a later consent lifts it (L2, L11)")]
+    #[error(
+        "the evidence is not newer than the opt-out, or by less than the five minutes that the provider's clock and ours may differ, or from the future: only a later consent lifts it (L2, L11)"
+    )]
     NotNewer,
     /// The store failed.
     #[error(transparent)]

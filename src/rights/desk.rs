@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use super::dossier::Dossier;
 use crate::clock::timeout;
 use crate::config::ClinicConfig;
-use crate::domain::{Address, ClinicId, Patient, PatientId};
+use crate::domain::{Address, Because, ClinicId, EventKind, Patient, PatientId};
 use crate::reconcile::{ReconcileError, Reconciler};
 use crate::store::StoreError;
 
@@ -73,9 +73,48 @@ impl Desk<'_> {
         clinic: ClinicId,
         patient: PatientId,
     ) -> Result<bool, RightsError> {
+        let addresses = self.addresses(clinic, patient).await?;
+        self.at_once(clinic, addresses).await
+    }
+
+    /// Has nobody contacted at the address any more, and its lists follow; tells whether something is
+    /// left.
+    pub async fn suppress(
+        &self,
+        address: &Address,
+        kind: EventKind,
+        because: &Because,
+    ) -> Result<bool, RightsError> {
         let store = &self.reconciler.store;
-        let held = store.addresses_of_patient(clinic, patient).await?;
-        let addresses: Vec<Address> = held.into_iter().filter_map(|held| held.address).collect();
+        let clinic = store.clinic_ensure(&self.clinic.slug).await?;
+        self.reconciler.suppress(clinic, address, kind, because).await?;
+        let mut addresses = vec![address.clone()];
+        if kind == EventKind::Objected
+            && let Some(contact) = store.contact_find(clinic, address).await?
+        {
+            let facts = store.contact(clinic, contact.id).await?;
+            for holder in facts.iter().flat_map(|facts| &facts.holders) {
+                addresses.extend(self.addresses(clinic, holder.patient.id).await?);
+            }
+        }
+        self.at_once(clinic, addresses).await
+    }
+
+    /// Returns the addresses that a patient has or had, as far as they are not erased.
+    async fn addresses(
+        &self,
+        clinic: ClinicId,
+        patient: PatientId,
+    ) -> Result<Vec<Address>, RightsError> {
+        let held = self.reconciler.store.addresses_of_patient(clinic, patient).await?;
+        Ok(held.into_iter().filter_map(|held| held.address).collect())
+    }
+
+    async fn at_once(
+        &self,
+        clinic: ClinicId,
+        addresses: Vec<Address>,
+    ) -> Result<bool, RightsError> {
         let Some(patience) = self.patience else {
             return Ok(self.reconciler.hurry(clinic, &addresses).await?);
         };

@@ -25,6 +25,9 @@ pub struct Dossier {
     pub lists: Vec<OnList>,
     /// Who must not write to them any more.
     pub opt_outs: Vec<KnownOptOut>,
+    /// Since when processing is restricted by what was taken down here; the clinic's own flag is in
+    /// its record.
+    pub restricted_since: Option<DateTime<Utc>>,
     /// Every line of the ledger.
     pub ledger: Vec<Line>,
     /// Every change made at a provider, or planned, and what was disclosed by it.

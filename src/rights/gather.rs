@@ -10,7 +10,8 @@ use super::dossier::{
 use super::shared::Shared;
 use crate::config::ClinicConfig;
 use crate::domain::{
-    ClinicId, ContactId, Draft, Event, LinkId, ListId, NoteKind, Patient, PatientId, Reason,
+    ClinicId, ContactId, Draft, Event, EventKind, LinkId, ListId, NoteKind, Patient, PatientId,
+    Reason,
 };
 use crate::providers;
 use crate::store::{HeldAddress, LedgerLine, LinkChange, LinkRow, ListRow, Store, StoreError};
@@ -55,6 +56,10 @@ impl Files<'_> {
         let order = self.store.erasure_of(self.id, patient.id).await?;
         let shared = Shared::of(&patient, &held, &lines, &links);
         let told = self.told_clinic(patient.id).await?;
+        let ledger: Vec<Line> = lines
+            .into_iter()
+            .filter_map(|line| self.line(line, patient.id, &held, &shared))
+            .collect();
         let messages = self.store.told_of_contacts(self.id, &own).await?;
         let reviews = self.store.reviews_of_contacts(self.id, &own).await?;
         Ok(Dossier {
@@ -64,10 +69,8 @@ impl Files<'_> {
             addresses: held.iter().map(known).collect(),
             lists: links.iter().map(|link| self.on_list(link, &shared)).collect(),
             opt_outs: self.opt_outs(patient.id, &own).await?,
-            ledger: lines
-                .into_iter()
-                .filter_map(|line| self.line(line, patient.id, &held, &shared))
-                .collect(),
+            restricted_since: restricted_since(&ledger),
+            ledger,
             changes: changes
                 .iter()
                 .filter(|change| shared.is_theirs(shared.contact(change.link), change.planned_at))
@@ -311,4 +314,13 @@ fn whose(
 
 fn happened(event: &Event) -> Option<DateTime<Utc>> {
     event.draft.occurred_at
+}
+
+/// Tells since when processing is restricted, by the newest that the patient had taken down.
+fn restricted_since(ledger: &[Line]) -> Option<DateTime<Utc>> {
+    let own = ledger.iter().filter(|line| line.whose == Whose::Yours);
+    let about = own.filter(|l| matches!(l.kind, EventKind::Restricted | EventKind::Unrestricted));
+    let at = |line: &Line| line.at.unwrap_or(line.recorded_at);
+    let newest = about.max_by_key(|line| (at(line), line.number))?;
+    (newest.kind == EventKind::Restricted).then(|| at(newest))
 }

@@ -46,13 +46,13 @@ pub(super) fn page(dossier: &Dossier) -> String {
         "What keeps you off",
         "Nothing keeps you off a list but the lack of a consent.",
         &["Channel", "What", "Since"],
-        dossier.opt_outs.iter().map(|opt_out| {
+        page.restrictions(dossier).chain(dossier.opt_outs.iter().map(|opt_out| {
             vec![
                 opt_out.channel.word().to_owned(),
                 opt_out.kind.word().to_owned(),
                 page.when(opt_out.at),
             ]
-        }),
+        })),
     );
     html += &table(
         "What was said, by whom, with what evidence",
@@ -143,7 +143,7 @@ impl Page {
             ("Family name", record.family_name.expose().to_owned()),
             ("Born", record.birth_date.map(|day| day.to_string()).unwrap_or_default()),
             ("With the clinic", record.status.word().to_owned()),
-            ("Processing restricted", if record.restricted { "yes" } else { "no" }.to_owned()),
+            ("Restricted in that record", if record.restricted { "yes" } else { "no" }.to_owned()),
             ("Tags", record.tags.iter().cloned().collect::<Vec<_>>().join(", ")),
             ("Privacy policy", policy.unwrap_or("not asked").to_owned()),
             ("Marketing by e-mail", answer(&record.email_consent)),
@@ -152,6 +152,16 @@ impl Page {
         ];
         let rows = rows.into_iter().map(|(what, said)| vec![what.to_owned(), said]);
         table("The clinic's record", "", &["What", "Held"], rows)
+    }
+
+    /// Restrictions that stand: taken down here, or by the clinic's own flag.
+    fn restrictions(&self, dossier: &Dossier) -> impl Iterator<Item = Vec<String>> {
+        let line = |what: &str, since| vec![every(None), what.to_owned(), since];
+        let here = dossier.restricted_since.map(|at| self.when(at));
+        let here = here.map(|since| line("processing is restricted", since));
+        let flag = dossier.patient.record.restricted;
+        let flag = flag.then(|| line("restricted in the clinic's record", String::new()));
+        here.into_iter().chain(flag)
     }
 
     fn list(&self, row: &OnList) -> Vec<String> {

@@ -175,6 +175,12 @@ statements! {
             WHERE o.clinic_id = $1 AND o.run_id = $2 AND o.list_id = $3
                 AND o.state IN ('planned', 'superseded'))"
     }
+    LINKS_URGENT_AFTER = {
+        "UPDATE links SET urgent = TRUE
+         WHERE clinic_id = $1 AND stale AND id IN (SELECT o.link_id FROM operations o
+            WHERE o.clinic_id = $1 AND o.run_id = $2 AND o.list_id = $3
+                AND o.state = 'acknowledged')"
+    }
     LINKS_CALM = {
         "UPDATE links SET urgent = FALSE WHERE clinic_id = $1 AND list_id = $2 AND urgent"
     }
@@ -407,6 +413,18 @@ impl Store {
     ) -> Result<()> {
         let args = args![list.clinic, run, list.id];
         self.execute_under(lease, LINKS_URGENT_AGAIN, args).await.map(drop)
+    }
+
+    /// Has the links planned once more that the run changed: they stand otherwise now, and something
+    /// more may be due. Fenced.
+    pub async fn links_urgent_after(
+        &self,
+        lease: &Lease,
+        run: RunId,
+        list: &ListRow,
+    ) -> Result<()> {
+        let args = args![list.clinic, run, list.id];
+        self.execute_under(lease, LINKS_URGENT_AFTER, args).await.map(drop)
     }
 
     /// Leaves the list's links to its next run, urgent or not. Fenced.

@@ -150,7 +150,10 @@ on_both_engines! {
         let asked = SystemClock.now() - Duration::from_hours(1);
         let path = "/api/v1/clinics/riverside/suppressions";
         let wanted = json!({ "address": ADDRESS, "kind": "objected", "reason": "asked in person" });
-        assert_eq!(world.post(path, &owner, wanted).await.status, 200);
+        let said = world.post(path, &owner, wanted).await;
+        assert_eq!((said.status, &said.body["left"]), (200, &json!(false)), "{said:?}");
+        let there = world.simulator.member(&world.audience, ADDRESS).unwrap().status;
+        assert_eq!(there, Status::Unsubscribed, "at once");
         let lift = |at| json!({
             "address": ADDRESS, "patient": "1", "method": "on paper", "wording": "v3",
             "at": at, "reason": "asked anew in person",

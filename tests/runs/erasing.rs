@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use chrono::TimeDelta;
 use listwarden::commands::Deployment;
-use listwarden::domain::{Because, PatientRecord, Reason};
+use listwarden::domain::{Because, Class, PatientRecord, Reason};
 use listwarden::rights::{Desk, Erased, Receipt, RightsError, receipt};
 use listwarden::simulator::mailchimp::{Fault, Rule, Status};
 
@@ -63,6 +63,8 @@ on_both_engines! {
         let receipt = world.erases("ann").await;
         assert!(receipt.done, "{receipt:#?}");
         assert!(world.is_forgotten_there("ann"));
+        let held = world.classes().await.get(&Class::HeldButDropped).copied();
+        assert_eq!(held, None, "the report knows at once");
         assert_eq!(receipt.lists[0].state, Erased::Erased);
         assert!(receipt.lists[0].verified_at.is_some());
         assert_eq!((receipt.addresses_erased, receipt.addresses_of_others), (1, 0));

@@ -5,8 +5,8 @@ use std::io::{Cursor, Read};
 use chrono::TimeDelta;
 use listwarden::commands::Deployment;
 use listwarden::domain::PatientRecord;
-use listwarden::rights::Dossier;
 use listwarden::rights::archive::write_new;
+use listwarden::rights::{Dossier, Wish};
 use listwarden::simulator::mailchimp::Status;
 use sha2::{Digest, Sha256};
 
@@ -201,6 +201,21 @@ on_both_engines! {
         let since = hers.ledger[0].at.unwrap();
         assert!(hers.changes.iter().all(|change| change.planned_at >= since), "{all:#}");
         assert!(hers.lists.iter().all(|list| list.because.is_none()));
+        world.end().await;
+    }
+}
+
+on_both_engines! {
+    async fn a_copy_says_that_processing_is_restricted_by_what_was_taken_down_here(world: World) {
+        world.listed(&["ann"]).await;
+        world.wishes("ann", Wish::Restrict).await;
+        let parts = world.export("ann").await;
+        assert!(part(&parts, "index.html").contains("processing is restricted"));
+        assert!(part(&parts, "everything.json").contains("\"restricted_since\": \"2026"));
+        world.pass(TimeDelta::hours(1));
+        world.wishes("ann", Wish::Unrestrict).await;
+        let parts = world.export("ann").await;
+        assert!(!part(&parts, "index.html").contains("processing is restricted"));
         world.end().await;
     }
 }

@@ -1,7 +1,7 @@
 //! What a patient told an admin: restriction, objection, preferences (L1, L6, L15).
 
 use chrono::TimeDelta;
-use listwarden::domain::{Because, Channel, Reason};
+use listwarden::domain::{Because, Channel, Class, Reason};
 use listwarden::rights::{Desk, TakenDown, Wish};
 use listwarden::simulator::mailchimp::Status;
 
@@ -12,7 +12,7 @@ use crate::world::{Engine, World};
 const NEWS: &str = "purpose = \"news\"\n";
 
 impl World {
-    async fn wishes(&self, name: &str, wish: Wish) {
+    pub async fn wishes(&self, name: &str, wish: Wish) {
         let deployment = &self.deployment;
         let reconciler = deployment.reconciler().attending(deployment.roster().await);
         let clinic = deployment.clinics().next().unwrap();
@@ -21,6 +21,10 @@ impl World {
         let desk = Desk { reconciler, clinic, patience: None };
         let written = desk.take_down(name, &wish, &taken).await.unwrap().unwrap();
         assert!(!written.left, "done at once");
+        let attested = self.attests().await.classes.unwrap_or_default();
+        for class in [Class::HeldButDropped, Class::HeldWithoutBasis, Class::Due] {
+            assert_eq!(attested.get(&class), None, "{class:?} after it was done");
+        }
     }
 }
 

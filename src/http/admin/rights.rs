@@ -179,7 +179,7 @@ impl From<RightsError> for Problem {
 }
 
 impl Admin {
-    fn desk<'a>(&self, permit: &'a Permit) -> Result<Desk<'a>, Problem> {
+    pub(super) fn desk<'a>(&self, permit: &'a Permit) -> Result<Desk<'a>, Problem> {
         let reconciler = self.reconciler.attending(self.roster.borrow().clone());
         Ok(Desk { reconciler, clinic: permit.clinic()?.1, patience: Some(PATIENCE) })
     }

@@ -35,7 +35,7 @@ pub(super) fn routes() -> Vec<Route> {
             suppress,
         )
         .takes::<Suppress>()
-        .answers::<Recorded>(),
+        .answers::<Suppressed>(),
         Route::post(
             "/clinics/{clinic}/suppressions/lift",
             Act::Own,
@@ -95,6 +95,14 @@ pub(super) struct Lift {
     pub(super) reason: String,
 }
 
+/// It is on record, and the lists follow.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Suppressed {
+    pub(super) recorded: bool,
+    /// Whether something could not be done at once: the next run does it.
+    pub(super) left: bool,
+}
+
 /// It is on record; the next run acts on it.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Recorded {
@@ -130,9 +138,9 @@ pub(super) async fn suppress(
         Kind::Withdrawn => EventKind::Withdrawn,
         Kind::Objected => EventKind::Objected,
     };
-    admin.reconciler.suppress(clinic, &address, kind, &reason).await?;
+    let left = admin.desk(&permit)?.suppress(&address, kind, &reason).await?;
     let said = format!("{}, {kind}", whose(&admin, clinic, &address).await?);
-    Ok(about(said, done(Some(reason), Json(Recorded { recorded: true }))))
+    Ok(about(said, done(Some(reason), Json(Suppressed { recorded: true, left }))))
 }
 
 pub(super) async fn lift(

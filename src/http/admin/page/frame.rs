@@ -77,7 +77,7 @@ const SAID: &[(&str, &str)] = &[
         "Taken down. The lists follow at once; what cannot be done at once, the next run does.",
     ),
     ("kept", "Refused, and on record: the patient objects and is restricted instead."),
-    ("suppressed", "The opt-out is on record; the next run acts on it, and Resync at once."),
+    ("suppressed", "The opt-out is on record, and the lists follow."),
     ("lifted", "The newer consent is on record; the next run acts on it."),
     ("resyncs", "Every list is resynced, one clinic after the other."),
 ];
