@@ -17,7 +17,7 @@ impl World {
     }
 
     /// Has the clinic's lists read again, and waits for it.
-    async fn resyncs(&self, token: &str) {
+    pub async fn resyncs(&self, token: &str) {
         let path = "/api/v1/clinics/riverside/resyncs";
         let asked = self.post(path, token, json!({ "full": true })).await;
         ended(self, token, &asked.body["resync"]).await;
