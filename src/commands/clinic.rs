@@ -122,7 +122,7 @@ fn print(left: &Left) {
         );
     } else {
         println!(
-            "Not done yet: approve the plans that wait (`listwarden plan`), and run it again."
+            "Not done yet: approve the plans that wait, if any do (`listwarden plan`), and run it again."
         );
     }
 }
