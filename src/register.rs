@@ -129,9 +129,9 @@ impl Register {
     fn replace(&self, path: &Path, line: &str) -> Result<(), RegisterError> {
         let write = || {
             fs::create_dir_all(&self.folder)?;
-            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            let new = self.folder.join(format!("{name}.{}", std::process::id()));
-            fs::write(&new, format!("{line}\n"))?;
+            let (new, mut file) = beside(path)?;
+            file.write_all(format!("{line}\n").as_bytes())?;
+            file.sync_all()?;
             fs::rename(&new, path)
         };
         write().map_err(failed(path, "written"))
@@ -181,6 +181,19 @@ fn read(path: &Path) -> Result<String, RegisterError> {
     match fs::read_to_string(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(String::new()),
         read => read.map_err(failed(path, "read")),
+    }
+}
+
+/// Makes a file beside that one which no other process or pod writes to.
+fn beside(path: &Path) -> io::Result<(PathBuf, File)> {
+    let mut number = 0_u32;
+    loop {
+        let mut new = path.as_os_str().to_owned();
+        new.push(format!(".{number}"));
+        match OpenOptions::new().write(true).create_new(true).open(&new) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => number += 1,
+            made => return Ok((PathBuf::from(new), made?)),
+        }
     }
 }
 

@@ -17,7 +17,7 @@ use crate::config::{
 use crate::domain::ClinicId;
 use crate::http::metrics::{Figures, Watched};
 use crate::keys::Keyring;
-use crate::notify::{Herald, NotifyError};
+use crate::notify::{Herald, MailRest, NotifyError};
 use crate::patients::{PatientSource, Reference, SqlOptions, SqlSource};
 use crate::providers::transport::HttpTransport;
 use crate::providers::{self, ListAccount, ListReader, ListWriter, Opening, Transport};
@@ -75,6 +75,7 @@ pub struct Deployment {
     transport: Arc<dyn Transport>,
     opened: Arc<Accounts>,
     references: Arc<References>,
+    mail_rest: MailRest,
     clinic: Option<String>,
 }
 
@@ -145,6 +146,7 @@ impl Deployment {
             transport,
             opened: Arc::default(),
             references: Arc::default(),
+            mail_rest: MailRest::default(),
             clinic: None,
         })
     }
@@ -164,6 +166,7 @@ impl Deployment {
             transport: self.transport.clone(),
             opened: self.opened.clone(),
             references: self.references.clone(),
+            mail_rest: self.mail_rest.clone(),
             clinic: self.clinic.clone(),
         }
     }
@@ -465,7 +468,8 @@ impl Deployment {
     /// Returns who tells admins; none where nobody is to be told.
     pub(super) fn herald(&self) -> Result<Option<Herald>, NotifyError> {
         let clock = self.reconciler.clock.clone();
-        Herald::of(&self.config, &self.store, clock, self.transport.clone())
+        let (transport, rest) = (self.transport.clone(), self.mail_rest.clone());
+        Herald::of(&self.config, &self.store, clock, transport, rest)
     }
 
     async fn try_notify(&self) -> anyhow::Result<()> {

@@ -4,7 +4,9 @@ use clap::Subcommand;
 
 use super::acting::{By, Deed};
 use super::console::say;
-use super::{Common, Deployment, Exit, keyring};
+use super::{Common, Deployment, Exit};
+use crate::config::Config;
+use crate::keys::Keyring;
 
 /// The master keys.
 #[derive(Debug, Subcommand)]
@@ -33,13 +35,7 @@ async fn rotate(deployment: &Deployment, json: bool) -> anyhow::Result<Exit> {
     // What somebody sealed behind us was sealed under the earlier key: nobody may have it any more.
     let behind = store.reseal(told).await?;
     deployment.console.finish();
-    // One that the store was not written with may be about to become the current one.
-    let ring = keyring(&deployment.config)?;
-    let retired = deployment.config.keys.retired.iter().zip(ring.other_ids());
-    let free: Vec<&str> = retired
-        .filter(|(_, id)| kept.iter().any(|kept| kept == id))
-        .map(|(name, _)| name.as_str())
-        .collect();
+    let free = free(&deployment.config, &kept)?;
     let done = serde_json::json!({
         "resealed": first.values + behind.values,
         "resealed_behind_us": behind.values,
@@ -61,7 +57,21 @@ async fn rotate(deployment: &Deployment, json: bool) -> anyhow::Result<Exit> {
             free.join(", ")
         );
     }
-    Ok(Exit::InStep)
+    Ok(if behind.damaged > 0 { Exit::Error } else { Exit::InStep })
+}
+
+/// Returns the retired secrets of which the store keeps what it needs: one that it was not written with
+/// may be about to become the current one.
+fn free<'a>(config: &'a Config, kept: &[String]) -> anyhow::Result<Vec<&'a str>> {
+    let mut free = Vec::new();
+    for name in &config.keys.retired {
+        let ring = Keyring::parse(&config.secrets.of_deployment(name)?)?;
+        let mut ids = std::iter::once(ring.current_id()).chain(ring.other_ids());
+        if ids.all(|id| kept.iter().any(|kept| kept == id)) {
+            free.push(name.as_str());
+        }
+    }
+    Ok(free)
 }
 
 fn text(resealed: u64, damaged: u64, kept: usize) -> String {

@@ -78,7 +78,8 @@ pub async fn run(common: &Common, options: Options) -> anyhow::Result<Exit> {
     let clinic = common.clinic.iter().map(|clinic| format!("{clinic}-"));
     let instance: String = clinic.chain([options.part.to_string()]).collect();
     let watched = || Deployment::watched(options.part.of(deployment.clinics()));
-    if let Some(gateway) = &options.pushgateway {
+    let stopped = deployment.reconciler().stop.is_asked();
+    if let Some(gateway) = options.pushgateway.as_ref().filter(|_| !stopped) {
         push(&deployment, gateway, &instance, watched()).await;
     }
     #[cfg(feature = "otlp")]
@@ -120,7 +121,10 @@ async fn reconcile_part(
     if let Err(error) = deployment.forget_old().await {
         tracing::warn!(error = format!("{error:#}"), "old deliveries could not be emptied");
     }
-    deployment.notify().await;
+    // Who was asked to stop may not have the time, and leaves it to the next run.
+    if !reconciler.stop.is_asked() {
+        deployment.notify().await;
+    }
     deployment.console.finish();
     if json {
         print_json(&outcomes)?;

@@ -1,7 +1,6 @@
 //! An alert as an e-mail.
 
 use std::fmt;
-use std::time::Duration;
 
 use lettre::message::Mailbox;
 use lettre::message::header::ContentType;
@@ -9,12 +8,10 @@ use lettre::transport::smtp::authentication::Credentials;
 use lettre::{AsyncSmtpTransport, AsyncTransport, Message, Tokio1Executor};
 use secrecy::{ExposeSecret, SecretString};
 
-use super::{NotifyError, cure, sentence};
+use super::{NotifyError, PATIENCE, SILENT, cure, sentence};
+use crate::clock::{Clock, timeout};
 use crate::config::{SmtpSettings, SmtpTls};
 use crate::store::AlertRow;
-
-/// Longest wait for the mail server.
-const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Sends alerts by SMTP.
 pub(super) struct Mail {
@@ -72,7 +69,29 @@ impl Mail {
         Ok(Self { server: server.build(), from: mailbox("from", &settings.from)?, to })
     }
 
-    pub(super) async fn send(&self, clinic: &str, alert: &AlertRow) -> Result<(), MailError> {
+    /// Sends one alert, by a clock that ends what takes too long: the mail server's own patience is for
+    /// connecting alone.
+    pub(super) async fn send(
+        &self,
+        clock: &dyn Clock,
+        clinic: &str,
+        alert: &AlertRow,
+    ) -> Result<(), MailError> {
+        let message = self.message(clinic, alert)?;
+        let sent = timeout(clock, PATIENCE, self.server.send(message)).await;
+        sent.map_err(|_| MailError::Server(SILENT))?.map(drop).map_err(|error| {
+            if error.is_permanent() {
+                return MailError::Refused;
+            }
+            MailError::Server(match () {
+                () if error.is_transient() => "refused for now",
+                () if error.is_timeout() => SILENT,
+                () => "no connection, or not as configured",
+            })
+        })
+    }
+
+    fn message(&self, clinic: &str, alert: &AlertRow) -> Result<Message, MailError> {
         let said = sentence(clinic, alert);
         let since = alert.since.format("%Y-%m-%d %H:%M UTC");
         let body = format!("{said}.\r\n\r\nSince {since}.\r\n{}\r\n", cure(alert.kind));
@@ -85,16 +104,60 @@ impl Mail {
         for to in &self.to {
             message = message.to(to.clone());
         }
-        let message = message.body(body).map_err(|_| MailError::Message)?;
-        self.server.send(message).await.map(drop).map_err(|error| {
-            if error.is_permanent() {
-                return MailError::Refused;
-            }
-            MailError::Server(match () {
-                () if error.is_transient() => "refused for now",
-                () if error.is_timeout() => "no answer in time",
-                () => "no connection, or not as configured",
-            })
-        })
+        message.body(body).map_err(|_| MailError::Message)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::{DateTime, Utc};
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::store::AlertKind;
+
+    /// By its time every deadline has passed.
+    #[derive(Debug)]
+    struct Late;
+
+    #[async_trait::async_trait]
+    impl Clock for Late {
+        fn now(&self) -> DateTime<Utc> {
+            DateTime::UNIX_EPOCH
+        }
+
+        async fn sleep(&self, _: std::time::Duration) {}
+
+        async fn deadline(&self, _: std::time::Duration) {}
+
+        fn chance(&self) -> u64 {
+            0
+        }
+    }
+
+    #[tokio::test]
+    async fn a_server_that_takes_the_connection_and_says_nothing_is_given_up() {
+        let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let settings = SmtpSettings {
+            host: "127.0.0.1".to_owned(),
+            port: silent.local_addr().unwrap().port(),
+            tls: SmtpTls::None,
+            from: "lw@clinic.test".to_owned(),
+            to: vec!["it@clinic.test".to_owned()],
+            user: None,
+            password: None,
+        };
+        let mail = Mail::new(&settings, None).unwrap();
+        let alert = AlertRow {
+            id: Uuid::nil(),
+            list: "newsletter".to_owned(),
+            kind: AlertKind::Red,
+            links: 1,
+            since: DateTime::<Utc>::UNIX_EPOCH,
+            mailed: false,
+            hooked: false,
+        };
+        let sent = mail.send(&Late, "oak", &alert).await;
+        assert!(matches!(sent, Err(MailError::Server(SILENT))));
     }
 }

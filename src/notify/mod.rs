@@ -7,8 +7,10 @@ mod hook;
 mod mail;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use secrecy::SecretString;
 
 use crate::clock::{SharedClock, timeout};
@@ -21,10 +23,13 @@ use mail::Mail;
 
 /// How long one process tells before another may.
 const LEASE: Duration = Duration::from_mins(2);
-/// Longest wait for the webhook.
+/// Longest wait for the mail server, and for the webhook.
 const PATIENCE: Duration = Duration::from_secs(20);
-/// How long a mail server is left alone that refused for good: somebody may have mended it.
+/// How long a mail server is left alone that refused for good, a wrong password say: somebody may have
+/// mended it.
 const REST: Duration = Duration::from_hours(1);
+/// What is said of a server that did not answer.
+const SILENT: &str = "there was no answer in time";
 
 /// Tells admins what needs them.
 #[derive(Debug)]
@@ -32,7 +37,31 @@ pub struct Herald {
     store: Store,
     clock: SharedClock,
     mail: Option<Mail>,
+    mail_rest: MailRest,
     hook: Option<Hook>,
+}
+
+/// Until when this process leaves the mail server alone.
+#[derive(Debug, Clone, Default)]
+pub struct MailRest {
+    /// Milliseconds since the epoch.
+    until: Arc<AtomicI64>,
+}
+
+impl MailRest {
+    fn begin(&self, until: DateTime<Utc>) {
+        self.until.store(until.timestamp_millis(), Ordering::Relaxed);
+    }
+
+    fn holds(&self, now: DateTime<Utc>) -> bool {
+        now.timestamp_millis() < self.until.load(Ordering::Relaxed)
+    }
+}
+
+/// By what there still is to tell: a way that failed is not tried again before the next telling.
+struct Ways<'a> {
+    mail: Option<&'a Mail>,
+    hook: Option<&'a Hook>,
 }
 
 /// Why nobody can be told.
@@ -62,6 +91,7 @@ impl Herald {
         store: &Store,
         clock: SharedClock,
         transport: Arc<dyn Transport>,
+        mail_rest: MailRest,
     ) -> std::result::Result<Option<Self>, NotifyError> {
         let settings = &config.notify;
         let secret = |name: &String| -> std::result::Result<SecretString, SecretError> {
@@ -76,7 +106,7 @@ impl Herald {
             None => None,
         };
         let told = mail.is_some() || hook.is_some();
-        Ok(told.then(|| Self { store: store.clone(), clock, mail, hook }))
+        Ok(told.then(|| Self { store: store.clone(), clock, mail, mail_rest, hook }))
     }
 
     /// Tells what is new of the clinics, each by its id and short name, unless another process does.
@@ -85,21 +115,29 @@ impl Herald {
         let Some(lease) = self.store.lease_acquire("notify", holder, LEASE).await? else {
             return Ok(());
         };
-        let told = async {
-            for (id, slug) in clinics {
-                let found = self.found(*id).await?;
-                self.store.alerts_put(&lease, *id, &found).await?;
-                for alert in self.store.alerts_standing(*id).await? {
-                    if !self.tell_one(&lease, *id, slug, &alert).await? {
-                        return Ok(());
-                    }
-                }
-            }
-            Ok(())
-        };
-        let told = told.await;
+        let told = self.tell_under(&lease, clinics).await;
         self.store.lease_release(&lease).await?;
         told
+    }
+
+    async fn tell_under(&self, lease: &Lease, clinics: &[(ClinicId, String)]) -> Result<()> {
+        let mut ways = Ways {
+            mail: self.mail.as_ref().filter(|_| !self.mail_rest.holds(self.clock.now())),
+            hook: self.hook.as_ref(),
+        };
+        for (id, slug) in clinics {
+            if !self.store.lease_renew(lease, LEASE).await? {
+                return Ok(());
+            }
+            let found = self.found(*id).await?;
+            self.store.alerts_put(lease, *id, &found).await?;
+            for alert in self.store.alerts_standing(*id).await? {
+                if !self.tell_one(lease, *id, slug, &alert, &mut ways).await? {
+                    return Ok(());
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Reads off the store what needs an admin.
@@ -138,30 +176,33 @@ impl Herald {
         id: ClinicId,
         clinic: &str,
         alert: &AlertRow,
+        ways: &mut Ways<'_>,
     ) -> Result<bool> {
-        let rests = alert.mail_rests_until.is_some_and(|until| self.clock.now() < until);
-        if let Some(mail) = self.mail.as_ref().filter(|_| !alert.mailed && !rests) {
+        if let Some(mail) = ways.mail.filter(|_| !alert.mailed) {
             if !self.store.lease_renew(lease, LEASE).await? {
                 return Ok(false);
             }
-            match mail.send(clinic, alert).await {
+            match mail.send(self.clock.as_ref(), clinic, alert).await {
                 Ok(()) => self.store.alert_told(lease, id, alert.id, ToldBy::Mail).await?,
                 Err(error) => {
                     tracing::warn!(alert = %alert.id, error = %error, "an e-mail could not be sent; it is tried again");
+                    ways.mail = None;
                     if error.is_permanent() {
-                        let until = self.clock.now() + REST;
-                        self.store.alert_mail_rests(lease, id, alert.id, until).await?;
+                        self.mail_rest.begin(self.clock.now() + REST);
                     }
                 }
             }
         }
-        if let Some(hook) = self.hook.as_ref().filter(|_| !alert.hooked) {
+        if let Some(hook) = ways.hook.filter(|_| !alert.hooked) {
             if !self.store.lease_renew(lease, LEASE).await? {
                 return Ok(false);
             }
             let now = self.clock.now();
             let sent = timeout(self.clock.as_ref(), PATIENCE, hook.send(clinic, alert, now)).await;
-            match sent.unwrap_or(Err("there was no answer in time")) {
+            if sent.is_err() {
+                ways.hook = None;
+            }
+            match sent.unwrap_or(Err(SILENT)) {
                 Ok(()) => self.store.alert_told(lease, id, alert.id, ToldBy::Hook).await?,
                 Err(why) => {
                     tracing::warn!(alert = %alert.id, why, "a notice could not be sent; it is tried again");

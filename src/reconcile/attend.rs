@@ -295,7 +295,7 @@ impl Reconciler {
         for _ in 0..ROUNDS {
             self.learn(tenure, list, Which::Urgent).await?;
             let planned = self.plan_run(tenure, run, list, Which::Urgent).await?;
-            if planned.to_execute == 0 {
+            if planned.to_execute == 0 || self.stop.is_asked() {
                 break;
             }
             self.execute(tenure, run, list).await?;

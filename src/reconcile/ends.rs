@@ -36,17 +36,30 @@ impl Reconciler {
             Chain::Ledger(clinic, _) => self.store.ledger_verify(clinic).await?,
         };
         if verified.first_bad.is_none() {
-            verified.first_bad = self.remember_end(chain).await?;
+            verified.first_bad = self.compare_end(chain).await?;
         }
-        if let Chain::Ledger(clinic, _) = chain {
-            self.store.ledger_verified(clinic, verified).await?;
+        match chain {
+            Chain::Audit => self.store.audit_bad_from(verified.first_bad).await?,
+            Chain::Ledger(clinic, _) => self.store.ledger_verified(clinic, verified).await?,
         }
         Ok(verified)
     }
 
     /// Has the register remember where a chain ends now; returns the first line that is gone of what it
-    /// remembered, and remembers that on.
+    /// remembered, which it remembers on, and keeps that.
     pub async fn remember_end(&self, chain: Chain<'_>) -> Result<Option<i64>, ReconcileError> {
+        let gone = self.compare_end(chain).await?;
+        match (chain, gone) {
+            (_, None) => {}
+            (Chain::Audit, gone) => self.store.audit_bad_from(gone).await?,
+            (Chain::Ledger(clinic, _), Some(line)) => {
+                self.store.ledger_bad_from(clinic, line).await?;
+            }
+        }
+        Ok(gone)
+    }
+
+    async fn compare_end(&self, chain: Chain<'_>) -> Result<Option<i64>, ReconcileError> {
         let Some(register) = &self.settings.register else { return Ok(None) };
         let (line, code) = self.end_of(chain).await?;
         let now = ChainEnd { line, code };
@@ -61,7 +74,8 @@ impl Reconciler {
         }
     }
 
-    /// Forgets the ends of chains: an older store was put back.
+    /// Forgets the ends of the clinic's ledger and of the audit log: an admin says that an older store
+    /// was put back.
     pub(super) fn ends_anew(&self, clinic: &str) -> Result<(), ReconcileError> {
         let Some(register) = &self.settings.register else { return Ok(()) };
         register.ends_anew(clinic)?;

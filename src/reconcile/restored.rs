@@ -45,15 +45,23 @@ impl Reconciler {
         }
         tracing::warn!(
             clinic = slug,
-            "the store is older than what was done: it was put back. Every list's next run is a first run, and waits for an admin"
+            "the store is older than what was done: it was put back. Every list's next run is a first run, and waits for an admin. If you put it back, say `listwarden restored`; if nobody did, see `listwarden ledger verify`"
         );
-        self.restored(clinic, slug).await?;
+        self.take_back(clinic, slug).await?;
         Ok(true)
     }
 
-    /// Takes the clinic's store as put back to an older state; returns how many erasures were
-    /// replayed. Done twice it does no more than once.
+    /// Takes the clinic's store as put back to an older state because an admin says so, with its chains
+    /// as they end there; returns how many erasures were replayed. Done twice it does no more than once.
     pub async fn restored(&self, clinic: ClinicId, slug: &str) -> Result<usize, ReconcileError> {
+        let replayed = self.take_back(clinic, slug).await?;
+        self.ends_anew(slug)?;
+        Ok(replayed)
+    }
+
+    /// What the register remembers of the chains' ends stays: who has the database alone may have made
+    /// the store look put back.
+    async fn take_back(&self, clinic: ClinicId, slug: &str) -> Result<usize, ReconcileError> {
         self.store.clinic_restored(clinic).await?;
         let Some(register) = &self.settings.register else { return Ok(0) };
         let erasures = register.erasures(slug)?;
@@ -61,7 +69,6 @@ impl Reconciler {
             self.erase_again(clinic, erasure).await?;
         }
         register.runs_anew(slug)?;
-        self.ends_anew(slug)?;
         Ok(erasures.len())
     }
 

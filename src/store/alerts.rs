@@ -7,7 +7,7 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use super::Store;
-use super::columns::{At, MaybeAt, args, count, json};
+use super::columns::{At, args, count, json};
 use super::error::Result;
 use super::leases::Lease;
 use super::sql::statements;
@@ -44,9 +44,6 @@ pub struct AlertRow {
     pub mailed: bool,
     /// Whether it was told by webhook.
     pub hooked: bool,
-    /// Until when no e-mail is tried again.
-    #[sqlx(try_from = "MaybeAt")]
-    pub mail_rests_until: Option<DateTime<Utc>>,
 }
 
 /// How an alert is told.
@@ -79,7 +76,7 @@ statements! {
     }
     ALERTS_STANDING = {
         "SELECT a.id, l.slug AS list, a.kind, a.links, a.since, a.mailed_at IS NOT NULL AS mailed,
-            a.hooked_at IS NOT NULL AS hooked, a.mail_rests_until
+            a.hooked_at IS NOT NULL AS hooked
          FROM alerts a JOIN lists l ON l.clinic_id = a.clinic_id AND l.id = a.list_id
          WHERE a.clinic_id = $1 AND a.ended_at IS NULL ORDER BY a.id"
     }
@@ -88,14 +85,14 @@ statements! {
     }
     ALERT_MAILED = { "UPDATE alerts SET mailed_at = $3 WHERE clinic_id = $1 AND id = $2" }
     ALERT_HOOKED = { "UPDATE alerts SET hooked_at = $3 WHERE clinic_id = $1 AND id = $2" }
-    ALERT_MAIL_RESTS = {
-        "UPDATE alerts SET mail_rests_until = $3 WHERE clinic_id = $1 AND id = $2"
-    }
+    // A run that was killed never ends, and nobody holds its account for long after it.
     LISTS_UNDER_WAY = {
         "SELECT l.id FROM lists l
          WHERE l.clinic_id = $1 AND COALESCE((SELECT CASE WHEN r.ended_at IS NULL THEN 1 ELSE 0 END
             FROM runs r WHERE r.clinic_id = l.clinic_id AND r.list_id = l.id
-            ORDER BY r.id DESC LIMIT 1), 0) = 1"
+            ORDER BY r.id DESC LIMIT 1), 0) = 1
+            AND (l.account_pin IS NULL OR EXISTS (SELECT 1 FROM leases h
+                WHERE h.name = 'account:' || l.account_pin AND h.expires_at > $2))"
     }
     STRANGERS = {
         "SELECT list_id, COUNT(*) FROM links
@@ -114,7 +111,8 @@ impl Store {
         clinic: ClinicId,
         found: &[NewAlert],
     ) -> Result<()> {
-        let under_way: Vec<(ListId,)> = self.db.rows(LISTS_UNDER_WAY, args![clinic]).await?;
+        let under_way: Vec<(ListId,)> =
+            self.db.rows(LISTS_UNDER_WAY, args![clinic, self.clock.now()]).await?;
         let under_way = |list: &ListId| under_way.iter().any(|(id,)| id == list);
         let put = |list: ListId, kind: AlertKind, links| AlertPut {
             id: self.clock.id(),
@@ -135,18 +133,6 @@ impl Store {
 
     async fn alerts_of(&self, clinic: ClinicId) -> Result<Vec<(ListId, AlertKind)>> {
         self.db.rows(ALERTS_OF, args![clinic]).await
-    }
-
-    /// Records that no e-mail about an alert is to be tried before `until`. Fenced.
-    pub async fn alert_mail_rests(
-        &self,
-        lease: &Lease,
-        clinic: ClinicId,
-        alert: Uuid,
-        until: DateTime<Utc>,
-    ) -> Result<()> {
-        let args = args![clinic, alert, until];
-        self.execute_under(lease, ALERT_MAIL_RESTS, args).await.map(drop)
     }
 
     /// Returns the alerts that stand, the oldest first.

@@ -81,6 +81,8 @@ statements! {
     AUDIT_LOCK = { "UPDATE audit_head SET seq = seq WHERE one = 1 RETURNING seq, mac" }
     AUDIT_HEAD = { "SELECT seq, mac FROM audit_head WHERE one = 1" }
     AUDIT_CODE = { "SELECT mac FROM audit WHERE seq = $1" }
+    AUDIT_BAD = { "UPDATE audit_head SET bad_line = $1 WHERE one = 1" }
+    AUDIT_IS_BAD = { "SELECT bad_line FROM audit_head WHERE one = 1" }
     AUDIT_MOVE = { "UPDATE audit_head SET seq = $1, mac = $2 WHERE one = 1" }
     AUDIT_ADD = {
         "INSERT INTO audit (seq, at, request_id, token_id, who, what, clinic_id, subject, outcome,
@@ -154,6 +156,17 @@ impl Store {
                 return Ok(follower.end());
             }
         }
+    }
+
+    /// Keeps the first line that did not fit when somebody looked, or that all did.
+    pub async fn audit_bad_from(&self, line: Option<i64>) -> Result<()> {
+        self.db.execute(AUDIT_BAD, args![line]).await.map(drop)
+    }
+
+    /// Returns the first line that did not fit when somebody last looked.
+    pub async fn audit_bad_line(&self) -> Result<Option<i64>> {
+        let kept: Option<(Option<i64>,)> = self.db.row(AUDIT_IS_BAD, args![]).await?;
+        Ok(kept.and_then(|(line,)| line))
     }
 
     /// Returns the number of the last line, and its code.

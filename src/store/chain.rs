@@ -105,6 +105,7 @@ statements! {
     LEDGER_VERIFIED = {
         "UPDATE clinics SET ledger_verified_at = $2, ledger_bad_line = $3 WHERE clinic_id = $1"
     }
+    LEDGER_BAD = { "UPDATE clinics SET ledger_bad_line = $2 WHERE clinic_id = $1" }
     LEDGER_PAGE = {
         "SELECT l.seq, l.event_id, l.kind, l.recorded_at, l.key_id, l.commitment, l.mac,
             d.payload, d.salt
@@ -173,6 +174,11 @@ impl Store {
     pub async fn ledger_verified(&self, clinic: ClinicId, verified: Verified) -> Result<()> {
         let args = args![clinic, self.clock.now(), verified.first_bad];
         self.db.execute(LEDGER_VERIFIED, args).await.map(drop)
+    }
+
+    /// Keeps the first line of the clinic's chain that does not fit, found between verifications.
+    pub async fn ledger_bad_from(&self, clinic: ClinicId, line: i64) -> Result<()> {
+        self.db.execute(LEDGER_BAD, args![clinic, line]).await.map(drop)
     }
 
     /// Returns when the clinic's chain was last verified.

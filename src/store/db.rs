@@ -26,7 +26,7 @@ const POSTGRES_CHUNK: usize = 10_000;
 /// [`Store::upkeep`](super::Store::upkeep), which does so earlier and keeps no writer waiting.
 const SQLITE_LOG: &str = "8000";
 /// Pages that the writer keeps in memory: negative for KiB.
-const SQLITE_CACHE: &str = "-8000";
+const SQLITE_CACHE: &str = "-5000";
 /// The same for each connection that reads.
 const SQLITE_READING_CACHE: &str = "-1000";
 /// Statements that a connection to SQLite keeps prepared: more than the store has, so that a run which

@@ -359,6 +359,9 @@ impl Store {
             let contact = row.contact_id;
             let (holder, said) = row.holder()?;
             let held = held.entry(contact).or_default();
+            // One holds most of them, and a vector that grows makes room for four.
+            held.holders.reserve_exact(1);
+            held.said.reserve_exact(1);
             held.holders.push(holder);
             held.said.push(said);
         }

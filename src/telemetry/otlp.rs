@@ -43,6 +43,8 @@ const PATIENCE: Duration = Duration::from_secs(3);
 const LAST: Duration = Duration::from_secs(2);
 /// How often figures are sent, unless `OTEL_METRIC_EXPORT_INTERVAL` says otherwise.
 const INTERVAL: Duration = Duration::from_mins(1);
+/// How often they are at most.
+const SHORTEST: Duration = Duration::from_secs(1);
 
 /// Spans on their way to a collector.
 #[derive(Debug)]
@@ -180,7 +182,7 @@ impl Collector {
                 ..ProtoResource::default()
             },
             transport: HttpTransport::new().ok()?,
-            every: every.map_or(INTERVAL, Duration::from_millis),
+            every: every.map_or(INTERVAL, Duration::from_millis).max(SHORTEST),
         })
     }
 
@@ -290,6 +292,12 @@ mod tests {
         assert_eq!(collector.resource.attributes[0].key, "service.instance.id");
         assert!(!format!("{collector:?}").contains("Bearer"));
         assert!(Collector::of(&|_| None, Resource::builder_empty().build(), "a").is_none());
+        let at_once = |name: &str| match name {
+            "OTEL_METRIC_EXPORT_INTERVAL" => Some("0".to_owned()),
+            other => set(other),
+        };
+        let collector = Collector::of(&at_once, Resource::builder_empty().build(), "a").unwrap();
+        assert_eq!(collector.every, SHORTEST);
     }
 
     #[test]

@@ -226,7 +226,11 @@ on_both_engines! {
         ];
         assert_eq!(world.store_says(begun).await.len(), 1);
         assert_eq!(world.store_says(superseded).await.len(), 12);
+        let held = "UPDATE leases SET expires_at = 9999999999999 WHERE name LIKE 'account:%' RETURNING name";
+        assert!(!world.store_says(held).await.is_empty());
         world.tells().await;
+        let given_back = "UPDATE leases SET expires_at = 0 WHERE name LIKE 'account:%' RETURNING name";
+        assert!(!world.store_says(given_back).await.is_empty());
         world.pass(TimeDelta::minutes(5));
         world.try_run(false).await;
         world.tells().await;
@@ -237,21 +241,42 @@ on_both_engines! {
 }
 
 on_both_engines! {
+    async fn a_run_that_was_killed_keeps_no_alert_from_being_told(mut world: World) {
+        let names: Vec<String> = (0..12).map(|number| format!("p{number}")).collect();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        world.listed(&names).await;
+        let office = world.has_an_office().await;
+        for name in &names {
+            world.clinic.set_status(name, PatientStatus::Archived, world.now()).await.unwrap();
+        }
+        world.try_run(false).await;
+        let killed = "UPDATE runs SET ended_at = NULL WHERE id = (SELECT id FROM runs
+            WHERE list_id IS NOT NULL ORDER BY id DESC LIMIT 1) RETURNING 'run'";
+        assert_eq!(world.store_says(killed).await.len(), 1);
+        world.tells().await;
+        assert_eq!(office.kinds(), ["listwarden.brake"]);
+        world.end().await;
+    }
+}
+
+on_both_engines! {
     async fn a_server_that_refuses_for_good_is_left_alone_for_an_hour(mut world: World) {
         let office = world.has_an_office().await;
         world.consenting("ann").await;
+        let stranger = SeedMember::new(address("stranger"), Status::Subscribed);
+        world.simulator.seed_member(&world.audience, stranger).unwrap();
         world.try_run(true).await;
         office.never.store(true, Ordering::Relaxed);
         for _ in 0..5 {
             world.tells().await;
             world.pass(TimeDelta::minutes(5));
         }
-        assert_eq!(office.asked.load(Ordering::Relaxed), 1);
-        assert_eq!(office.kinds(), ["listwarden.first_plan"]);
+        assert_eq!(office.asked.load(Ordering::Relaxed), 1, "not once for each alert");
+        assert_eq!(office.kinds().len(), 2, "the webhook is told all the same");
         office.never.store(false, Ordering::Relaxed);
         world.pass(TimeDelta::hours(1));
         world.tells().await;
-        assert_eq!(office.mails().len(), 1);
+        assert_eq!(office.mails().len(), 2);
         world.end().await;
     }
 }

@@ -277,6 +277,17 @@ async fn lines_taken_off_the_end_of_a_chain_are_missed_until_an_admin_says_that_
         Some(1),
         "also once it grew again"
     );
+    let kept = "SELECT COUNT(*) || '' FROM clinics WHERE ledger_bad_line IS NOT NULL";
+    assert_eq!(world.store_says(kept).await, ["1"]);
+    assert_eq!(world.deployment.store.audit_bad_line().await.unwrap(), Some(1));
+    // Whoever did it also made the store look put back: that alone forgets nothing.
+    let register = world.folder.path().join("register/riverside.run");
+    fs::write(register, uuid::Uuid::max().to_string()).unwrap();
+    world.try_run(false).await;
+    let waits = "SELECT slug FROM lists WHERE approved_at IS NULL";
+    assert_eq!(world.store_says(waits).await, ["newsletter"]);
+    assert_eq!(reconciler.verify(Chain::Audit).await.unwrap().first_bad, Some(1));
+    assert!(reconciler.verify(chains[0]).await.unwrap().first_bad.is_some());
     reconciler.restored(id, &clinic.slug).await.unwrap();
     for chain in chains {
         assert_eq!(reconciler.verify(chain).await.unwrap().first_bad, None);

@@ -163,4 +163,36 @@ stories! {
         let resealed = rotating.reseal(|_| ()).await.unwrap();
         assert_eq!(resealed, Resealed { values: 1, damaged: 1 });
     }
+
+    async fn what_was_kept_of_a_key_and_is_damaged_is_kept_anew_while_that_key_is_there(world: World) {
+        world.store.check_keys().await.unwrap();
+        let _endpoint = world.signed_endpoint().await;
+        let rotating = world.with_keys(&[2, 1]).await;
+        rotating.check_keys().await.unwrap();
+        rotating.keys_keep().await.unwrap();
+        rotating.reseal(|_| ()).await.unwrap();
+        // Sealed under the current key, and something else.
+        world
+            .tampers("UPDATE keys_used SET kept = (SELECT token FROM endpoints) WHERE kept IS NOT NULL")
+            .await;
+        let refused = world.with_keys(&[2]).await.check_keys().await.unwrap_err();
+        assert!(matches!(refused, StoreError::OtherKey), "{refused}");
+        rotating.keys_keep().await.unwrap();
+        world.with_keys(&[2]).await.check_keys().await.unwrap();
+    }
+
+    async fn long_bodies_are_sealed_anew_a_few_at_a_time(world: World) {
+        world.store.check_keys().await.unwrap();
+        let endpoint = world.signed_endpoint().await;
+        let long = |number| NewDelivery { body: vec![0; 1 << 20], ..world.body(&endpoint, number) };
+        let bodies: Vec<_> = (0..8).map(long).collect();
+        world.store.deliveries_take(&bodies).await.unwrap();
+        let rotating = world.with_keys(&[2, 1]).await;
+        rotating.check_keys().await.unwrap();
+        let mut steps = vec![0];
+        rotating.reseal(|so_far| steps.push(so_far.values)).await.unwrap();
+        assert_eq!(steps.last(), Some(&10), "with the endpoint's token and secret");
+        let most = steps.windows(2).map(|step| step[1] - step[0]).max();
+        assert_eq!(most, Some(3), "{steps:?}");
+    }
 }

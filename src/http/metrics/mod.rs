@@ -149,7 +149,7 @@ impl Figures {
         );
         let mut broken = Family::gauge(
             "listwarden_ledger_broken",
-            "1 if a line of the ledger did not fit when it was last verified.",
+            "1 if a line of a ledger, or of the audit log, did not fit when it was last looked at.",
         );
         inbox.add(&[], self.store.figures_of_inbox().await?);
         let watched: BTreeSet<String> =
@@ -158,7 +158,9 @@ impl Figures {
         ledgers.retain(|ledger| watched.contains(&ledger.clinic));
         let oldest = ledgers.iter().map(|ledger| ledger.verified_at).min().flatten();
         verified.add(&[], seconds(oldest));
-        broken.add(&[], u8::from(ledgers.iter().any(|ledger| ledger.bad_line.is_some())));
+        let audit = self.store.audit_bad_line().await?;
+        let bad = audit.is_some() || ledgers.iter().any(|ledger| ledger.bad_line.is_some());
+        broken.add(&[], u8::from(bad));
         Ok([inbox, verified, broken])
     }
 }
