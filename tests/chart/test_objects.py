@@ -1,6 +1,7 @@
 """What every case of the chart comes to."""
 
 import collections
+import itertools
 import os
 import pathlib
 import re
@@ -125,14 +126,21 @@ class EachCase(unittest.TestCase):
                 self.assertGreater(job["activeDeadlineSeconds"], 0)
                 self.assertEqual(job["template"]["spec"]["restartPolicy"], "Never")
 
-    def test_the_world_reaches_webhooks_and_nothing_else(self):
-        paths = []
+    def test_the_world_reaches_webhooks_and_admins_a_host_apart(self):
+        for name, things in helm.objects_of_cases():
+            led = list(itertools.chain.from_iterable(map(ways, things)))
+            webhooks = {host for host, path, service in led if (path, service[-6:]) == ("/webhooks", "-serve")}
+            admins = {host for host, path, service in led if (path, service[-6:]) == ("/", "-admin")}
+            self.assertEqual({host for host, *_ in led}, webhooks | admins, name)
+            self.assertEqual(webhooks & admins, set(), name)
+            self.assertEqual(len(led), 4 if name == "all-on" else 0, name)
+
+    def test_no_service_has_both_webhooks_and_the_admin_page(self):
         for thing in self.objects():
-            if thing["kind"] == "Ingress":
-                paths += [path["path"] for rule in thing["spec"]["rules"] for path in rule["http"]["paths"]]
-            if thing["kind"] == "HTTPRoute":
-                paths += [match["path"]["value"] for rule in thing["spec"]["rules"] for match in rule["matches"]]
-        self.assertEqual(set(paths), {"/webhooks"})
+            if thing["kind"] == "Service":
+                ports = {port["name"] for port in thing["spec"]["ports"]}
+                self.assertFalse({"admin", "webhooks"} <= ports)
+                self.assertEqual("admin" in ports, thing["metadata"]["name"].endswith("-admin"))
 
     def test_every_pod_is_under_the_network_policy(self):
         for name, things in helm.objects_of_cases():
@@ -163,9 +171,28 @@ class EachCase(unittest.TestCase):
                 self.assertGreaterEqual(pod["spec"]["terminationGracePeriodSeconds"], drain + graces())
 
     def test_the_program_knows_every_argument_it_is_given(self):
-        commands = (helm.CHART.parents[1] / "src/commands/mod.rs").read_text()
+        sources = helm.CHART.parents[1] / "src/commands"
+        commands, options = (sources / "mod.rs").read_text(), ""
+        for file in ("serve.rs", "reconcile.rs"):
+            options += (sources / file).read_text()
         for container in self.containers():
-            self.assertRegex(commands, rf"(?m)^    {container['args'][0].capitalize()}\b")
+            command, *arguments = container["args"]
+            self.assertRegex(commands, rf"(?m)^    {command.capitalize()}\b")
+            for option in (argument for argument in arguments if argument.startswith("--")):
+                self.assertRegex(options, rf"(?m)^    (pub )?{option[2:].replace('-', '_')}: ")
+
+
+def ways(thing):
+    """Where an Ingress or an HTTPRoute leads: host, path, Service."""
+    match thing["kind"]:
+        case "Ingress":
+            for rule in thing["spec"]["rules"]:
+                for path in rule["http"]["paths"]:
+                    yield rule["host"], path["path"], path["backend"]["service"]["name"]
+        case "HTTPRoute":
+            for host, rule in itertools.product(thing["spec"]["hostnames"], thing["spec"]["rules"]):
+                for match, to in itertools.product(rule["matches"], rule["backendRefs"]):
+                    yield host, match["path"]["value"], to["name"]
 
 
 def graces():
@@ -223,6 +250,26 @@ class Single(unittest.TestCase):
         self.assertEqual(spec["template"]["spec"]["initContainers"][0]["args"], ["migrate"])
         self.assertFalse(self.find("CronJob", "listwarden-reconcile", "sqlite"))
 
+    def test_the_admin_page_is_let_in_from_where_it_is_said_and_nowhere_else(self):
+        def let_in(more):
+            policy = self.find("NetworkPolicy", "listwarden-serve", more=more)
+            rules = {port["port"]: rule for rule in policy["spec"]["ingress"] for port in rule["ports"]}
+            return rules.get("admin", {}).get("from")
+        self.assertIsNone(let_in("{}"))
+        self.assertIsNone(let_in("serve: { admin: { enabled: true } }"))
+        self.assertIsNone(let_in("serve: { admin: { from: [{ podSelector: {} }] } }"))
+        self.assertEqual(let_in("serve: { admin: { enabled: true, from: [{ podSelector: {} }] } }"), [{"podSelector": {}}])
+
+    def test_the_admin_page_is_there_only_where_it_is_wanted(self):
+        self.assertFalse(self.find("Service", "listwarden-admin"))
+        self.assertNotIn("--admin-listen", self.find("Deployment", "listwarden-serve")["spec"]["template"]["spec"]["containers"][0]["args"])
+        more = "serve: { admin: { enabled: true, port: 9000 } }"
+        container = self.find("Deployment", "listwarden-serve", more=more)["spec"]["template"]["spec"]["containers"][0]
+        self.assertEqual(container["args"][-2:], ["--admin-listen", "0.0.0.0:9000"])
+        self.assertIn({"name": "admin", "containerPort": 9000}, container["ports"])
+        service = self.find("Service", "listwarden-admin", more=more)["spec"]
+        self.assertEqual((service["type"], service["ports"][0]["targetPort"]), ("ClusterIP", "admin"))
+
     def test_an_image_by_digest_has_no_tag(self):
         spec = self.find("Deployment", "listwarden-serve", "restricted")["spec"]["template"]["spec"]
         self.assertRegex(spec["containers"][0]["image"], r"^registry\.example/listwarden@sha256:[0-9a-f]{64}$")
@@ -235,3 +282,11 @@ class Single(unittest.TestCase):
         self.assertIn("jq '.spec.template.spec.containers[0].args", helm.notes(values))
         values = helm.lay_over(helm.cases()["minimal"], {"ingress": {"enabled": True, "host": "a.example"}})
         self.assertIn("MISSING: write public_url", helm.notes(values))
+
+    def test_the_notes_say_how_to_reach_the_admin_page(self):
+        notes = helm.notes(helm.cases()["all-on"])
+        self.assertIn("It is at https://lists.clinic.example/ where TLS ends", notes)
+        self.assertNotIn("port-forward", notes)
+        values = helm.lay_over(helm.cases()["minimal"], {"serve": {"admin": {"enabled": True}}})
+        self.assertIn("port-forward svc/listwarden-admin 8081:80", helm.notes(values))
+        self.assertNotIn("Admin page", helm.notes(helm.cases()["minimal"]))

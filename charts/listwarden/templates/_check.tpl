@@ -1,9 +1,16 @@
 {{/* What values.schema.json cannot say: values that contradict each other. */}}
 {{- define "listwarden.check" -}}
 {{- $values := .Values -}}
-{{- range list "clinics_dir" "secrets_dir" "listen" }}
-  {{- if regexMatch (printf "(?m)^\\s*%s\\s*=" .) $values.config }}
+{{- $config := include "listwarden.read" (dict "where" "config" "text" $values.config) | fromJson -}}
+{{- $of := dict "root" . "config" $config -}}
+{{- range list "clinics_dir" "secrets_dir" }}
+  {{- if hasKey $config . }}
     {{- fail (printf "config: leave out %s, which the chart sets" .) }}
+  {{- end }}
+{{- end }}
+{{- range $key, $value := dict "listen" "serve.port" "admin_listen" "serve.admin" "metrics_listen" "metrics" }}
+  {{- if hasKey (dig "serve" dict $config) $key }}
+    {{- fail (printf "config: leave out [serve] %s, which the chart sets by %s" $key $value) }}
   {{- end }}
 {{- end }}
 {{- range $where := list "commonLabels" "podLabels" }}
@@ -21,11 +28,22 @@
 {{- end }}
 {{- include "listwarden.checkSecrets" . }}
 {{- include "listwarden.checkOutside" . }}
-{{- if $values.persistence.enabled }}
-  {{- include "listwarden.checkSqlite" . }}
-{{- else }}
-  {{- include "listwarden.checkNoSqlite" . }}
+{{- include "listwarden.checkAdmin" $of }}
+{{- if $values.networkPolicy.enabled }}
+  {{- include "listwarden.checkEgress" $of }}
 {{- end }}
+{{- if $values.persistence.enabled }}
+  {{- include "listwarden.checkSqlite" $of }}
+{{- else }}
+  {{- include "listwarden.checkNoSqlite" $of }}
+{{- end }}
+{{- end -}}
+
+{{/* A text of TOML, read; call with (dict "where" PATH "text" TEXT), and take what comes by fromJson. */}}
+{{- define "listwarden.read" -}}
+{{- $read := fromToml .text -}}
+{{- with $read.Error }}{{ fail (printf "%s cannot be read: %s" $.where .) }}{{ end -}}
+{{- toJson $read -}}
 {{- end -}}
 
 {{- define "listwarden.checkSecrets" -}}
@@ -45,30 +63,90 @@
 
 {{- define "listwarden.checkOutside" -}}
 {{- $values := .Values -}}
-{{- if and $values.metrics.enabled (eq (int $values.metrics.port) (int $values.serve.port)) }}
-  {{- fail "metrics.port is serve.port: give figures a port of their own, which is not shown to the world" }}
+{{- $ports := dict (toString $values.serve.port) "serve.port" -}}
+{{- range $where, $of := dict "serve.admin" $values.serve.admin "metrics" $values.metrics }}
+  {{- if $of.enabled }}
+    {{- if hasKey $ports (toString $of.port) }}
+      {{- fail (printf "%s.port is %s too: give it a port of its own, which is not shown to the world" $where (get $ports (toString $of.port))) }}
+    {{- end }}
+    {{- $_ := set $ports (toString $of.port) (printf "%s.port" $where) }}
+  {{- end }}
 {{- end }}
 {{- if and $values.metrics.serviceMonitor.enabled (not (and $values.metrics.enabled $values.serve.enabled)) }}
   {{- fail "metrics.serviceMonitor.enabled: there is nothing to read without metrics.enabled and serve.enabled" }}
 {{- end }}
+{{- include "listwarden.checkWays" (dict "of" $values "where" "" "behind" "serve.enabled" "there" $values.serve.enabled "host" "the host of [serve] public_url") }}
+{{- end -}}
+
+{{/* Ways in, by Ingress and by Gateway; call with what checkOutside and checkAdmin say. */}}
+{{- define "listwarden.checkWays" -}}
 {{- range list "ingress" "httpRoute" }}
-  {{- if and (index $values . "enabled") (not $values.serve.enabled) }}
-    {{- fail (printf "%s.enabled: there is nothing behind it while serve.enabled is false" .) }}
+  {{- if and (index $.of . "enabled") (not $.there) }}
+    {{- fail (printf "%s%s.enabled: there is nothing behind it while %s is false" $.where . $.behind) }}
   {{- end }}
 {{- end }}
-{{- if and $values.ingress.enabled (not $values.ingress.host) }}
-  {{- fail "ingress.host: name the host of [serve] public_url" }}
+{{- if and .of.ingress.enabled (not .of.ingress.host) }}
+  {{- fail (printf "%singress.host: name %s" .where .host) }}
 {{- end }}
-{{- if and $values.httpRoute.enabled (not (and $values.httpRoute.hostnames $values.httpRoute.parentRefs)) }}
-  {{- fail "httpRoute.hostnames and httpRoute.parentRefs: name the host of [serve] public_url, and the Gateway" }}
+{{- if and .of.httpRoute.enabled (not (and .of.httpRoute.hostnames .of.httpRoute.parentRefs)) }}
+  {{- fail (printf "%shttpRoute.hostnames and %shttpRoute.parentRefs: name %s, and the Gateway" .where .where .host) }}
 {{- end }}
-{{- if and $values.networkPolicy.enabled (not $values.networkPolicy.mailPorts) (regexMatch "(?m)^\\s*\\[notify\\.smtp\\]" $values.config) }}
+{{- end -}}
+
+{{/* The page for admins never shares a host with what the world may reach. */}}
+{{- define "listwarden.checkAdmin" -}}
+{{- $values := .root.Values -}}
+{{- $admin := $values.serve.admin -}}
+{{- $hosts := include "listwarden.hosts" $admin | fromJsonArray -}}
+{{- if and $admin.enabled (not $values.serve.enabled) }}
+  {{- fail "serve.admin.enabled: nothing serves it while serve.enabled is false" }}
+{{- end }}
+{{- include "listwarden.checkWays" (dict "of" $admin "where" "serve.admin." "behind" "serve.admin.enabled" "there" $admin.enabled "host" "a host that only admins reach") }}
+{{- if and $hosts $values.networkPolicy.enabled (not $admin.from) }}
+  {{- fail "serve.admin.from: the network policy lets nobody in. Name who brings admins' requests, such as the namespace of the ingress controller" }}
+{{- end }}
+{{- $outside := include "listwarden.hosts" $values | fromJsonArray -}}
+{{- with dig "serve" "public_url" "" .config }}{{ $outside = append $outside (urlParse .).hostname }}{{ end }}
+{{- range $host := $hosts }}
+  {{- range $outside }}
+    {{- if include "listwarden.meets" (list $host .) }}
+      {{- fail (printf "serve.admin: its host %s is that of webhooks (%s), which the world may reach: give the admin page another" $host .) }}
+    {{- end }}
+  {{- end }}
+{{- end }}
+{{- $page := (urlParse (dig "serve" "oidc" "page_url" "" .config)).hostname -}}
+{{- if and $hosts $page }}
+  {{- $met := "" -}}
+  {{- range $hosts }}{{ $met = print $met (include "listwarden.meets" (list . $page)) }}{{ end }}
+  {{- if not $met }}
+    {{- fail (printf "config: page_url in [serve.oidc] has the host %s, and serve.admin has %s: people would not come back from signing in" $page (join ", " $hosts)) }}
+  {{- end }}
+{{- end }}
+{{- end -}}
+
+{{/* The hosts that an Ingress and an HTTPRoute have, as JSON; call with what both stand in. */}}
+{{- define "listwarden.hosts" -}}
+{{- $hosts := list -}}
+{{- if .ingress.enabled }}{{ $hosts = append $hosts .ingress.host }}{{ end -}}
+{{- if .httpRoute.enabled }}{{ $hosts = concat $hosts .httpRoute.hostnames }}{{ end -}}
+{{- toJson $hosts -}}
+{{- end -}}
+
+{{/* Says "yes" where two hosts, either of which may begin with `*.`, have one in common. */}}
+{{- define "listwarden.meets" -}}
+{{- $one := lower (index . 0) -}}
+{{- $other := lower (index . 1) -}}
+{{- if or (eq $one $other) (and (hasPrefix "*." $one) (hasSuffix (trimPrefix "*" $one) $other)) (and (hasPrefix "*." $other) (hasSuffix (trimPrefix "*" $other) $one)) }}yes{{ end -}}
+{{- end -}}
+
+{{- define "listwarden.checkEgress" -}}
+{{- if and (not .root.Values.networkPolicy.mailPorts) (dig "notify" "smtp" dict .config) }}
   {{- fail "networkPolicy.mailPorts: config has [notify.smtp], and no mail would get out. Write the port of its server, such as [587]" }}
 {{- end }}
 {{- end -}}
 
 {{- define "listwarden.checkSqlite" -}}
-{{- $values := .Values -}}
+{{- $values := .root.Values -}}
 {{- range list "reconcile" "sweep" }}
   {{- if index $values . "enabled" }}
     {{- fail (printf "%s.enabled: a CronJob cannot have SQLite's volume while serve has it. Set it to false and write schedule = \"*/15 * * * *\" under [serve] in config; or use PostgreSQL" .) }}
@@ -77,18 +155,24 @@
 {{- if or $values.serve.autoscaling.enabled (ne (int $values.serve.replicas) 1) }}
   {{- fail "serve.replicas: SQLite is one pod's. Set it to 1, without serve.autoscaling; or use PostgreSQL" }}
 {{- end }}
-{{- if not (regexMatch "(?m)^\\s*schedule\\s*=" $values.config) }}
+{{- if not (dig "serve" "schedule" "" .config) }}
   {{- fail "config: with SQLite serve reconciles by itself, and has no schedule. Write schedule = \"*/15 * * * *\" under [serve]" }}
 {{- end }}
 {{- end -}}
 
 {{- define "listwarden.checkNoSqlite" -}}
-{{- range $clinic, $text := merge (dict "" .Values.config) .Values.clinics }}
-  {{- if regexMatch "(?m)^\\s*url\\s*=\\s*[\"']sqlite:" $text }}
-    {{- fail (printf "%s names an SQLite file, which would be gone with its pod. Set persistence.enabled, or use PostgreSQL" (ternary (printf "clinics.%s" $clinic) "config" (ne $clinic ""))) }}
+{{- $gone := "%s names an SQLite file, which would be gone with its pod. Set persistence.enabled, or use PostgreSQL" -}}
+{{- if hasPrefix "sqlite:" (dig "store" "url" "" .config) }}
+  {{- fail (printf $gone "config") }}
+{{- end }}
+{{- range $clinic, $text := .root.Values.clinics }}
+  {{- $where := printf "clinics.%s" $clinic }}
+  {{- $read := include "listwarden.read" (dict "where" $where "text" $text) | fromJson }}
+  {{- if hasPrefix "sqlite:" (dig "source" "url" "" $read) }}
+    {{- fail (printf $gone $where) }}
   {{- end }}
 {{- end }}
-{{- if not (regexMatch "(?m)^\\s*url(_secret)?\\s*=" .Values.config) }}
+{{- if not (or (dig "store" "url" "" .config) (dig "store" "url_secret" "" .config)) }}
   {{- fail "config: names no store. Write url_secret = \"store_url\" under [store], or set persistence.enabled for SQLite" }}
 {{- end }}
 {{- end -}}
