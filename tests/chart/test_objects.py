@@ -250,6 +250,31 @@ class Single(unittest.TestCase):
         self.assertEqual(spec["template"]["spec"]["initContainers"][0]["args"], ["migrate"])
         self.assertFalse(self.find("CronJob", "listwarden-reconcile", "sqlite"))
 
+    def test_every_pod_that_runs_or_serves_has_the_register_and_the_migration_has_not(self):
+        for case, claim in (("all-on", "lists-register"), ("restricted", "listwarden-register")):
+            pods = {thing["kind"]: helm.pod(thing)["spec"] for thing in helm.objects(helm.cases()[case]) if helm.pod(thing)}
+            volume = {"name": "register", "persistentVolumeClaim": {"claimName": claim}}
+            for kind in {"Deployment", "CronJob", "Pod"} & set(pods):
+                self.assertIn(volume, pods[kind]["volumes"])
+                container = pods[kind]["containers"][0]
+                self.assertIn({"name": "register", "mountPath": "/register"}, container["volumeMounts"])
+                self.assertIn({"name": "LISTWARDEN_REGISTER", "value": "/register"}, container["env"])
+            self.assertNotIn("register", str(pods["Job"]).lower())
+
+    def test_the_register_s_volume_outlives_the_release(self):
+        claim = self.find("PersistentVolumeClaim", "lists-register", "all-on")
+        self.assertEqual(claim["metadata"]["annotations"], {"helm.sh/resource-policy": "keep"})
+        self.assertEqual((claim["spec"]["accessModes"], claim["spec"]["storageClassName"]), (["ReadWriteMany"], "shared"))
+        self.assertFalse(self.find("PersistentVolumeClaim", "listwarden-register", "restricted"))
+
+    def test_one_pod_with_sqlite_may_have_its_register_on_a_volume_of_one_node(self):
+        more = "register: { enabled: true, accessMode: ReadWriteOnce }"
+        spec = self.find("Deployment", "listwarden-serve", "sqlite", more)["spec"]["template"]["spec"]
+        claims = {volume["persistentVolumeClaim"]["claimName"] for volume in spec["volumes"] if "persistentVolumeClaim" in volume}
+        self.assertEqual(claims, {"listwarden", "listwarden-register"})
+        for name in claims:
+            self.assertTrue(self.find("PersistentVolumeClaim", name, "sqlite", more))
+
     def test_the_admin_page_is_let_in_from_where_it_is_said_and_nowhere_else(self):
         def let_in(more):
             policy = self.find("NetworkPolicy", "listwarden-serve", more=more)
@@ -290,3 +315,7 @@ class Single(unittest.TestCase):
         values = helm.lay_over(helm.cases()["minimal"], {"serve": {"admin": {"enabled": True}}})
         self.assertIn("port-forward svc/listwarden-admin 8081:80", helm.notes(values))
         self.assertNotIn("Admin page", helm.notes(helm.cases()["minimal"]))
+
+    def test_the_notes_say_where_the_register_is_or_that_there_is_none(self):
+        self.assertIn("volume claim listwarden-register", helm.notes(helm.cases()["restricted"]))
+        self.assertIn("There is no register (register.enabled)", helm.notes(helm.cases()["minimal"]))

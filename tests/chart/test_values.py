@@ -37,6 +37,13 @@ WRONG = [
     ("sqlite", "persistence: { enabled: false }", "config names an SQLite file, which would be gone"),
     ("minimal", "clinics: { hill-st: \"source = { url = 'sqlite://x.db' }\" }", "clinics.hill-st names an SQLite file"),
     ("minimal", "config: '[run]'", "config: names no store"),
+    # A register that one node has, or that comes back with the store, is none.
+    ("all-on", "register: { accessMode: ReadWriteOnce }", "register.accessMode: with ReadWriteOnce the pods"),
+    ("all-on", "register: { accessMode: ReadOnlyMany }", "/register/accessMode"),
+    ("minimal", "register: { existingClaim: mine }", "register.existingClaim: it is used only with register.enabled"),
+    ("sqlite", "register: { enabled: true, existingClaim: listwarden }", "register.existingClaim: it is the store's own"),
+    ("sqlite", "{ persistence: { existingClaim: mine }, register: { enabled: true, existingClaim: mine } }", "it is the store's own"),
+    ("minimal", "{ register: { enabled: true }, config: \"store = { url_secret = 's', register = '/r' }\" }", "leave out \\[store\\] register"),
     # The rest of what contradicts itself.
     ("minimal", "config: \"clinics_dir = 'x'\"", "config: leave out clinics_dir"),
     ("minimal", "config: \"[serve]\\nlisten = '0.0.0.0:1'\"", "config: leave out \\[serve\\] listen, which the chart sets by serve.port"),

@@ -27,6 +27,7 @@
   {{- fail "reconcile.enabled and serve.enabled are both false: nothing would run" }}
 {{- end }}
 {{- include "listwarden.checkSecrets" . }}
+{{- include "listwarden.checkRegister" $of }}
 {{- include "listwarden.checkOutside" . }}
 {{- include "listwarden.checkAdmin" $of }}
 {{- if $values.networkPolicy.enabled }}
@@ -58,6 +59,24 @@
   {{- if not (or $.Values.clinicsFrom (hasKey $.Values.clinics $clinic)) }}
     {{- fail (printf "secrets.clinics.%s: there is no such clinic in clinics" $clinic) }}
   {{- end }}
+{{- end }}
+{{- end -}}
+
+{{- define "listwarden.checkRegister" -}}
+{{- $values := .root.Values -}}
+{{- $register := $values.register -}}
+{{- $claim := $register.existingClaim -}}
+{{- if and $claim (not $register.enabled) }}
+  {{- fail "register.existingClaim: it is used only with register.enabled" }}
+{{- end }}
+{{- if and $register.enabled (dig "store" "register" "" .config) }}
+  {{- fail "config: leave out [store] register, which the chart sets by register.enabled" }}
+{{- end }}
+{{- if and $register.enabled (not $claim) (not $values.persistence.enabled) (ne $register.accessMode "ReadWriteMany") }}
+  {{- fail (printf "register.accessMode: with %s the pods of serve and of runs, on several nodes, would wait for each other. Use ReadWriteMany" $register.accessMode) }}
+{{- end }}
+{{- if and $claim $values.persistence.enabled (eq $claim (include "listwarden.dataClaim" .root)) }}
+  {{- fail "register.existingClaim: it is the store's own, and would be put back together with it. Give the register another" }}
 {{- end }}
 {{- end -}}
 
