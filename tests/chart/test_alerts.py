@@ -48,6 +48,21 @@ class Alerts(unittest.TestCase):
             ran = promtool("check", "rules", file.name)
         self.assertEqual(ran.returncode, 0, ran.stdout + ran.stderr)
 
+    def test_another_release_s_pods_do_not_hide_that_this_one_s_are_gone(self):
+        seen = [{"series": f'listwarden_build_info{{namespace="{name}"}}', "values": values}
+                for name, values in (("clinic", "1x3 stale"), ("another", "1x30"))]
+        told = {"exp_labels": {"namespace": "clinic", "severity": "warning"},
+                "exp_annotations": {"summary": "No serve pod is seen, so none of the other alerts can come",
+                                    "runbook_url": "https://runbooks.example/unseen.md"}}
+        test = {"interval": "1m", "input_series": seen, "alert_rule_test": [
+            {"eval_time": "19m", "alertname": "ListwardenUnseen", "exp_alerts": [told]}]}
+        with tempfile.TemporaryDirectory() as folder:
+            folder = pathlib.Path(folder)
+            (folder / "rules.yaml").write_text(yaml.safe_dump(of_kind("PrometheusRule")["spec"]))
+            (folder / "test.yaml").write_text(yaml.safe_dump({"rule_files": ["rules.yaml"], "tests": [test]}))
+            ran = promtool("test", "rules", "test.yaml", cwd=folder)
+        self.assertEqual(ran.returncode, 0, ran.stdout + ran.stderr)
+
     def test_each_names_a_runbook_that_is_there(self):
         groups = yaml.safe_load((helm.CHART / "files/rules.yaml").read_text())["groups"]
         for rule in (rule for group in groups for rule in group["rules"]):

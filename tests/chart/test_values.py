@@ -64,7 +64,23 @@ WRONG = [
     ("minimal", "metrics: { pushgateway: gateway }", "/metrics/pushgateway"),
     ("minimal", "otlp: { endpoint: 'collector:4318' }", "/otlp/endpoint"),
     ("minimal", "networkPolicy: { mailPorts: [smtp] }", "/networkPolicy/mailPorts/0"),
-    ("all-on", "networkPolicy: { mailPorts: [] }", "networkPolicy.mailPorts: config has"),
+    # What is asked of the world must get out.
+    ("all-on", "networkPolicy: { mailPorts: [] }", "networkPolicy: config has \\[notify.smtp\\], at port 587, .* into mailPorts"),
+    ("all-on", "networkPolicy: { mailPorts: [465] }", "at port 587, .* into mailPorts"),
+    ("minimal", "config: \"[notify]\\nsmtp = { host = 'm' }\\n[store]\\nurl_secret = 's'\"", "at port 587, .* into mailPorts"),
+    ("minimal", "config: \"notify.smtp.host = 'm'\\nnotify.smtp.tls = 'wrapped'\\nstore.url_secret = 's'\"", "at port 465, .* into mailPorts"),
+    ("minimal", "config: \"[ 'notify' . \\\"smtp\\\" ]\\nport = 2525\\n[store]\\nurl_secret = 's'\"", "at port 2525, .* into mailPorts"),
+    ("minimal", "config: \"[notify]\\nwebhook.url = 'https://alerts2:8443/x'\\n[store]\\nurl_secret = 's'\"", "\\[notify.webhook\\], at port 8443, .* extraEgress: \\[{ ports: \\[{ port: 8443, protocol: TCP }\\] }\\]"),
+    ("minimal", "config: \"[serve]\\noidc = { issuer = 'https://login.clinic.example:9443/x' }\\n[store]\\nurl_secret = 's'\"", "\\[serve.oidc\\], at port 9443"),
+    ("minimal", "metrics: { pushgateway: 'http://gateway1' }", "metrics.pushgateway, at port 80, which no pod may reach"),
+    ("all-on", "networkPolicy: { extraEgress: [{ ports: [{ port: 9091, protocol: UDP }] }] }", "metrics.pushgateway, at port 9091"),
+    ("all-on", "networkPolicy: { extraEgress: [{ ports: [{ port: 9000, endPort: 9090 }] }] }", "metrics.pushgateway, at port 9091"),
+    # Of two variables of one name Kubernetes may keep either.
+    ("minimal", "extraEnv: [{ name: LISTWARDEN_LOG, value: debug }]", "extraEnv: LISTWARDEN_LOG is set by log.filter"),
+    ("minimal", "extraEnv: [{ name: OTEL_RESOURCE_ATTRIBUTES, value: a=b }]", "extraEnv: OTEL_RESOURCE_ATTRIBUTES is set by otlp.attributes"),
+    ("minimal", "extraEnv: [{ name: LISTWARDEN_REGISTER, value: /r }]", "extraEnv: LISTWARDEN_REGISTER is set by register"),
+    ("minimal", "extraEnv: [{ name: A, value: b }, { name: A, value: c }]", "extraEnv: A is set by extraEnv too"),
+    ("minimal", "otlp: { attributes: { team: 'a,b' } }", "/otlp/attributes"),
     ("minimal", "httpRoute: { enabled: true, hostnames: [a.example] }", "httpRoute.parentRefs"),
     # The admin page is never where the world is.
     ("minimal", "serve: { admin: { enabled: yes please } }", "/serve/admin/enabled.*want boolean"),
@@ -91,6 +107,34 @@ class Refusing(unittest.TestCase):
                 values = helm.lay_over(helm.cases()[case], yaml.safe_load(mistake))
                 with self.assertRaisesRegex(helm_python.HelmError, said):
                     helm.templates(values)
+
+    def test_what_gets_out_by_some_rule_is_not_refused(self):
+        for case, values in [
+            ("minimal", "metrics: { pushgateway: 'https://gateway9091' }"),
+            ("minimal", "{ metrics: { pushgateway: 'http://g:9091' }, networkPolicy: { enabled: false } }"),
+            ("all-on", "networkPolicy: { extraEgress: [{ to: [{ podSelector: {} }] }] }"),
+            ("all-on", "networkPolicy: { extraEgress: [{ ports: [{ protocol: TCP }] }] }"),
+            ("all-on", "networkPolicy: { extraEgress: [{ ports: [{ port: 9000, endPort: 9091 }] }] }"),
+            ("all-on", "networkPolicy: { mailPorts: [], extraEgress: [{ ports: [{ port: 587 }, { port: 9091 }] }] }"),
+            ("minimal", "config: \"notify.smtp = { host = 'localhost', tls = 'none' }\\nstore.url_secret = 's'\""),
+        ]:
+            with self.subTest(values):
+                helm.templates(helm.lay_over(helm.cases()[case], yaml.safe_load(values)))
+
+    def test_the_collector_s_port_is_that_of_its_url(self):
+        for url, port in [
+            ("http://collector.monitoring:4318", 4318),
+            ("http://10.0.0.5", 80),
+            ("http://10.0.0.5:4318/v1", 4318),
+            ("https://collector2", 443),
+            ("http://tempo-1/otlp", 80),
+            ("http://[fd00::17]", 80),
+            ("http://[fd00::17]:4318", 4318),
+        ]:
+            with self.subTest(url):
+                values = helm.lay_over(helm.cases()["minimal"], {"otlp": {"endpoint": url}})
+                policy = next(thing for thing in helm.objects(values) if thing["kind"] == "NetworkPolicy")
+                self.assertEqual(policy["spec"]["egress"][-1]["ports"], [{"port": port, "protocol": "TCP"}])
 
     def test_the_values_of_the_chart_alone_are_refused(self):
         with self.assertRaisesRegex(helm_python.HelmError, "/image/repository"):

@@ -26,6 +26,7 @@
 {{- if not (or $values.reconcile.enabled $values.serve.enabled) }}
   {{- fail "reconcile.enabled and serve.enabled are both false: nothing would run" }}
 {{- end }}
+{{- include "listwarden.checkEnv" . }}
 {{- include "listwarden.checkSecrets" . }}
 {{- include "listwarden.checkRegister" $of }}
 {{- include "listwarden.checkOutside" . }}
@@ -45,6 +46,17 @@
 {{- $read := fromToml .text -}}
 {{- with $read.Error }}{{ fail (printf "%s cannot be read: %s" $.where .) }}{{ end -}}
 {{- toJson $read -}}
+{{- end -}}
+
+{{/* Of two variables of one name Kubernetes may keep either. */}}
+{{- define "listwarden.checkEnv" -}}
+{{- $set := dict "LISTWARDEN_CONFIG" "config" "LISTWARDEN_LOG" "log.filter" "LISTWARDEN_LOG_FORMAT" "log.format" "LISTWARDEN_METRICS_LISTEN" "metrics" "LISTWARDEN_PUSHGATEWAY" "metrics.pushgateway" "LISTWARDEN_REGISTER" "register" "OTEL_EXPORTER_OTLP_ENDPOINT" "otlp.endpoint" "OTEL_RESOURCE_ATTRIBUTES" "otlp.attributes" -}}
+{{- range .Values.extraEnv }}
+  {{- if hasKey $set .name }}
+    {{- fail (printf "extraEnv: %s is set by %s" .name (get $set .name)) }}
+  {{- end }}
+  {{- $_ := set $set .name "extraEnv too" }}
+{{- end }}
 {{- end -}}
 
 {{- define "listwarden.checkSecrets" -}}
@@ -158,10 +170,35 @@
 {{- if or (eq $one $other) (and (hasPrefix "*." $one) (hasSuffix (trimPrefix "*" $one) $other)) (and (hasPrefix "*." $other) (hasSuffix (trimPrefix "*" $other) $one)) }}yes{{ end -}}
 {{- end -}}
 
+{{/* What is asked of the world must get out. */}}
 {{- define "listwarden.checkEgress" -}}
-{{- if and (not .root.Values.networkPolicy.mailPorts) (dig "notify" "smtp" dict .config) }}
-  {{- fail "networkPolicy.mailPorts: config has [notify.smtp], and no mail would get out. Write the port of its server, such as [587]" }}
+{{- $ports := dict -}}
+{{- with dig "notify" "smtp" dict .config }}
+  {{- if ne (dig "tls" "starttls" .) "none" }}
+    {{- $_ := set $ports "config has [notify.smtp]" (dig "port" (ternary 465 587 (eq (dig "tls" "" .) "wrapped")) . | toString) }}
+  {{- end }}
 {{- end }}
+{{- with dig "notify" "webhook" "url" "" .config }}{{ $_ := set $ports "config has [notify.webhook]" (include "listwarden.port" .) }}{{ end }}
+{{- with dig "serve" "oidc" "issuer" "" .config }}{{ $_ := set $ports "config has [serve.oidc]" (include "listwarden.port" .) }}{{ end }}
+{{- with .root.Values.metrics.pushgateway }}{{ $_ := set $ports "there is metrics.pushgateway" (include "listwarden.port" .) }}{{ end }}
+{{- range $what, $port := $ports }}
+  {{- if not (include "listwarden.isLetOut" (dict "policy" $.root.Values.networkPolicy "port" (int $port))) }}
+    {{- fail (printf "networkPolicy: %s, at port %s, which no pod may reach. Write it into %s" $what $port (ternary "mailPorts" (printf "extraEgress: [{ ports: [{ port: %s, protocol: TCP }] }]" $port) (hasSuffix "smtp]" $what))) }}
+  {{- end }}
+{{- end }}
+{{- end -}}
+
+{{/* Says "yes" where pods may reach a port, somewhere; call with (dict "policy" VALUES "port" NUMBER). */}}
+{{- define "listwarden.isLetOut" -}}
+{{- $port := .port -}}
+{{- range concat (list 443) .policy.databasePorts .policy.mailPorts }}{{ if eq (int .) $port }}yes{{ end }}{{ end -}}
+{{- range .policy.extraEgress -}}
+  {{- if not .ports }}yes{{ end -}}
+  {{- range .ports -}}
+    {{- $to := .endPort | default .port -}}
+    {{- if and (eq (.protocol | default "TCP") "TCP") (or (not .port) (and (le (int .port) $port) (ge (int $to) $port))) }}yes{{ end -}}
+  {{- end -}}
+{{- end -}}
 {{- end -}}
 
 {{- define "listwarden.checkSqlite" -}}

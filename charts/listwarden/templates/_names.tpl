@@ -48,6 +48,11 @@ app.kubernetes.io/part-of: listwarden
 {{- .Values.register.existingClaim | default (printf "%s-register" (include "listwarden.name" .)) -}}
 {{- end -}}
 
+{{/* The port of a URL, its scheme's where it names none. */}}
+{{- define "listwarden.port" -}}
+{{- regexFind ":[0-9]+$" (urlParse .).host | trimPrefix ":" | default (ternary "443" "80" (hasPrefix "https:" (lower .))) -}}
+{{- end -}}
+
 {{/* How the tables are made: hook, init or never. */}}
 {{- define "listwarden.migrate" -}}
 {{- if and .Values.persistence.enabled (eq .Values.migrate.how "hook") }}init{{ else }}{{ .Values.migrate.how }}{{ end -}}

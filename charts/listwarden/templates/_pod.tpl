@@ -23,7 +23,9 @@ env:
   {{- end }}
   {{- with $values.otlp.endpoint }}
   - { name: OTEL_EXPORTER_OTLP_ENDPOINT, value: {{ . | quote }} }
-  - { name: OTEL_RESOURCE_ATTRIBUTES, value: {{ printf "k8s.namespace.name=%s" $.root.Release.Namespace | quote }} }
+  {{- $attributes := list (printf "k8s.namespace.name=%s" $.root.Release.Namespace) }}
+  {{- range $name, $value := $values.otlp.attributes }}{{ $attributes = append $attributes (printf "%s=%s" $name $value) }}{{ end }}
+  - { name: OTEL_RESOURCE_ATTRIBUTES, value: {{ join "," $attributes | quote }} }
   {{- end }}
   {{- with $values.extraEnv }}
   {{- toYaml . | nindent 2 }}
