@@ -2,9 +2,11 @@
 
 import collections
 import itertools
+import json
 import os
 import pathlib
 import re
+import subprocess
 import unittest
 
 import helm_python
@@ -16,7 +18,7 @@ import helm
 GOLDEN = pathlib.Path(__file__).parent / "golden"
 # The oldest that the chart takes, one in the middle, and the newest that the schemas know.
 KUBERNETES = ["1.31", "1.34", "1.37"]
-# What operators bring along; their schemas are not Kubernetes' own.
+# What operators bring along; foreign.mjs has their types.
 FOREIGN = ("gateway.networking.k8s.io", "external-secrets.io", "monitoring.coreos.com")
 
 
@@ -59,6 +61,25 @@ class EachCase(unittest.TestCase):
             if not thing["apiVersion"].startswith(FOREIGN):
                 for version in KUBERNETES:
                     kubernetes_validate.validate(thing, version, strict=True)
+
+    def test_what_operators_bring_along_is_valid_for_them(self):
+        things = [thing for thing in self.objects() if thing["apiVersion"].startswith(FOREIGN)]
+        self.assertEqual({thing["kind"] for thing in things}, {"HTTPRoute", "ServiceMonitor", "PrometheusRule", "ExternalSecret"})
+        for thing, wrong in zip(things, wrong_for_operators(things), strict=True):
+            self.assertEqual(wrong, [], thing["metadata"]["name"])
+
+    def test_what_is_not_valid_for_operators_is_noticed(self):
+        things = {thing["kind"]: thing for thing in self.objects() if thing["apiVersion"].startswith(FOREIGN)}
+        route, rules = things["HTTPRoute"]["spec"]["rules"][0], things["PrometheusRule"]["spec"]["groups"][0]["rules"][0]
+        route["backendRefs"][0] = {"port": "http", "service": "lists"}
+        del things["ServiceMonitor"]["spec"]["selector"]
+        rules["annotation"] = rules.pop("annotations")
+        things["ExternalSecret"]["kind"] = "ExternSecret"
+        wrong = dict(zip(things, map(" ".join, wrong_for_operators(list(things.values())))))
+        for kind, said in (("HTTPRoute", "backendRefs/0: required.*backendRefs/0/port: type.*backendRefs/0/service: no such key"),
+                           ("ServiceMonitor", "spec: required.*selector"), ("PrometheusRule", "rules/0/annotation: no such key"),
+                           ("ExternalSecret", "external-secrets.io/v1 ExternSecret is not known")):
+            self.assertRegex(wrong[kind], said)
 
     def test_names_are_short_enough_and_none_is_used_twice(self):
         for name, things in helm.objects_of_cases():
@@ -180,6 +201,13 @@ class EachCase(unittest.TestCase):
             self.assertRegex(commands, rf"(?m)^    {command.capitalize()}\b")
             for option in (argument for argument in arguments if argument.startswith("--")):
                 self.assertRegex(options, rf"(?m)^    (pub )?{option[2:].replace('-', '_')}: ")
+
+
+def wrong_for_operators(things):
+    """What the operators' own types say is wrong with each."""
+    ran = subprocess.run(["node", pathlib.Path(__file__).with_name("foreign.mjs"), os.environ["FOREIGN_TYPES"]],
+                         input=json.dumps(things), stdout=subprocess.PIPE, text=True, check=True)
+    return json.loads(ran.stdout)
 
 
 def ways(thing):
