@@ -1,9 +1,12 @@
 """What every case of the chart comes to."""
 
 import collections
+import itertools
+import json
 import os
 import pathlib
 import re
+import subprocess
 import unittest
 
 import helm_python
@@ -15,7 +18,7 @@ import helm
 GOLDEN = pathlib.Path(__file__).parent / "golden"
 # The oldest that the chart takes, one in the middle, and the newest that the schemas know.
 KUBERNETES = ["1.31", "1.34", "1.37"]
-# What operators bring along; their schemas are not Kubernetes' own.
+# What operators bring along; foreign.mjs has their types.
 FOREIGN = ("gateway.networking.k8s.io", "external-secrets.io", "monitoring.coreos.com")
 
 
@@ -58,6 +61,25 @@ class EachCase(unittest.TestCase):
             if not thing["apiVersion"].startswith(FOREIGN):
                 for version in KUBERNETES:
                     kubernetes_validate.validate(thing, version, strict=True)
+
+    def test_what_operators_bring_along_is_valid_for_them(self):
+        things = [thing for thing in self.objects() if thing["apiVersion"].startswith(FOREIGN)]
+        self.assertEqual({thing["kind"] for thing in things}, {"HTTPRoute", "ServiceMonitor", "PrometheusRule", "ExternalSecret"})
+        for thing, wrong in zip(things, wrong_for_operators(things), strict=True):
+            self.assertEqual(wrong, [], thing["metadata"]["name"])
+
+    def test_what_is_not_valid_for_operators_is_noticed(self):
+        things = {thing["kind"]: thing for thing in self.objects() if thing["apiVersion"].startswith(FOREIGN)}
+        route, rules = things["HTTPRoute"]["spec"]["rules"][0], things["PrometheusRule"]["spec"]["groups"][0]["rules"][0]
+        route["backendRefs"][0] = {"port": "http", "service": "lists"}
+        del things["ServiceMonitor"]["spec"]["selector"]
+        rules["annotation"] = rules.pop("annotations")
+        things["ExternalSecret"]["kind"] = "ExternSecret"
+        wrong = dict(zip(things, map(" ".join, wrong_for_operators(list(things.values())))))
+        for kind, said in (("HTTPRoute", "backendRefs/0: required.*backendRefs/0/port: type.*backendRefs/0/service: no such key"),
+                           ("ServiceMonitor", "spec: required.*selector"), ("PrometheusRule", "rules/0/annotation: no such key"),
+                           ("ExternalSecret", "external-secrets.io/v1 ExternSecret is not known")):
+            self.assertRegex(wrong[kind], said)
 
     def test_names_are_short_enough_and_none_is_used_twice(self):
         for name, things in helm.objects_of_cases():
@@ -125,14 +147,21 @@ class EachCase(unittest.TestCase):
                 self.assertGreater(job["activeDeadlineSeconds"], 0)
                 self.assertEqual(job["template"]["spec"]["restartPolicy"], "Never")
 
-    def test_the_world_reaches_webhooks_and_nothing_else(self):
-        paths = []
+    def test_the_world_reaches_webhooks_and_admins_a_host_apart(self):
+        for name, things in helm.objects_of_cases():
+            led = list(itertools.chain.from_iterable(map(ways, things)))
+            webhooks = {host for host, path, service in led if (path, service[-6:]) == ("/webhooks", "-serve")}
+            admins = {host for host, path, service in led if (path, service[-6:]) == ("/", "-admin")}
+            self.assertEqual({host for host, *_ in led}, webhooks | admins, name)
+            self.assertEqual(webhooks & admins, set(), name)
+            self.assertEqual(len(led), 4 if name == "all-on" else 0, name)
+
+    def test_no_service_has_both_webhooks_and_the_admin_page(self):
         for thing in self.objects():
-            if thing["kind"] == "Ingress":
-                paths += [path["path"] for rule in thing["spec"]["rules"] for path in rule["http"]["paths"]]
-            if thing["kind"] == "HTTPRoute":
-                paths += [match["path"]["value"] for rule in thing["spec"]["rules"] for match in rule["matches"]]
-        self.assertEqual(set(paths), {"/webhooks"})
+            if thing["kind"] == "Service":
+                ports = {port["name"] for port in thing["spec"]["ports"]}
+                self.assertFalse({"admin", "webhooks"} <= ports)
+                self.assertEqual("admin" in ports, thing["metadata"]["name"].endswith("-admin"))
 
     def test_every_pod_is_under_the_network_policy(self):
         for name, things in helm.objects_of_cases():
@@ -163,9 +192,35 @@ class EachCase(unittest.TestCase):
                 self.assertGreaterEqual(pod["spec"]["terminationGracePeriodSeconds"], drain + graces())
 
     def test_the_program_knows_every_argument_it_is_given(self):
-        commands = (helm.CHART.parents[1] / "src/commands/mod.rs").read_text()
+        sources = helm.CHART.parents[1] / "src/commands"
+        commands, options = (sources / "mod.rs").read_text(), ""
+        for file in ("serve.rs", "reconcile.rs"):
+            options += (sources / file).read_text()
         for container in self.containers():
-            self.assertRegex(commands, rf"(?m)^    {container['args'][0].capitalize()}\b")
+            command, *arguments = container["args"]
+            self.assertRegex(commands, rf"(?m)^    {command.capitalize()}\b")
+            for option in (argument for argument in arguments if argument.startswith("--")):
+                self.assertRegex(options, rf"(?m)^    (pub )?{option[2:].replace('-', '_')}: ")
+
+
+def wrong_for_operators(things):
+    """What the operators' own types say is wrong with each."""
+    ran = subprocess.run(["node", pathlib.Path(__file__).with_name("foreign.mjs"), os.environ["FOREIGN_TYPES"]],
+                         input=json.dumps(things), stdout=subprocess.PIPE, text=True, check=True)
+    return json.loads(ran.stdout)
+
+
+def ways(thing):
+    """Where an Ingress or an HTTPRoute leads: host, path, Service."""
+    match thing["kind"]:
+        case "Ingress":
+            for rule in thing["spec"]["rules"]:
+                for path in rule["http"]["paths"]:
+                    yield rule["host"], path["path"], path["backend"]["service"]["name"]
+        case "HTTPRoute":
+            for host, rule in itertools.product(thing["spec"]["hostnames"], thing["spec"]["rules"]):
+                for match, to in itertools.product(rule["matches"], rule["backendRefs"]):
+                    yield host, match["path"]["value"], to["name"]
 
 
 def graces():
@@ -223,6 +278,51 @@ class Single(unittest.TestCase):
         self.assertEqual(spec["template"]["spec"]["initContainers"][0]["args"], ["migrate"])
         self.assertFalse(self.find("CronJob", "listwarden-reconcile", "sqlite"))
 
+    def test_every_pod_that_runs_or_serves_has_the_register_and_the_migration_has_not(self):
+        for case, claim in (("all-on", "lists-register"), ("restricted", "listwarden-register")):
+            pods = {thing["kind"]: helm.pod(thing)["spec"] for thing in helm.objects(helm.cases()[case]) if helm.pod(thing)}
+            volume = {"name": "register", "persistentVolumeClaim": {"claimName": claim}}
+            for kind in {"Deployment", "CronJob", "Pod"} & set(pods):
+                self.assertIn(volume, pods[kind]["volumes"])
+                container = pods[kind]["containers"][0]
+                self.assertIn({"name": "register", "mountPath": "/register"}, container["volumeMounts"])
+                self.assertIn({"name": "LISTWARDEN_REGISTER", "value": "/register"}, container["env"])
+            self.assertNotIn("register", str(pods["Job"]).lower())
+
+    def test_the_register_s_volume_outlives_the_release(self):
+        claim = self.find("PersistentVolumeClaim", "lists-register", "all-on")
+        self.assertEqual(claim["metadata"]["annotations"], {"helm.sh/resource-policy": "keep"})
+        self.assertEqual((claim["spec"]["accessModes"], claim["spec"]["storageClassName"]), (["ReadWriteMany"], "shared"))
+        self.assertFalse(self.find("PersistentVolumeClaim", "listwarden-register", "restricted"))
+
+    def test_one_pod_with_sqlite_may_have_its_register_on_a_volume_of_one_node(self):
+        more = "register: { enabled: true, accessMode: ReadWriteOnce }"
+        spec = self.find("Deployment", "listwarden-serve", "sqlite", more)["spec"]["template"]["spec"]
+        claims = {volume["persistentVolumeClaim"]["claimName"] for volume in spec["volumes"] if "persistentVolumeClaim" in volume}
+        self.assertEqual(claims, {"listwarden", "listwarden-register"})
+        for name in claims:
+            self.assertTrue(self.find("PersistentVolumeClaim", name, "sqlite", more))
+
+    def test_the_admin_page_is_let_in_from_where_it_is_said_and_nowhere_else(self):
+        def let_in(more):
+            policy = self.find("NetworkPolicy", "listwarden-serve", more=more)
+            rules = {port["port"]: rule for rule in policy["spec"]["ingress"] for port in rule["ports"]}
+            return rules.get("admin", {}).get("from")
+        self.assertIsNone(let_in("{}"))
+        self.assertIsNone(let_in("serve: { admin: { enabled: true } }"))
+        self.assertIsNone(let_in("serve: { admin: { from: [{ podSelector: {} }] } }"))
+        self.assertEqual(let_in("serve: { admin: { enabled: true, from: [{ podSelector: {} }] } }"), [{"podSelector": {}}])
+
+    def test_the_admin_page_is_there_only_where_it_is_wanted(self):
+        self.assertFalse(self.find("Service", "listwarden-admin"))
+        self.assertNotIn("--admin-listen", self.find("Deployment", "listwarden-serve")["spec"]["template"]["spec"]["containers"][0]["args"])
+        more = "serve: { admin: { enabled: true, port: 9000 } }"
+        container = self.find("Deployment", "listwarden-serve", more=more)["spec"]["template"]["spec"]["containers"][0]
+        self.assertEqual(container["args"][-2:], ["--admin-listen", "0.0.0.0:9000"])
+        self.assertIn({"name": "admin", "containerPort": 9000}, container["ports"])
+        service = self.find("Service", "listwarden-admin", more=more)["spec"]
+        self.assertEqual((service["type"], service["ports"][0]["targetPort"]), ("ClusterIP", "admin"))
+
     def test_an_image_by_digest_has_no_tag(self):
         spec = self.find("Deployment", "listwarden-serve", "restricted")["spec"]["template"]["spec"]
         self.assertRegex(spec["containers"][0]["image"], r"^registry\.example/listwarden@sha256:[0-9a-f]{64}$")
@@ -235,3 +335,15 @@ class Single(unittest.TestCase):
         self.assertIn("jq '.spec.template.spec.containers[0].args", helm.notes(values))
         values = helm.lay_over(helm.cases()["minimal"], {"ingress": {"enabled": True, "host": "a.example"}})
         self.assertIn("MISSING: write public_url", helm.notes(values))
+
+    def test_the_notes_say_how_to_reach_the_admin_page(self):
+        notes = helm.notes(helm.cases()["all-on"])
+        self.assertIn("It is at https://lists.clinic.example/ where TLS ends", notes)
+        self.assertNotIn("port-forward", notes)
+        values = helm.lay_over(helm.cases()["minimal"], {"serve": {"admin": {"enabled": True}}})
+        self.assertIn("port-forward svc/listwarden-admin 8081:80", helm.notes(values))
+        self.assertNotIn("Admin page", helm.notes(helm.cases()["minimal"]))
+
+    def test_the_notes_say_where_the_register_is_or_that_there_is_none(self):
+        self.assertIn("volume claim listwarden-register", helm.notes(helm.cases()["restricted"]))
+        self.assertIn("There is no register (register.enabled)", helm.notes(helm.cases()["minimal"]))

@@ -40,6 +40,19 @@ app.kubernetes.io/part-of: listwarden
 {{- if .Values.serviceAccount.create }}{{ $made }}{{ else }}{{ .Values.serviceAccount.name | default "default" }}{{ end -}}
 {{- end -}}
 
+{{/* The claim of SQLite's volume, and that of the register's. */}}
+{{- define "listwarden.dataClaim" -}}
+{{- .Values.persistence.existingClaim | default (include "listwarden.name" .) -}}
+{{- end -}}
+{{- define "listwarden.registerClaim" -}}
+{{- .Values.register.existingClaim | default (printf "%s-register" (include "listwarden.name" .)) -}}
+{{- end -}}
+
+{{/* The port of a URL, its scheme's where it names none. */}}
+{{- define "listwarden.port" -}}
+{{- regexFind ":[0-9]+$" (urlParse .).host | trimPrefix ":" | default (ternary "443" "80" (hasPrefix "https:" (lower .))) -}}
+{{- end -}}
+
 {{/* How the tables are made: hook, init or never. */}}
 {{- define "listwarden.migrate" -}}
 {{- if and .Values.persistence.enabled (eq .Values.migrate.how "hook") }}init{{ else }}{{ .Values.migrate.how }}{{ end -}}

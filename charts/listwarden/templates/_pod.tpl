@@ -1,4 +1,5 @@
-{{/* A container of the program; call with (dict "root" $ "component" "reconcile" "args" (list …)). */}}
+{{/* A container of the program; call with (dict "root" $ "component" "reconcile" "args" (list …)), and
+"hook" true where no volume of the release is there yet. */}}
 {{- define "listwarden.container" -}}
 {{- $values := .root.Values -}}
 {{- $tag := printf ":%s" ($values.image.tag | default .root.Chart.AppVersion) -}}
@@ -17,9 +18,14 @@ env:
   {{- if and (has .component (list "reconcile" "sweep")) $values.metrics.pushgateway }}
   - { name: LISTWARDEN_PUSHGATEWAY, value: {{ $values.metrics.pushgateway | quote }} }
   {{- end }}
+  {{- if and (not .hook) $values.register.enabled }}
+  - { name: LISTWARDEN_REGISTER, value: /register }
+  {{- end }}
   {{- with $values.otlp.endpoint }}
   - { name: OTEL_EXPORTER_OTLP_ENDPOINT, value: {{ . | quote }} }
-  - { name: OTEL_RESOURCE_ATTRIBUTES, value: {{ printf "k8s.namespace.name=%s" $.root.Release.Namespace | quote }} }
+  {{- $attributes := list (printf "k8s.namespace.name=%s" $.root.Release.Namespace) }}
+  {{- range $name, $value := $values.otlp.attributes }}{{ $attributes = append $attributes (printf "%s=%s" $name $value) }}{{ end }}
+  - { name: OTEL_RESOURCE_ATTRIBUTES, value: {{ join "," $attributes | quote }} }
   {{- end }}
   {{- with $values.extraEnv }}
   {{- toYaml . | nindent 2 }}
@@ -42,6 +48,9 @@ volumeMounts:
   {{- if $values.persistence.enabled }}
   - { name: data, mountPath: /data }
   - { name: tmp, mountPath: /tmp }
+  {{- end }}
+  {{- if and (not .hook) $values.register.enabled }}
+  - { name: register, mountPath: /register }
   {{- end }}
   {{- with $values.extraVolumeMounts }}
   {{- toYaml . | nindent 2 }}
@@ -117,9 +126,14 @@ volumes: {{- include "listwarden.volumes" . | nindent 2 }}
 {{- if $values.persistence.enabled }}
 - name: data
   persistentVolumeClaim:
-    claimName: {{ $values.persistence.existingClaim | default (include "listwarden.name" .root) }}
+    claimName: {{ include "listwarden.dataClaim" .root }}
 - name: tmp
   emptyDir: { sizeLimit: 1Gi }
+{{- end }}
+{{- if and (ne .component "migrate") $values.register.enabled }}
+- name: register
+  persistentVolumeClaim:
+    claimName: {{ include "listwarden.registerClaim" .root }}
 {{- end }}
 {{- with $values.extraVolumes }}
 {{ toYaml . }}
