@@ -1,8 +1,11 @@
 """Several processes on one PostgreSQL: restarts, crashes and two workers at once."""
 
+import collections
+import concurrent.futures
 import os
 import signal
 import socket
+import threading
 import time
 import unittest
 import urllib.request
@@ -105,6 +108,45 @@ class Webhooks(unittest.TestCase):
         self.world.run("ledger", "verify")
 
 
+    def reconcile_again_and_again(self, ended):
+        """A worker that runs, and runs again, until it is told to end; returns how its runs ended."""
+        codes = collections.Counter()
+        while not ended.is_set():
+            codes[self.world.start("reconcile", "--full").wait(60)] += 1
+        return codes
+
+    def test_two_that_serve_and_two_that_reconcile_under_load_lose_nothing_and_share_no_turn(self):
+        ended = threading.Event()
+        with concurrent.futures.ThreadPoolExecutor(4) as pool:
+            workers = [pool.submit(self.reconcile_again_and_again, ended) for _ in range(2)]
+            third = len(self.PEOPLE) // 3
+            self.unsubscribe(self.PEOPLE[:third])
+            self.serving[0][0].kill()
+            self.balancer.in_service = [self.serving[1][1]]
+            self.unsubscribe(self.PEOPLE[third : 2 * third])
+            killed = next(process for process in reversed(self.world.processes) if "reconcile" in process.args)
+            killed.kill()
+            self.serving[0] = self.serve()
+            self.replace(1)
+            self.unsubscribe(self.PEOPLE[2 * third :])
+            until(lambda: self.withdrawn() == len(self.PEOPLE), 120)
+            ended.set()
+            codes = sum((worker.result(120) for worker in workers), collections.Counter())
+        # In step, busy because the other works, and the one that was killed.
+        self.assertLessEqual(codes.keys(), {0, 5, -signal.SIGKILL}, codes)
+        self.assertGreater(codes[0], 0)
+        self.assertEqual(self.kept(), self.balancer.answered[200])
+        # Whoever holds a list attends to webhooks within its own turn.
+        shared = self.world.store.count(
+            "SELECT count(*) FROM runs a JOIN runs b ON a.list_id = b.list_id AND a.id < b.id"
+            " WHERE b.began_at < a.ended_at AND NOT (b.woken_by = 'webhook' AND b.ended_at <= a.ended_at)")
+        self.assertEqual(shared, 0, "two turns of the list at once")
+        until(lambda: self.world.start("reconcile").wait(60) == 0)
+        self.assertEqual(set(self.world.statuses().values()), {"unsubscribed"})
+        self.assertEqual(self.withdrawn(), len(self.PEOPLE), "one line each")
+        self.world.run("ledger", "verify")
+
+
 @unittest.skipUnless(POSTGRES, "set LISTWARDEN_TEST_POSTGRES")
 class Runs(unittest.TestCase):
     # Mailboxes of an office are asked one by one; others go five hundred in one request.
@@ -147,8 +189,10 @@ class Runs(unittest.TestCase):
         worker = self.world.start("reconcile")
         until(lambda: self.invited() > 10)
         worker.send_signal(signal.SIGTERM)
-        worker.wait(55)
+        self.assertEqual(worker.wait(55), 1, "it did not end what it began, and says so")
         self.assertLess(self.invited(), len(self.PEOPLE))
+        self.assertEqual(self.world.store.count("SELECT count(*) FROM runs WHERE ended_at IS NULL"), 0)
+        self.assertEqual(self.world.store.count("SELECT count(*) FROM runs WHERE outcome = 'interrupted'"), 1)
         self.assertEqual(self.world.store.count(
             "SELECT count(*) FROM operations WHERE state IN ('submitted', 'doubtful')"), 0)
         self.world.run("reconcile")

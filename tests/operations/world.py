@@ -13,6 +13,7 @@ import tempfile
 import urllib.request
 
 PROGRAM = os.environ["LISTWARDEN"]
+MIGRATIONS = pathlib.Path(__file__).parents[2] / "migrations"
 COLUMNS = "id,given_name,email,status,updated_at,email_consent,email_consent_at,email_consent_method,email_consent_wording,email_consent_by"
 
 
@@ -28,7 +29,7 @@ def name_of(address):
 class World:
     """One clinic, with its store on SQLite, or on PostgreSQL at a server's URL."""
 
-    def __init__(self, postgres=None, latency_ms=0, serve=""):
+    def __init__(self, postgres=None, latency_ms=0, serve="", register=False):
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="listwarden-operations-"))
         simulator = [PROGRAM, "simulator", "--port", "0", "--latency-ms", str(latency_ms)]
         self.simulator = subprocess.Popen(simulator, stdout=subprocess.PIPE, text=True)
@@ -37,7 +38,7 @@ class World:
         self.mailchimp, self.audience, key = re.search(
             r"(http://\S+).*audience = \"(\w+)\".*?(\S+-us\d+)", "".join(lines), re.DOTALL).groups()
         self.store = Postgres(postgres) if postgres else Sqlite(self.folder)
-        self.processes, self.serve_section = [], serve
+        self.processes, self.serve_section, self.register = [], serve, register
         self.patients, self.rows = self.folder / "patients.csv", {}
         for folder in ("clinics", "secrets/riverside"):
             (self.folder / folder).mkdir(parents=True)
@@ -62,24 +63,25 @@ class World:
 
     def configure(self, keys=""):
         """Writes listwarden.toml; `keys` is its section [keys]."""
+        register = 'register = "register"' if self.register else ""
         (self.folder / "listwarden.toml").write_text(
-            f'[store]\nurl = "{self.store.url}"\n[run]\nlease_ttl = "10s"\n{self.serve_section}\n{keys}\n')
+            f'[store]\nurl = "{self.store.url}"\n{register}\n[run]\nlease_ttl = "10s"\n{self.serve_section}\n{keys}\n')
 
     def secret(self, name, text):
         file = self.folder / "secrets" / name
         file.write_text(text)
         file.chmod(0o600)
 
-    def start(self, *arguments):
+    def start(self, *arguments, program=PROGRAM):
         """Starts the program and leaves it running; what it says goes to a file."""
         with open(self.folder / f"output-{len(self.processes)}", "w") as output:
-            process = subprocess.Popen([PROGRAM, *arguments], cwd=self.folder, stdout=output, stderr=output)
+            process = subprocess.Popen([program, *arguments], cwd=self.folder, stdout=output, stderr=output)
         self.processes.append(process)
         return process
 
-    def run(self, *arguments, expect=0):
+    def run(self, *arguments, expect=0, program=PROGRAM):
         """Runs the program to its end, which must be as expected; returns what it said."""
-        done = subprocess.run([PROGRAM, *arguments], cwd=self.folder, capture_output=True, text=True, timeout=120)
+        done = subprocess.run([program, *arguments], cwd=self.folder, capture_output=True, text=True, timeout=120)
         if done.returncode != expect:
             raise AssertionError(f"{arguments} ended with {done.returncode}, not {expect}:\n{done.stdout}{done.stderr}")
         return done.stdout + done.stderr
@@ -94,8 +96,11 @@ class World:
         asked = ",2026-01-12T09:00:00Z,paper form,v2,front desk" if consent else ",,,,"
         self.rows[name] = f"{number},,{address(name)},{status},,{consent}{asked}"
 
-    def import_rows(self):
+    def patients_written(self):
         self.patients.write_text("\n".join([COLUMNS, *self.rows.values()]) + "\n")
+
+    def import_rows(self):
+        self.patients_written()
         self.run("patients", "import", str(self.patients))
 
     def propose(self):
@@ -139,6 +144,11 @@ class World:
         shutil.rmtree(self.folder)
 
 
+def migrations_before_the_last():
+    """What made the tables as they were before the last migration that both engines share."""
+    return sorted(MIGRATIONS.glob("*.sql"))[:-1]
+
+
 class Sqlite:
     """The store as a file; the copy is taken while others may write."""
 
@@ -153,13 +163,12 @@ class Sqlite:
 
     def take_back_last_migration(self):
         """Brings everything into tables as they were before the last migration."""
-        migrations = sorted((pathlib.Path(__file__).parents[2] / "migrations").glob("*.sql"))[:-1]
         older = self.file.with_name("older.db")
         with sqlite3.connect(older, isolation_level=None) as old:
             old.execute("ATTACH ? AS new", [str(self.file)])
             made = old.execute("SELECT sql FROM new.sqlite_master WHERE name = '_sqlx_migrations'").fetchone()[0]
             old.executescript(made)
-            for migration in migrations:
+            for migration in migrations_before_the_last():
                 old.executescript(migration.read_text())
             for (table,) in old.execute("SELECT name FROM main.sqlite_master WHERE type = 'table'").fetchall():
                 columns = ", ".join(row[1] for row in old.execute(f"PRAGMA main.table_info({table})"))
@@ -194,14 +203,44 @@ class Postgres:
 
     def count(self, query):
         """What a question for one number answers."""
-        asked = ["psql", "--quiet", "--tuples-only", "--no-align", "--command", query, self.url]
-        return int(subprocess.run(asked, check=True, capture_output=True, text=True).stdout)
+        return int(self.asked(self.url, query))
+
+    @staticmethod
+    def asked(url, query):
+        asked = ["psql", "--quiet", "--tuples-only", "--no-align", "--command", query, url]
+        return subprocess.run(asked, check=True, capture_output=True, text=True).stdout
 
     def sql(self, statement):
         subprocess.run(["psql", "--quiet", "--command", statement, self.server], check=True)
 
     def back_up(self):
         subprocess.run(["pg_dump", "--format=custom", f"--file={self.copy}", self.url], check=True)
+
+    def take_back_last_migration(self):
+        """Brings everything into tables as they were before the last migration."""
+        older = f"{self.name}_older"
+        old, new = (f"{self.server.rsplit('/', 1)[0]}/{name}" for name in (older, self.name))
+        self.sql(f"CREATE DATABASE {older}")
+        made = subprocess.run(["pg_dump", "--schema-only", "--table=_sqlx_migrations", new],
+                              check=True, capture_output=True).stdout
+        own = sorted((MIGRATIONS / "postgres").glob("*.sql"))
+        for script in [made, *(file.read_bytes() for file in [*migrations_before_the_last(), *own])]:
+            subprocess.run(["psql", "--quiet", "--single-transaction", "--set=ON_ERROR_STOP=1", old],
+                           input=script, check=True, stdout=subprocess.DEVNULL)
+        tables = self.asked(old, """SELECT c.relname, string_agg(quote_ident(a.attname), ',' ORDER BY a.attnum)
+            FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid
+            WHERE c.relnamespace = 'public'::regnamespace AND c.relkind = 'r' AND a.attnum > 0 AND NOT a.attisdropped
+            GROUP BY c.relname""")
+        for table, columns in (line.split("|") for line in tables.splitlines()):
+            rows = subprocess.run(["psql", "--quiet", "--command", f"COPY (SELECT {columns} FROM {table}) TO STDOUT", new],
+                                  check=True, capture_output=True).stdout
+            # Tables refer to each other; and what a migration put there is among what is brought over.
+            put = ["SET session_replication_role = replica", f"DELETE FROM {table}", f"COPY {table} ({columns}) FROM STDIN"]
+            subprocess.run(["psql", "--quiet", *(f"--command={step}" for step in put), old], input=rows, check=True)
+        last = int(sorted(MIGRATIONS.glob("*.sql"))[-1].name.split("_")[0])
+        self.asked(old, f"DELETE FROM _sqlx_migrations WHERE version = {last}")
+        self.sql(f"DROP DATABASE {self.name} WITH (FORCE)")
+        self.sql(f"ALTER DATABASE {older} RENAME TO {self.name}")
 
     def lose(self):
         self.sql(f"DROP DATABASE {self.name} WITH (FORCE)")
