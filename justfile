@@ -35,6 +35,10 @@ api:
 operations:
     bash .ci/operations
 
+# Runs the program of the schema before beside today's tables.
+upgrade:
+    bash .ci/upgrade
+
 # Builds the image twice and runs it as the chart does.
 image:
     bash .ci/image

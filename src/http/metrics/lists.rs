@@ -225,6 +225,17 @@ mod tests {
     }
 
     #[test]
+    fn two_thousand_clinics_of_three_lists_each_are_eight_series_a_clinic() {
+        let lists: Vec<Standing> = (0..6_000)
+            .map(|n| {
+                let (clinic, slug) = (format!("c{}", n / 3), format!("l{}", n % 3));
+                list(&clinic, &slug, Some(900), Some(holds(0)))
+            })
+            .collect();
+        assert_eq!(says(&lists, 1_000, 1_000).len(), 2_000 * 8 + 2);
+    }
+
+    #[test]
     fn a_list_whose_first_plan_waits_is_not_taken_for_one_that_no_run_brings_in_step() {
         let mut new = list("a", "x", None, Some(holds(0)));
         new.row.awaits_approval = true;
