@@ -140,7 +140,7 @@ impl ManualClock {
         self.lock().now = now.trunc_subsecs(3);
     }
 
-    /// Lets the clock run by itself from now on, as fast as the machine's own.
+    /// Lets the clock run by itself from now on, as fast as the machine's own; chance is the machine's too.
     #[expect(clippy::disallowed_methods, reason = "a clock that runs must read one that does")]
     pub fn run(&self) {
         self.lock().since.get_or_insert_with(std::time::Instant::now);
@@ -179,6 +179,9 @@ impl Clock for ManualClock {
     }
 
     fn chance(&self) -> u64 {
+        if self.runs() {
+            return SystemClock.chance();
+        }
         self.lock().chance.next_u64()
     }
 }

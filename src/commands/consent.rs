@@ -11,6 +11,8 @@ use crate::config::ClinicConfig;
 use crate::domain::{
     Actor, Because, Channel, ClinicId, Draft, EventId, EventKind, PatientId, TimeSource,
 };
+use crate::rights::effect::idle_consent;
+use crate::rights::{Effect, Idle};
 
 /// Records consent given in person.
 #[derive(Debug, Subcommand)]
@@ -54,20 +56,35 @@ pub async fn run(common: &Common, consent: Consent) -> anyhow::Result<Exit> {
     }
     let clinic = deployment.only_clinic()?;
     let slug = &clinic.slug;
-    let event = record(&deployment, clinic, &given).await?.with_context(|| {
+    let recorded = record(&deployment, clinic, &given).await?.with_context(|| {
         format!(
             "clinic `{slug}` has no such patient; the id is its own, as `patients show` takes it"
         )
     })?;
     say(
         common.json,
-        &serde_json::json!({ "recorded": event, "clinic": slug, "patient": given.patient }),
+        &serde_json::json!({
+            "recorded": recorded.event, "clinic": slug, "patient": given.patient,
+            "effect": if recorded.idle.is_some() { Effect::None } else { Effect::Follows },
+            "why": recorded.idle.map(Idle::sentence),
+        }),
         format_args!(
-            "Recorded for patient {} of clinic `{slug}` as {event}. The next run acts on it.",
-            given.patient
+            "Recorded for patient {} of clinic `{slug}` as {}. {}",
+            given.patient,
+            recorded.event,
+            recorded.idle.map_or("The next run acts on it.", Idle::sentence)
         ),
     )?;
     Ok(Exit::InStep)
+}
+
+/// What was recorded.
+#[derive(Debug, Clone, Copy)]
+pub struct Recorded {
+    /// The line of the ledger.
+    pub event: EventId,
+    /// Why it changes nothing, if so.
+    pub idle: Option<Idle>,
 }
 
 /// Records what a patient of the clinic said; none where it has no such patient.
@@ -75,11 +92,14 @@ pub async fn record(
     deployment: &Deployment,
     clinic: &ClinicConfig,
     record: &Record,
-) -> anyhow::Result<Option<EventId>> {
+) -> anyhow::Result<Option<Recorded>> {
     let id = deployment.store.clinic_ensure(&clinic.slug).await?;
     let Some(patient) = deployment.store.patient_find(id, &record.patient).await? else {
         return Ok(None);
     };
+    if patient.record.is_named_in(&record.by) {
+        anyhow::bail!("--by names the patient: say who took it down; it stays on record");
+    }
     let reason = record.lifts_objection.as_deref().map(Because::parse).transpose();
     let deed = Deed {
         reason: reason.clone().ok().flatten(),
@@ -98,7 +118,7 @@ async fn append(
     patient: PatientId,
     record: &Record,
     lifts: Option<Because>,
-) -> anyhow::Result<EventId> {
+) -> anyhow::Result<Recorded> {
     let now = deployment.clock().now();
     let contacts = deployment.store.contacts_of_patient(id, patient).await?;
     let contact = contacts
@@ -120,5 +140,6 @@ async fn append(
     let event = EventId(deployment.clock().id());
     draft.unique = format!("consent record/{event}");
     deployment.store.ledger_append(None, id, vec![draft.into_event(event, now)]).await?;
-    Ok(event)
+    let idle = idle_consent(&deployment.store, id, contact.id, event).await?;
+    Ok(Recorded { event, idle })
 }

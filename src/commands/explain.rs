@@ -6,7 +6,7 @@ use super::console::print_json;
 use super::reconcile::spoken;
 use super::{Common, Deployment, Exit};
 use crate::domain::{Actor, Event, EventKind};
-use crate::reconcile::{Explanation, ListWord, Who};
+use crate::reconcile::{Erasing, Explanation, KeptOff, ListWord, Who};
 
 /// Whom to explain.
 #[derive(Debug, Clone, Args)]
@@ -48,10 +48,14 @@ pub async fn explain(deployment: &Deployment, who: &str, json: bool) -> anyhow::
 
 fn print(clinic: &str, known: &Explanation) {
     println!("clinic `{clinic}`");
-    if known.lists.is_empty() {
+    if known.contacts.is_empty() && known.patients.is_empty() && known.lists.is_empty() {
+        println!("  nobody is known by that address, to the clinic or on its lists");
+    } else if known.lists.is_empty() {
         println!("  known, and on no list");
     }
+    known.erased.iter().for_each(print_erasing);
     known.lists.iter().for_each(print_word);
+    known.kept_off.iter().for_each(print_kept_off);
     if !known.ledger.is_empty() {
         println!("  on record:");
     }
@@ -74,6 +78,23 @@ fn print_word(word: &ListWord) {
         (Some(next), None) => println!("    the next run would: {next}"),
         (None, _) => {}
     }
+}
+
+fn print_erasing(erasing: &Erasing) {
+    let (patient, day) = (erasing.patient, "%Y-%m-%d %H:%M UTC");
+    match (erasing.erased_at, erasing.asked_at) {
+        (Some(at), _) => println!("  patient {patient} was erased on {}", at.format(day)),
+        (None, Some(at)) => {
+            println!("  patient {patient} is being erased, as asked on {}", at.format(day));
+        }
+        (None, None) => {}
+    }
+}
+
+fn print_kept_off(kept: &KeptOff) {
+    let since = kept.since.format("%Y-%m-%d %H:%M UTC");
+    let lifted = if kept.lifted { "; a newer consent lifts it" } else { "" };
+    println!("  by the hash {} of the address: {} since {since}{lifted}", kept.mark, kept.kind);
 }
 
 fn print_event(event: &Event) {

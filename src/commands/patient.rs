@@ -160,6 +160,9 @@ async fn deed<'a>(
     let clinic = deployment.expect_clinic(&whom.of)?;
     let id = deployment.store.clinic_ensure(&clinic.slug).await?;
     let patient = deployment.store.patient_find(id, &whom.patient).await?;
+    if patient.as_ref().is_some_and(|patient| patient.record.is_named_in(by)) {
+        anyhow::bail!("--by names the patient: say who acts; it stays on record after an erasure");
+    }
     let subject = patient.map(|patient| patient.id.to_string());
     let reason = reason.and_then(|reason| Because::parse(reason).ok());
     Ok(Deed { reason, ..Deed::new(what, by).of(id, subject) })
@@ -240,6 +243,9 @@ fn print(receipt: &Receipt) {
     for remains in &receipt.also_remains {
         println!("  remains: {remains}");
     }
+    if let Some(note) = receipt.note {
+        println!("{note}");
+    }
     if !receipt.done {
         println!("Not done yet. Every run goes on with it; run this again to see how far it is.");
     }
@@ -266,10 +272,10 @@ async fn take_down(
 
 fn tell(written: &Written, json: bool) -> anyhow::Result<Exit> {
     let ids: Vec<String> = written.events.iter().map(ToString::to_string).collect();
-    let then = if written.left {
-        "Something is left to the next run."
-    } else {
-        "The lists have followed."
+    let then = match written.why {
+        Some(why) => why,
+        None if written.left => "Something is left to the next run.",
+        None => "The lists have followed.",
     };
     say(json, written, format_args!("Recorded as {}. {then}", ids.join(", ")))?;
     Ok(Exit::InStep)

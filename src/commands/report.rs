@@ -95,6 +95,12 @@ fn print_exposure(list: &Exposure) {
         "list `{}`: {} were listed without a basis, {} still are",
         list.list, list.exposed, list.still
     );
+    if list.by_policy > 0 {
+        println!(
+            "  of these {} are strangers whom `unknown = \"keep\"` leaves there",
+            list.by_policy
+        );
+    }
     for (reason, people) in &list.reasons {
         println!("  {people}: {} ({})", reason.sentence(), reason.law());
     }
@@ -122,18 +128,25 @@ fn print_exposure(list: &Exposure) {
     }
 }
 
-/// Unknown is not clean, and neither is anybody held without leave.
+/// Clean is 0, and nothing else is (docs/report.md).
 fn exit_of(list: &Attestation) -> Exit {
-    if list.classes.is_none() {
-        return Exit::Waiting;
-    }
-    let held = |class: Class| list.count(class).unwrap_or_default() > 0;
-    if list.parked_removals > 0 || held(Class::HeldButDropped) {
+    let dropped = list.count(Class::HeldButDropped).unwrap_or_default();
+    if list.parked_removals > 0 || dropped > 0 {
         Exit::ParkedRemovals
-    } else if held(Class::Waiting) || held(Class::Braked) || held(Class::Due) {
-        Exit::Waiting
-    } else {
+    } else if list.clean {
         Exit::InStep
+    } else {
+        Exit::Waiting
+    }
+}
+
+/// Says whether a list is clean, as page and API do.
+fn verdict(list: &Attestation) -> String {
+    match list.drift {
+        None => "unknown: patients or list were not read whole lately".to_owned(),
+        Some(_) if list.clean => "clean".to_owned(),
+        Some(0) => "not clean".to_owned(),
+        Some(links) => format!("not clean: {links} not as they should be"),
     }
 }
 
@@ -151,6 +164,10 @@ fn print(clinic: &str, list: &Attestation) {
     }
     rows.add_row([list.total.to_string(), "total".to_owned()]);
     println!("{rows}");
+    if let Some(members) = list.members {
+        println!("  on the list at the provider, subscribed or pending: {members}");
+    }
+    println!("  {}", verdict(list));
     if list.parked_removals > 0 {
         println!("  RED: {} could not be taken off yet; it is tried again", list.parked_removals);
     }

@@ -9,8 +9,8 @@ use clap::Args;
 
 use super::{Common, Deployment, Exit};
 use crate::config::ClinicConfig;
-use crate::domain::{Address, Channel, Reason};
-use crate::reconcile::{KnownList, Reconciler};
+use crate::domain::{Address, Channel};
+use crate::reconcile::{KnownList, MayNot, Reconciler};
 
 /// Rows worked at a time.
 const TOGETHER: usize = 2_000;
@@ -54,7 +54,7 @@ pub async fn run(common: &Common, scrub: Scrub) -> anyhow::Result<Exit> {
         country: clinic.country.as_deref(),
     };
     let mut answers = csv::Writer::from_writer(io::stdout().lock());
-    answers.write_record(["line", "address", "may_be_sent_to", "reason", "law"])?;
+    answers.write_record(["line", "address", "may_be_sent_to", "reason", "law", "since"])?;
     let mut tally = Tally::default();
     let mut page = Vec::with_capacity(TOGETHER);
     for record in lines.byte_records() {
@@ -99,21 +99,27 @@ impl Scrubber<'_> {
         let mut answers = self.reconciler.scrub(self.list, &addresses).await?.into_iter();
         for ((line, given), parsed) in page.drain(..).zip(parsed) {
             let line = line.to_string();
-            let (count, row) = match parsed.map(|_| answers.next()) {
-                Err(wrong) => (&mut tally.unreadable, ("no", wrong.to_string(), String::new())),
-                Ok(Some(Ok(()))) => (&mut tally.may, ("yes", String::new(), String::new())),
-                Ok(Some(Err(reason))) => (&mut tally.may_not, refused(reason)),
+            let (count, told) = match parsed.map(|_| answers.next()) {
+                Err(wrong) => {
+                    let told = [wrong.to_string(), String::new(), String::new()];
+                    (&mut tally.unreadable, Some(told))
+                }
+                Ok(Some(Ok(()))) => (&mut tally.may, None),
+                Ok(Some(Err(may_not))) => (&mut tally.may_not, Some(refused(may_not))),
                 Ok(None) => bail!("line {line} was left without an answer"),
             };
             *count += 1;
-            out.write_record([line.as_str(), &given, row.0, &row.1, &row.2])?;
+            let may = if told.is_some() { "no" } else { "yes" };
+            let [reason, law, since] = told.unwrap_or_default();
+            out.write_record([line.as_str(), &given, may, &reason, &law, &since])?;
         }
         Ok(())
     }
 }
 
-fn refused(reason: Reason) -> (&'static str, String, String) {
-    ("no", reason.sentence().to_owned(), reason.law().to_string())
+fn refused(MayNot { reason, since }: MayNot) -> [String; 3] {
+    let since = since.map(|at| at.format("%Y-%m-%dT%H:%M:%SZ").to_string());
+    [reason.sentence().to_owned(), reason.law().to_string(), since.unwrap_or_default()]
 }
 
 fn place(lines: &mut csv::Reader<impl io::Read>, column: Option<&str>) -> anyhow::Result<usize> {

@@ -19,7 +19,8 @@ use crate::store::{AuditOutcome, NewToken, SIGNED_IN, TokenRow};
 /// Tokens for the API.
 #[derive(Debug, Subcommand)]
 pub enum Token {
-    /// Makes a token and shows it, once. With --clinic (repeatable) for these clinics only.
+    /// Makes a token and shows it, once. With --clinic for that clinic only, with --for (repeatable) for
+    /// several.
     Create(Create),
     /// Shows the tokens, without their secrets.
     List,
@@ -50,9 +51,14 @@ pub struct Create {
 #[derive(Debug, Clone, Args)]
 pub struct Revoke {
     /// Its id, as `token list` shows it.
+    #[arg(value_parser = id)]
     id: Uuid,
     #[command(flatten)]
     by: By,
+}
+
+fn id(text: &str) -> Result<Uuid, &'static str> {
+    text.parse().map_err(|_| "no id of a token: `token list` shows them")
 }
 
 /// Runs the subcommand.
@@ -71,7 +77,9 @@ pub async fn run(common: &Common, token: Token) -> anyhow::Result<Exit> {
             };
             let revoking = async {
                 deployment.store.token_revoke(revoke.id).await?;
-                say(common.json, &json!({ "revoked": revoke.id }), "Revoked.")?;
+                let again = of.is_some_and(|token| token.revoked_at.is_some());
+                let said = if again { "It was revoked before." } else { "Revoked." };
+                say(common.json, &json!({ "revoked": revoke.id }), said)?;
                 Ok(Exit::InStep)
             };
             deployment.on_record(deed, revoking).await
@@ -96,12 +104,16 @@ async fn create(deployment: &Deployment, common: &Common, create: Create) -> any
     let lasts = create.expires.as_deref().map(|text| {
         duration::parse(text).context("--expires takes a number and s, m, h, d or w, such as 90d")
     });
+    let lasts = lasts.transpose()?;
+    if lasts.is_some_and(|lasts| lasts <= chrono::TimeDelta::zero()) {
+        bail!("--expires takes more than nothing: such a token would hold for no moment");
+    }
     let now = deployment.clock().now();
     let new = NewToken {
         name: name.to_owned(),
         role: create.role,
         clinics: if clinics.is_empty() { Clinics::All } else { Clinics::Some(clinics) },
-        expires_at: lasts.transpose()?.map(|lasts| now + lasts),
+        expires_at: lasts.map(|lasts| now + lasts),
         by: create.by.by,
     };
     let deed = Deed {

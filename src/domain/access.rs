@@ -37,6 +37,21 @@ words! {
     }
 }
 
+impl Act {
+    /// Says to a person what it is.
+    #[must_use]
+    pub const fn words(self) -> &'static str {
+        match self {
+            Self::Read => "look",
+            Self::Reveal => "see an address in full",
+            Self::Operate => "resync, approve, refuse, retry, dismiss or rotate",
+            Self::Audit => "see the audit log, timelines, receipts or the report",
+            Self::Export => "take data out",
+            Self::Own => "suppress, lift, erase, restrict or take down an objection",
+        }
+    }
+}
+
 impl Role {
     /// Tells whether this role may do `act`.
     ///
@@ -86,14 +101,14 @@ pub struct Because(String);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum BecauseError {
     /// Nothing, or hardly anything.
-    #[error("the reason is too short: say in a sentence why")]
+    #[error("reason or evidence is too short: say it in a sentence")]
     Short,
     /// More than is ever read again.
-    #[error("the reason is too long: 500 characters at most")]
+    #[error("reason or evidence is too long: 500 characters at most")]
     Long,
     /// An e-mail address or a telephone number.
     #[error(
-        "the reason holds what looks like an address or a number: it stays on record after an erasure, so name nobody in it"
+        "reason or evidence holds what looks like an address or a number: it stays on record after an erasure, so name nobody in it"
     )]
     Personal,
 }

@@ -138,6 +138,19 @@ pub struct PatientRecord {
 }
 
 impl PatientRecord {
+    /// Tells whether a text has the patient's names as words: both, or the one that there is.
+    #[must_use]
+    pub fn is_named_in(&self, text: &str) -> bool {
+        let words = |text: &str| -> Vec<String> {
+            let words = text.split(|c: char| !c.is_alphanumeric());
+            words.filter(|word| !word.is_empty()).map(str::to_lowercase).collect()
+        };
+        let text = words(text);
+        let named = |name: &Personal| words(name.expose()).iter().all(|word| text.contains(word));
+        let names = [&self.given_name, &self.family_name];
+        names.iter().any(|name| !name.is_empty()) && names.iter().all(|name| named(name))
+    }
+
     /// Returns the address on `channel`, where there is one.
     #[must_use]
     pub const fn address(&self, channel: Channel) -> Option<&Address> {

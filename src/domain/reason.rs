@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::OptOutKind;
 use super::text::words;
 
 /// A line of the law (`docs/law.md`), L1 to L30.
@@ -122,6 +123,17 @@ impl Reason {
         )
     }
 
+    /// Returns why an opt-out bars.
+    #[must_use]
+    pub const fn opted_out(kind: OptOutKind) -> Self {
+        match kind {
+            OptOutKind::Withdrawn => Self::Withdrawn,
+            OptOutKind::Erased => Self::Erased,
+            OptOutKind::Complained => Self::Complained,
+            OptOutKind::Objected => Self::Objected,
+        }
+    }
+
     /// Returns the line of the law it rests on.
     #[must_use]
     pub const fn law(self) -> Law {
@@ -175,7 +187,7 @@ impl Reason {
             Self::PatientArchived => "The clinic has archived the patient.",
             Self::PatientMerged => "The patient was merged into another record.",
             Self::PatientDeceased => "The patient has died.",
-            Self::PatientDeleted => "The clinic has deleted the patient.",
+            Self::PatientDeleted => "The patient was deleted by the clinic, or erased on request.",
             Self::PatientVanished => {
                 "The patient was missing from two complete sweeps of the clinic's records."
             }
@@ -239,7 +251,9 @@ impl Reason {
             Self::AddressChangedThere => {
                 "The contact's address was changed at the provider; the clinic has not adopted it yet."
             }
-            Self::WantedByAnother => "Another list that shares this audience wants the contact.",
+            Self::WantedByAnother => {
+                "Another list that shares this audience decides about the contact."
+            }
             Self::ListRetired => "An admin is ending this list.",
             Self::InDoubt => {
                 "A change was sent and its outcome is not known yet: the member is read again first."

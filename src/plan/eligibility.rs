@@ -122,7 +122,9 @@ pub(super) fn judge_as<'a>(
                 let readmits = readmits(contact, &facts.holders, &wanted);
                 Verdict::Wanted(Wanted { shared: active > 1, readmits, ..wanted })
             }
-            Some(kind) => Verdict::Barred { reasons: vec![opted_out(kind)], by_person: false },
+            Some(kind) => {
+                Verdict::Barred { reasons: vec![Reason::opted_out(kind)], by_person: false }
+            }
         },
         (None, bars) => bars.unwrap_or_default().verdict(),
     }
@@ -224,15 +226,6 @@ impl Bars {
     }
 }
 
-const fn opted_out(kind: OptOutKind) -> Reason {
-    match kind {
-        OptOutKind::Withdrawn => Reason::Withdrawn,
-        OptOutKind::Erased => Reason::Erased,
-        OptOutKind::Complained => Reason::Complained,
-        OptOutKind::Objected => Reason::Objected,
-    }
-}
-
 /// Finds the ground on which this holder lists the address, or everything that bars it.
 fn examine<'a>(
     contact: &'a Contact,
@@ -295,7 +288,7 @@ fn basis<'a>(
 fn never_granted(contact: &Contact, holder: &Holder) -> Bars {
     let mut bars = Bars::default();
     for opt_out in opt_outs(contact, holder) {
-        bars.opt_out(opted_out(opt_out.kind), opt_out);
+        bars.opt_out(Reason::opted_out(opt_out.kind), opt_out);
     }
     if bars.reasons.is_empty() { Bars::because(Reason::NoBasis) } else { bars }
 }
@@ -319,7 +312,7 @@ fn bars_of_grant(grant: &Grant, contact: &Contact, holder: &Holder, policy: &Pol
         let parked = opt_out.kind == OptOutKind::Withdrawn
             && grant.kind == GrantKind::Flag
             && grant.outranks(opt_out);
-        let reason = if parked { Reason::FlagAfterOptOut } else { opted_out(opt_out.kind) };
+        let reason = if parked { Reason::FlagAfterOptOut } else { Reason::opted_out(opt_out.kind) };
         bars.opt_out(reason, opt_out);
     }
     bars

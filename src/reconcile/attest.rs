@@ -18,14 +18,39 @@ pub struct Attestation {
     pub region: Option<String>,
     /// Links by class; none where a complete reading of either side is missing or too old.
     pub classes: Option<BTreeMap<Class, u64>>,
-    /// Links in all.
+    /// Links in all: everybody whose address the clinic has or had, and every member.
     pub total: u64,
+    /// Members: who is on the list at the provider, subscribed or pending; none where that is unknown.
+    pub members: Option<u64>,
+    /// Whether both sides were read whole lately, nobody is on the list who should not be, nothing is to
+    /// be done, and no removal is parked (docs/report.md).
+    pub clean: bool,
+    /// How many links are not as they should be; none where that is unknown.
+    pub drift: Option<u64>,
     /// Parked changes that would take somebody off.
     pub parked_removals: u64,
     /// When the list was last read whole.
     pub list_read_at: Option<DateTime<Utc>>,
     /// When the patients were last read whole.
     pub patients_read_at: Option<DateTime<Utc>>,
+}
+
+/// Classes of links that are as they should be, that an admin has decided about, or whom nobody could
+/// list; a removal that could not be made is counted apart.
+const SETTLED: &[Class] = &[
+    Class::InStep,
+    Class::Pending,
+    Class::Unproven,
+    Class::Unknown,
+    Class::CannotLeave,
+    Class::Parked,
+];
+
+/// Counts the links that are not as they should be.
+#[must_use]
+pub fn drift(classes: &BTreeMap<Class, u64>) -> u64 {
+    let open = classes.iter().filter(|(class, _)| !SETTLED.contains(class));
+    open.map(|(_, links)| links).sum()
 }
 
 impl Attestation {
@@ -54,11 +79,16 @@ impl Reconciler {
             let freshness = list.policy.freshness;
             let fresh = |at: Option<DateTime<Utc>>| at.is_some_and(|at| now - at <= freshness);
             let known = fresh(list.row.swept_at) && fresh(patients_read_at);
+            let classes = known.then(|| report.classes.clone());
+            let drift = classes.as_ref().map(drift);
             attested.push(Attestation {
                 list: list.row.slug.clone(),
                 region: list.row.region.clone(),
                 total: report.total,
-                classes: known.then(|| report.classes.clone()),
+                members: known.then_some(report.members),
+                clean: drift == Some(0) && report.parked_removals == 0,
+                drift,
+                classes,
                 parked_removals: report.parked_removals,
                 list_read_at: list.row.swept_at,
                 patients_read_at,

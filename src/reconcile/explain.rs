@@ -2,15 +2,16 @@
 
 use std::collections::BTreeSet;
 
+use chrono::{DateTime, Utc};
 use serde::Serialize;
 
 use super::{KnownList, ReconcileError, Reconciler};
 use crate::domain::{
-    Address, Base, Class, ClinicId, Contact, ContactFacts, ContactId, Event, LinkId, MemberStatus,
-    Patient, PatientId, Reason, Verb,
+    Address, Base, Class, ClinicId, Contact, ContactFacts, ContactId, Event, EventId, LinkId,
+    MemberStatus, OptOut, OptOutKind, Patient, PatientId, Reason, Verb,
 };
 use crate::plan::decide;
-use crate::store::LinkRow;
+use crate::store::{LinkRow, SuppressionRow};
 
 /// Who is asked about.
 #[derive(Debug, Clone)]
@@ -41,10 +42,38 @@ pub struct Explanation {
     pub contacts: Vec<ContactId>,
     /// The patients who have or had one of them, or who was asked about.
     pub patients: Vec<PatientId>,
+    /// Those of them who were erased, or are to be.
+    pub erased: Vec<Erasing>,
     /// Each list's word.
     pub lists: Vec<ListWord>,
+    /// What is known of the addresses by their hashes alone, whether anybody is known by them or not.
+    pub kept_off: Vec<KeptOff>,
     /// The ledger's lines, oldest first.
     pub ledger: Vec<Event>,
+}
+
+/// A patient who was erased, or is to be.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+pub struct Erasing {
+    /// The patient.
+    pub patient: PatientId,
+    /// When it was asked for here.
+    pub asked_at: Option<DateTime<Utc>>,
+    /// When the record here was erased; none while it is under way.
+    pub erased_at: Option<DateTime<Utc>>,
+}
+
+/// An opt-out that is known by the keyed hash of an address alone (L28).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+pub struct KeptOff {
+    /// The beginning of the hash, as the list of suppressions has it.
+    pub mark: String,
+    /// What kind.
+    pub kind: OptOutKind,
+    /// Since when.
+    pub since: DateTime<Utc>,
+    /// Whether a newer consent of somebody who holds the address lifts it.
+    pub lifted: bool,
 }
 
 /// One list's word on one contact.
@@ -99,39 +128,95 @@ impl Reconciler {
     ) -> Result<Option<Explanation>, ReconcileError> {
         let mut words = Vec::new();
         let mut ledger = Vec::new();
+        let mut kept_off = Vec::new();
         let (patient, contacts) = self.contacts(clinic, who).await?;
         let mut patients: BTreeSet<PatientId> = patient.into_iter().collect();
         for contact in &contacts {
-            if patient.is_none() {
-                let facts = self.store.contact(clinic, contact.id).await?;
-                let holders = facts.into_iter().flat_map(|facts| facts.holders);
-                patients.extend(holders.map(|holder| holder.patient.id));
-            }
             for row in self.store.links_of_contact(clinic, contact.id).await? {
                 if let Some(list) = lists.iter().find(|list| list.row.id == row.list_id) {
                     words.push(self.word(list, row).await?);
                 }
             }
-            ledger.extend(self.store.ledger_of_contact(clinic, contact.id).await?);
+            let facts = self.store.contact(clinic, contact.id).await?;
+            let Some(facts) = facts else { continue };
+            match who {
+                Who::Patient(_) => {
+                    ledger.extend(self.store.ledger_of_contact(clinic, contact.id).await?);
+                    if let Some(address) = &contact.address {
+                        kept_off.extend(self.kept_off(clinic, address, Some(&facts)).await?);
+                    }
+                }
+                Who::Address(address) => {
+                    patients.extend(facts.holders.iter().map(|holder| holder.patient.id));
+                    ledger.extend(self.on_record(clinic, &facts).await?);
+                    kept_off.extend(self.kept_off(clinic, address, Some(&facts)).await?);
+                }
+            }
         }
         match (who, patient) {
-            (Who::Address(address), _) if words.is_empty() => {
-                words = self.strangers(lists, address).await?;
+            (Who::Address(address), _) => {
+                if words.is_empty() {
+                    words = self.strangers(lists, address).await?;
+                }
+                if contacts.is_empty() {
+                    kept_off = self.kept_off(clinic, address, None).await?;
+                }
             }
             (Who::Patient(_), Some(patient)) => {
                 ledger.extend(self.store.ledger_of_patient(clinic, patient).await?);
             }
-            _ => {}
+            (Who::Patient(_), None) => {}
         }
         ledger.sort_by_key(|event: &Event| (event.recorded_at, event.id));
         ledger.dedup_by_key(|event| event.id);
-        let known = patient.is_some() || !contacts.is_empty() || !words.is_empty();
+        let known =
+            patient.is_some() || !(contacts.is_empty() && words.is_empty() && kept_off.is_empty());
+        let erased = self.erased(clinic, &patients).await?;
         Ok(known.then_some(Explanation {
+            erased,
             contacts: contacts.iter().map(|contact| contact.id).collect(),
             patients: patients.into_iter().collect(),
             lists: words,
+            kept_off,
             ledger,
         }))
+    }
+
+    /// Returns those of the patients who were erased, or are to be.
+    async fn erased(
+        &self,
+        clinic: ClinicId,
+        patients: &BTreeSet<PatientId>,
+    ) -> Result<Vec<Erasing>, ReconcileError> {
+        let mut erased = Vec::new();
+        for patient in patients {
+            let far = self.store.erasure_of(clinic, *patient).await?;
+            let far = far.filter(|far| far.asked_at.is_some() || far.erased_at.is_some());
+            erased.extend(far.map(|far| Erasing {
+                patient: *patient,
+                asked_at: far.asked_at,
+                erased_at: far.erased_at,
+            }));
+        }
+        Ok(erased)
+    }
+
+    /// Returns the opt-outs that are known by an address's hashes.
+    pub async fn kept_off(
+        &self,
+        clinic: ClinicId,
+        address: &Address,
+        facts: Option<&ContactFacts>,
+    ) -> Result<Vec<KeptOff>, ReconcileError> {
+        let hashes = self.store.address_hashes(clinic, address);
+        let rows = self.store.suppressions_of(clinic, hashes.iter()).await?;
+        let shown = |row: SuppressionRow| KeptOff {
+            mark: row.mark(),
+            kind: row.kind,
+            since: row.at,
+            lifted: facts.is_some_and(|facts| is_lifted(&row, facts)),
+        };
+        Ok(rows.into_iter().map(shown).collect())
     }
 
     async fn contacts(
@@ -201,6 +286,15 @@ impl Reconciler {
             reasons: decision.reasons.iter().map(|reason| Because::from(*reason)).collect(),
         })
     }
+}
+
+fn is_lifted(row: &SuppressionRow, facts: &ContactFacts) -> bool {
+    let (kind, at, clock) = (row.kind, row.at, row.clock);
+    let opt_out = OptOut { event: EventId(uuid::Uuid::nil()), kind, at, clock, by_person: true };
+    let now = facts.holders.iter().filter(|holder| holder.holds_now);
+    let standings =
+        now.map(|holder| &holder.standing).chain(facts.contact.as_ref().map(|c| &c.standing));
+    standings.flat_map(|standing| &standing.grants).any(|grant| grant.lifts(&opt_out))
 }
 
 fn redacted(facts: &ContactFacts) -> String {

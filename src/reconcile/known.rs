@@ -1,6 +1,6 @@
 //! Lists as the store and the configuration know them, without their providers.
 
-use super::facts;
+use super::practice::facts;
 use crate::config::{ClinicConfig, Config, ListConfig};
 use crate::domain::{ClinicId, Policy};
 use crate::plan::ListFacts;

@@ -20,9 +20,11 @@ mod known;
 mod learn;
 mod notices;
 mod observe;
+mod on_record;
 mod outcome;
 mod overview;
 mod plan_run;
+mod practice;
 mod preview;
 mod progress;
 mod record;
@@ -41,36 +43,31 @@ mod told;
 mod under_way;
 mod worker;
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use futures::future::join;
 use tracing::field::{Empty, display};
 use tracing::{Instrument, Span, info_span};
 
-pub use attest::Attestation;
+pub use attest::{Attestation, drift};
 pub use ends::Chain;
 pub use error::{ReconcileError, Refused};
-pub use explain::{Because, Explanation, ListWord, Who};
+pub use explain::{Because, Erasing, Explanation, KeptOff, ListWord, Who};
 pub use known::KnownList;
 pub use outcome::{ClinicOutcome, ListOutcome, ListState, SourceOutcome, SourceState};
-pub use overview::{Overview, drift};
+pub use overview::Overview;
+pub use practice::{ManagedList, Practice};
 pub use preview::{Preview, PreviewRow};
 pub use progress::{Progress, Silent};
 pub use roster::{ManagedAccount, Roster};
+pub use scrub::MayNot;
 pub use suppressing::{Evidence, NotLifted};
 pub use tenure::Stop;
 pub use told::opt_out;
 
 use crate::clock::SharedClock;
-use crate::config::policy_digest;
-use crate::domain::policy::OptOutScope;
-use crate::domain::{ClinicId, NoteKind, Policy};
-use crate::patients::PatientSource;
-use crate::plan::ListFacts;
-use crate::providers::{ListReader, ListWriter};
 use crate::register::Register;
-use crate::store::{ListRow, Store, Which};
+use crate::store::{Store, Which};
 use records::Records;
 use tenure::Tenure;
 
@@ -99,90 +96,6 @@ impl Default for RunSettings {
             register: None,
         }
     }
-}
-
-/// One practice in hand: its source and the lists it asked us to keep.
-#[derive(Debug)]
-pub struct Practice<L: ?Sized = dyn ListWriter> {
-    /// Its id in the store.
-    pub id: ClinicId,
-    /// Its short name.
-    pub slug: String,
-    /// How far an opt-out by text reaches.
-    pub opt_out_scope: OptOutScope,
-    /// Where its patients are read from.
-    pub source: Arc<dyn PatientSource>,
-    /// What its records are told of beside opt-outs.
-    pub notes: BTreeSet<NoteKind>,
-    /// Its lists.
-    pub lists: Vec<ManagedList<L>>,
-}
-
-impl<L: ?Sized> Clone for Practice<L> {
-    fn clone(&self) -> Self {
-        Self {
-            id: self.id,
-            slug: self.slug.clone(),
-            opt_out_scope: self.opt_out_scope,
-            source: self.source.clone(),
-            notes: self.notes.clone(),
-            lists: self.lists.clone(),
-        }
-    }
-}
-
-/// One list in hand.
-#[derive(Debug)]
-pub struct ManagedList<L: ?Sized = dyn ListWriter> {
-    /// The short name of its practice.
-    pub clinic: String,
-    /// What the store knows of it.
-    pub row: ListRow,
-    /// What the clinic decided about it.
-    pub policy: Policy,
-    /// Names the provider account, whose holder alone may call it.
-    pub account: String,
-    /// The provider's id of the list, by the configuration.
-    pub audience: String,
-    /// The sender of its texts, where it has one.
-    pub sender: Option<String>,
-    /// The lists that share the audience (L27).
-    pub sharers: Vec<KnownList>,
-    /// The provider.
-    pub port: Arc<L>,
-}
-
-impl<L: ?Sized> Clone for ManagedList<L> {
-    fn clone(&self) -> Self {
-        Self {
-            clinic: self.clinic.clone(),
-            row: self.row.clone(),
-            policy: self.policy.clone(),
-            account: self.account.clone(),
-            audience: self.audience.clone(),
-            sender: self.sender.clone(),
-            sharers: self.sharers.clone(),
-            port: self.port.clone(),
-        }
-    }
-}
-
-impl<L: ListReader + ?Sized> ManagedList<L> {
-    fn facts(&self) -> ListFacts<'_> {
-        facts(&self.row, &self.policy)
-    }
-
-    /// Digest of all that its links are planned by beside their own facts.
-    fn digest(&self) -> String {
-        let sharers = self.sharers.iter().map(|list| policy_digest(&list.policy));
-        let parts: Vec<String> =
-            std::iter::once(policy_digest(&self.policy)).chain(sharers).collect();
-        format!("{} {}", env!("CARGO_PKG_VERSION"), parts.join(" "))
-    }
-}
-
-fn facts<'a>(row: &'a ListRow, policy: &'a Policy) -> ListFacts<'a> {
-    ListFacts { id: row.id, slug: &row.slug, policy, confirms_sign_ups: row.audience_double_opt_in }
 }
 
 /// What a run is asked to do beyond what the store says is due.

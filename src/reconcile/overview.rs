@@ -1,12 +1,10 @@
 //! The overview: is every list clean, and if not, what keeps it from being so.
 
-use std::collections::BTreeMap;
-
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
 use super::{Attestation, KnownList, ReconcileError, Reconciler};
-use crate::domain::{Channel, Class, ClinicId, RunId};
+use crate::domain::{Channel, ClinicId, RunId};
 use crate::store::RunRow;
 
 /// Where one list stands.
@@ -17,10 +15,6 @@ pub struct Overview {
     pub attestation: Attestation,
     /// Its channel.
     pub channel: Channel,
-    /// Whether both sides were read whole lately, nothing waits, and nobody is held who should not be.
-    pub clean: bool,
-    /// How many links are not as they should be; none where that is unknown.
-    pub drift: Option<u64>,
     /// The plan that waits for an admin.
     pub plan: Option<RunId>,
     /// Since when the oldest opt-out waits that has not reached the provider.
@@ -30,17 +24,6 @@ pub struct Overview {
     /// Its last run.
     #[serde(skip)]
     pub last_run: Option<RunRow>,
-}
-
-/// Classes of links that are as they should be, or that an admin has decided about.
-const SETTLED: &[Class] =
-    &[Class::InStep, Class::Pending, Class::Unproven, Class::Unknown, Class::CannotLeave];
-
-/// Counts the links that are not as they should be.
-#[must_use]
-pub fn drift(classes: &BTreeMap<Class, u64>) -> u64 {
-    let open = classes.iter().filter(|(class, _)| !SETTLED.contains(class));
-    open.map(|(_, links)| links).sum()
 }
 
 impl Reconciler {
@@ -54,13 +37,10 @@ impl Reconciler {
         for attestation in self.attest(clinic, lists).await? {
             let list = lists.iter().find(|list| list.row.slug == attestation.list);
             let Some(list) = list.map(|list| &list.row) else { continue };
-            let drift = attestation.classes.as_ref().map(drift);
             let newest = RunId(uuid::Uuid::max());
             let runs = self.store.runs_page(clinic, Some(list.id), newest, 1).await?;
             overview.push(Overview {
                 channel: list.channel,
-                clean: drift == Some(0) && attestation.parked_removals == 0,
-                drift,
                 plan: self.store.plan_open(list).await?,
                 opt_out_waits_since: self.store.opt_out_waiting_since(list).await?,
                 approved_at: list.approved_at,

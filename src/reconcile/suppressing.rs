@@ -51,21 +51,16 @@ impl Reconciler {
         kind: EventKind,
         because: &Because,
     ) -> Result<(), ReconcileError> {
-        let now = self.clock.now();
         let opt_out = match kind {
             EventKind::Objected => OptOutKind::Objected,
             EventKind::Complained => OptOutKind::Complained,
             _ => OptOutKind::Withdrawn,
         };
         let hashes = self.store.address_hashes(clinic, address);
-        self.store.suppress(clinic, &hashes, opt_out, now, TimeSource::Listwarden).await?;
-        let Some(contact) = self.store.contact_find(clinic, address).await? else { return Ok(()) };
-        let mut draft = Draft::new(kind, Actor::Admin, TimeSource::Listwarden, "suppression");
-        draft.channel = (opt_out != OptOutKind::Objected).then_some(address.channel());
-        draft.contact = Some(contact.id);
-        draft.reason = Some(because.text().to_owned());
-        draft.occurred_at = Some(now);
-        self.append_one(clinic, draft).await
+        let mut said = Draft::new(kind, Actor::Admin, TimeSource::Listwarden, "suppression");
+        said.channel = (opt_out != OptOutKind::Objected).then_some(address.channel());
+        said.reason = Some(because.text().to_owned());
+        Ok(self.store.suppress_by_hand(clinic, &hashes, opt_out, &said).await?)
     }
 
     /// Accepts a newer consent against every opt-out of the address (L11).
@@ -97,7 +92,9 @@ impl Reconciler {
         draft.evidence = Some(format!("taken down by {}", evidence.taken_by));
         draft.reason = Some(because.text().to_owned());
         draft.occurred_at = Some(evidence.at);
-        Ok(self.append_one(clinic, draft).await?)
+        draft.unique = format!("by hand/{}", self.clock.id());
+        let appended = self.append(None, clinic, vec![draft]).await;
+        Ok(appended.map(drop)?)
     }
 
     async fn holder(
@@ -113,11 +110,6 @@ impl Reconciler {
         let mut contacts = contacts.into_iter();
         let held = contacts.find(|contact| contact.address.as_ref() == Some(address));
         Ok(held.map(|contact| (patient.id, contact)))
-    }
-
-    async fn append_one(&self, clinic: ClinicId, mut draft: Draft) -> Result<(), ReconcileError> {
-        draft.unique = format!("by hand/{}", self.clock.id());
-        self.append(None, clinic, vec![draft]).await.map(drop)
     }
 }
 

@@ -31,6 +31,9 @@ pub enum RightsError {
     /// Nothing can have been said then.
     #[error("the time lies in the future: nothing can have been said there")]
     Future,
+    /// It would stay on record after an erasure.
+    #[error("the reason or evidence names the patient: say where it can be looked up, and no name")]
+    NamesPatient,
     /// The loop failed.
     #[error(transparent)]
     Loop(#[from] ReconcileError),
@@ -129,6 +132,11 @@ impl Desk<'_> {
         let waited = timeout(self.reconciler.clock.as_ref(), patience, going_on).await;
         Ok(!matches!(waited, Ok(Ok(false))))
     }
+}
+
+/// Makes sure that what outlives an erasure does not name the patient.
+pub(super) fn unnamed(patient: &Patient, text: &Because) -> Result<(), RightsError> {
+    if patient.record.is_named_in(text.text()) { Err(RightsError::NamesPatient) } else { Ok(()) }
 }
 
 /// Makes sure that whoever does what cannot be undone has named the clinic.

@@ -4,7 +4,8 @@
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
-use super::desk::{Desk, RightsError};
+use super::desk::{Desk, RightsError, unnamed};
+use super::effect::Idle;
 use crate::config::ClinicConfig;
 use crate::domain::{Because, Channel, ClinicId, ContactId, LinkId, MemberStatus, Patient, Verb};
 use crate::store::{AskedBy, HeldAddress, LinkRow, ListRow, OpState, Store};
@@ -36,6 +37,9 @@ pub struct Receipt {
     pub remains: Vec<Remains>,
     /// What stays beside them, in words.
     pub also_remains: Vec<&'static str>,
+    /// What became of who asked now and why, where somebody had asked before.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub note: Option<&'static str>,
 }
 
 /// What an erasure leaves beside hashes.
@@ -113,10 +117,18 @@ impl Desk<'_> {
         reason: &Because,
     ) -> Result<Option<Receipt>, RightsError> {
         let Some((id, patient)) = self.patient(patient).await? else { return Ok(None) };
+        unnamed(&patient, reason)?;
         let asked = AskedBy { by, reason: reason.text() };
         self.reconciler.erasure_ask(id, &self.clinic.slug, patient.id, asked).await?;
         self.follow(id, patient.id).await?;
-        Ok(receipt(&self.reconciler.store, self.clinic, &patient.record.source_id).await?)
+        let name = patient.id.to_string();
+        let receipt = receipt(&self.reconciler.store, self.clinic, &name).await?;
+        Ok(receipt.map(|receipt| {
+            let stands = (receipt.asked_by.as_deref(), receipt.reason.as_deref());
+            let note =
+                (stands != (Some(by), Some(reason.text()))).then(|| Idle::AskedBefore.sentence());
+            Receipt { note, ..receipt }
+        }))
     }
 }
 
@@ -159,6 +171,7 @@ pub async fn receipt(
         record_erased_at: row.erased_at,
         remains,
         also_remains: ALSO_REMAINS.to_vec(),
+        note: None,
     }))
 }
 

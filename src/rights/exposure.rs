@@ -7,6 +7,7 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 
 use super::replay::{Stretch, replay};
+use crate::domain::policy::UnknownMembers;
 use crate::domain::{ClinicId, ContactId, Event, LinkId, PatientId, Reason};
 use crate::reconcile::KnownList;
 use crate::store::{LinkChange, LinkRow, ListRow, Store, StoreError, Which};
@@ -32,6 +33,8 @@ pub struct Exposure {
     pub exposed: u64,
     /// How many of them still are.
     pub still: u64,
+    /// How many of them are strangers whom the list's policy keeps: it calls them clean.
+    pub by_policy: u64,
     /// Why, and how many for that reason; one may have several.
     pub reasons: BTreeMap<Reason, u64>,
     /// The earliest beginning that is known.
@@ -82,6 +85,7 @@ async fn of_list(
         list: list.row.slug.clone(),
         exposed: 0,
         still: 0,
+        by_policy: 0,
         reasons: BTreeMap::new(),
         earliest: None,
         latest: None,
@@ -102,6 +106,9 @@ async fn of_list(
             let mut stretches: Vec<_> =
                 stretches.into_iter().filter_map(|s| s.within(window.from, window.to)).collect();
             stretches.retain(|_| !erased);
+            let stranger = row.facts.holders.is_empty() && row.facts.suppressed.is_none();
+            let kept = stranger && list.policy.unknown == UnknownMembers::Keep;
+            exposure.by_policy += u64::from(kept && !stretches.is_empty());
             exposure.take(row, stretches, with_people);
         }
     }

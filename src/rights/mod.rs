@@ -6,6 +6,7 @@
 pub mod archive;
 mod desk;
 pub mod dossier;
+pub mod effect;
 pub mod erase;
 pub mod exposure;
 mod gather;
@@ -19,8 +20,9 @@ pub mod wishes;
 pub use archive::ArchiveError;
 pub use desk::{Desk, RightsError, confirmed};
 pub use dossier::Dossier;
+pub use effect::Idle;
 pub use erase::{AtProvider, Erased, Receipt, Remains, receipt};
 pub use exposure::{Exposed, Exposure, Window};
 pub use offboard::{Exported, Left, OffboardError};
 pub use replay::Stretch;
-pub use wishes::{TakenDown, Wish, Written};
+pub use wishes::{Effect, TakenDown, Wish, Written};

@@ -4,7 +4,8 @@
 
 use chrono::{DateTime, Utc};
 
-use super::desk::{Desk, RightsError};
+use super::desk::{Desk, RightsError, unnamed};
+use super::effect::Idle;
 use crate::domain::{
     Actor, Because, Channel, ClinicId, Draft, EventId, EventKind, Patient, TimeSource,
 };
@@ -54,6 +55,40 @@ pub struct Written {
     pub events: Vec<EventId>,
     /// Whether something is left to the next run.
     pub left: bool,
+    /// Whether anything follows from it.
+    pub effect: Effect,
+    /// Why nothing does.
+    pub why: Option<&'static str>,
+    /// The same in a word.
+    #[serde(skip)]
+    pub idle: Option<Idle>,
+}
+
+/// Whether anything follows from what was written down.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Effect {
+    /// The lists follow it.
+    Follows,
+    /// It is on record, and changes nothing.
+    None,
+}
+
+impl Written {
+    fn new(events: Vec<EventId>, left: bool, idle: Option<Idle>) -> Self {
+        let effect = if idle.is_some() { Effect::None } else { Effect::Follows };
+        Self { events, left, effect, why: idle.map(Idle::sentence), idle }
+    }
+}
+
+impl Wish {
+    /// Returns the channel it is about; none means all.
+    pub(super) const fn channel(&self) -> Option<Channel> {
+        match self {
+            Self::NotBy { channel, .. } | Self::Gladly { channel, .. } => Some(*channel),
+            Self::Restrict | Self::Unrestrict | Self::Object => None,
+        }
+    }
 }
 
 impl Desk<'_> {
@@ -69,6 +104,7 @@ impl Desk<'_> {
             return Err(RightsError::Future);
         }
         let Some((id, patient)) = self.patient(patient).await? else { return Ok(None) };
+        unnamed(&patient, taken.evidence)?;
         let said = |draft: &mut Draft| {
             draft.evidence = Some(by(taken.evidence.text(), taken.by));
             draft.occurred_at = taken.at;
@@ -86,6 +122,7 @@ impl Desk<'_> {
         reason: &Because,
     ) -> Result<Option<Written>, RightsError> {
         let Some((id, patient)) = self.patient(patient).await? else { return Ok(None) };
+        unnamed(&patient, reason)?;
         let row = self.reconciler.store.erasure_of(id, patient.id).await?;
         if let Some(at) = row.and_then(|row| row.asked_at) {
             return Err(RightsError::UnderWay { at });
@@ -124,10 +161,17 @@ impl Desk<'_> {
             draft.unique = format!("told an admin/{event}");
             events.push(draft.into_event(event, now));
         }
-        let ids = events.iter().map(|event| event.id).collect();
+        let ids: Vec<EventId> = events.iter().map(|event| event.id).collect();
         store.ledger_append(None, clinic, events).await?;
+        let mut idle = None;
+        for (wish, event) in wishes.iter().zip(&ids) {
+            idle = self.idle(clinic, patient, wish, *event).await?;
+            if idle.is_none() {
+                break;
+            }
+        }
         let left = self.follow(clinic, patient.id).await?;
-        Ok(Written { events: ids, left })
+        Ok(Written::new(ids, left, idle))
     }
 }
 

@@ -21,6 +21,8 @@ pub struct ListReport {
     pub classes: BTreeMap<Class, u64>,
     /// All of them.
     pub total: u64,
+    /// Those that are on the list at the provider: subscribed or pending.
+    pub members: u64,
     /// Removals that could not be made.
     pub parked_removals: u64,
     /// Operations that wait for the brake's release.
@@ -31,7 +33,9 @@ pub struct ListReport {
 
 statements! {
     REPORT_CLASSES = {
-        "SELECT list_id, class, COUNT(*) FROM links WHERE clinic_id = $1 GROUP BY list_id, class"
+        "SELECT list_id, class, COUNT(*),
+            COUNT(CASE WHEN status IN ('pending', 'subscribed') THEN 1 END)
+         FROM links WHERE clinic_id = $1 GROUP BY list_id, class"
     }
     REPORT_PARKED = {
         "SELECT list_id, COUNT(*) FROM parked
@@ -57,7 +61,7 @@ statements! {
 impl Store {
     /// Counts the clinic's links by list and class.
     pub async fn report(&self, clinic: ClinicId) -> Result<Vec<ListReport>> {
-        let classes: Vec<(ListId, Option<Class>, i64)> =
+        let classes: Vec<(ListId, Option<Class>, i64, i64)> =
             self.db.rows(REPORT_CLASSES, args![clinic]).await?;
         let parked: Vec<(ListId, i64)> = self.db.rows(REPORT_PARKED, args![clinic]).await?;
         let held: Vec<(ListId, i64, i64)> = self.db.rows(REPORT_HELD, args![clinic]).await?;
@@ -66,14 +70,16 @@ impl Store {
             .into_iter()
             .map(|list| {
                 let of_list = classes.iter().filter(|(id, ..)| *id == list.id);
-                let mut classes: BTreeMap<Class, u64> = BTreeMap::new();
-                for (_, class, links) in of_list {
+                let (mut classes, mut members) = (BTreeMap::<Class, u64>::new(), 0);
+                for (_, class, links, there) in of_list {
+                    members += count(*there);
                     *classes.entry(class.unwrap_or(Class::Due)).or_default() += count(*links);
                 }
                 let parked = parked.iter().find(|(id, _)| *id == list.id);
                 let held = held.iter().find(|(id, ..)| *id == list.id);
                 ListReport {
                     total: classes.values().sum(),
+                    members,
                     classes,
                     parked_removals: parked.map_or(0, |(_, links)| count(*links)),
                     braked: held.map_or(0, |(_, braked, _)| count(*braked)),

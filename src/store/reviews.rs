@@ -56,6 +56,11 @@ statements! {
          LEFT JOIN lists l ON l.clinic_id = r.clinic_id AND l.id = r.list_id
          WHERE r.clinic_id = $1 AND r.closed_at IS NULL ORDER BY r.id"
     }
+    REVIEWS_PAGE = {
+        "SELECT r.id, r.kind, r.contact_id, l.slug AS list, r.evidence, r.at FROM reviews r
+         LEFT JOIN lists l ON l.clinic_id = r.clinic_id AND l.id = r.list_id
+         WHERE r.clinic_id = $1 AND r.closed_at IS NULL AND r.id > $2 ORDER BY r.id LIMIT $3"
+    }
     REVIEW_CLOSE = {
         "UPDATE reviews SET closed_at = $3, closed_because = $4
          WHERE clinic_id = $1 AND id = $2 AND closed_at IS NULL"
@@ -79,6 +84,16 @@ impl Store {
     /// Returns what nobody has looked at yet, oldest first.
     pub async fn reviews_open(&self, clinic: ClinicId) -> Result<Vec<ReviewRow>> {
         self.db.rows(REVIEWS_OPEN, args![clinic]).await
+    }
+
+    /// Returns a page of the same, after that one.
+    pub async fn reviews_page(
+        &self,
+        clinic: ClinicId,
+        after: Uuid,
+        limit: u32,
+    ) -> Result<Vec<ReviewRow>> {
+        self.db.rows(REVIEWS_PAGE, args![clinic, after, limit]).await
     }
 
     /// Records that an admin looked, and what came of it; tells whether it was open.

@@ -5,11 +5,14 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 
 use super::Store;
-use super::columns::{At, Count, args, id_rows};
+use super::columns::{At, Count, MaybeAt, args, id_rows};
 use super::error::Result;
+use super::lists::ListRow;
 use super::sql::statements;
 use super::words::OpState;
-use crate::domain::{Address, Channel, ClinicId, ContactId, LinkId, ListId, Reason, RunId, Verb};
+use crate::domain::{
+    Address, Channel, Class, ClinicId, ContactId, LinkId, ListId, MemberStatus, Reason, RunId, Verb,
+};
 
 /// How many operations of a plan do the same for the same reason.
 #[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
@@ -30,6 +33,25 @@ pub struct ShownLink {
     pub contact: Option<ContactId>,
     /// Its address, which prints redacted; none once it was erased.
     pub address: Option<Address>,
+    /// Since when it is a member, as its provider says.
+    pub joined_at: Option<DateTime<Utc>>,
+}
+
+/// Somebody who is on a list and should not be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HeldLink {
+    /// The link.
+    pub link: LinkId,
+    /// Its number on the list.
+    pub ordinal: i64,
+    /// Whom it is about.
+    pub shown: ShownLink,
+    /// How they are held.
+    pub class: Class,
+    /// The reason that decided.
+    pub reason: Option<Reason>,
+    /// What the provider showed last.
+    pub status: Option<MemberStatus>,
 }
 
 /// One change that was made, or was to be.
@@ -58,6 +80,26 @@ struct ShownColumns {
     contact_id: Option<ContactId>,
     channel: Option<Channel>,
     address: Option<String>,
+    #[sqlx(try_from = "MaybeAt")]
+    joined_at: Option<DateTime<Utc>>,
+}
+
+#[derive(sqlx::FromRow)]
+struct HeldColumns {
+    #[sqlx(flatten)]
+    shown: ShownColumns,
+    ordinal: i64,
+    class: Class,
+    reason: Option<Reason>,
+    status: Option<MemberStatus>,
+}
+
+impl From<ShownColumns> for ShownLink {
+    fn from(row: ShownColumns) -> Self {
+        let stored = row.channel.zip(row.address);
+        let address = stored.map(|(channel, text)| Address::stored(channel, text));
+        Self { contact: row.contact_id, address, joined_at: row.joined_at }
+    }
 }
 
 statements! {
@@ -66,9 +108,22 @@ statements! {
          WHERE clinic_id = $1 AND run_id = $2 GROUP BY verb, reason ORDER BY verb, reason"
     }
     LINKS_SHOWN (given: id uuid) = {
-        "SELECT k.id, k.contact_id, c.channel, c.address FROM given g CROSS JOIN links k
+        "SELECT k.id, k.contact_id, c.channel, c.address,
+            COALESCE(k.opted_in_at, k.signed_up_at, k.last_changed) AS joined_at
+         FROM given g CROSS JOIN links k
          LEFT JOIN contacts c ON c.clinic_id = k.clinic_id AND c.id = k.contact_id
          WHERE k.clinic_id = $2 AND k.id = g.id"
+    }
+    // The two classes are neighbours in the alphabet, and so in the index.
+    LINKS_HELD = {
+        "SELECT k.id, k.contact_id, c.channel, c.address,
+            COALESCE(k.opted_in_at, k.signed_up_at, k.last_changed) AS joined_at,
+            k.ordinal, k.class, k.reason, k.status
+         FROM links k
+         LEFT JOIN contacts c ON c.clinic_id = k.clinic_id AND c.id = k.contact_id
+         WHERE k.clinic_id = $1 AND k.list_id = $2 AND k.class <= 'held_without_basis'
+            AND (k.class, k.ordinal) > ($3, $4)
+         ORDER BY k.class, k.ordinal LIMIT $5"
     }
     CHANGES_OF_LINKS (given: id uuid) = {
         "SELECT o.run_id, o.list_id, o.verb, o.reason, o.state,
@@ -92,12 +147,27 @@ impl Store {
     ) -> Result<BTreeMap<LinkId, ShownLink>> {
         let given = id_rows(links.iter().map(|link| link.0))?;
         let rows: Vec<ShownColumns> = self.db.rows(LINKS_SHOWN, args![given, clinic]).await?;
-        let shown = rows.into_iter().map(|row| {
-            let stored = row.channel.zip(row.address);
-            let address = stored.map(|(channel, text)| Address::stored(channel, text));
-            (row.id, ShownLink { contact: row.contact_id, address })
+        Ok(rows.into_iter().map(|row| (row.id, row.into())).collect())
+    }
+
+    /// Returns a page of those who are on a list and should not be, after that class and number.
+    pub async fn links_held(
+        &self,
+        list: &ListRow,
+        after: (Class, i64),
+        limit: u32,
+    ) -> Result<Vec<HeldLink>> {
+        let args = args![list.clinic, list.id, after.0, after.1, limit];
+        let rows: Vec<HeldColumns> = self.db.rows(LINKS_HELD, args).await?;
+        let held = rows.into_iter().map(|row| HeldLink {
+            link: row.shown.id,
+            ordinal: row.ordinal,
+            class: row.class,
+            reason: row.reason,
+            status: row.status,
+            shown: row.shown.into(),
         });
-        Ok(shown.collect())
+        Ok(held.collect())
     }
 
     /// Returns what was changed on those links, the newest first.

@@ -13,7 +13,9 @@ use super::error::Result;
 use super::following::links_stale_of_contacts;
 use super::ledger::ledger_lock;
 use super::sql::statements;
-use crate::domain::{ClinicId, ContactId, EventId, OptOut, OptOutKind, Standing, TimeSource};
+use crate::domain::{
+    ClinicId, ContactId, Draft, EventId, OptOut, OptOutKind, Standing, TimeSource,
+};
 use crate::keys::AddressHash;
 
 /// One suppression; whose it is, only its address tells.
@@ -28,6 +30,20 @@ pub struct SuppressionRow {
     /// Since when.
     #[sqlx(try_from = "At")]
     pub at: DateTime<Utc>,
+}
+
+impl SuppressionRow {
+    /// Returns the beginning of the hash, by which people name it.
+    #[must_use]
+    pub fn mark(&self) -> String {
+        mark(&self.hash)
+    }
+}
+
+/// Returns the beginning of an address's hash, by which people name it.
+#[must_use]
+pub fn mark(hash: &str) -> String {
+    hash.chars().take(12).collect()
 }
 
 #[derive(Serialize)]
@@ -60,24 +76,40 @@ statements! {
             WHERE l.clinic_id = $2 AND k.clinic_id = $2 AND k.list_id = l.id
                 AND k.address_hash = g.text)"
     }
+    SUPPRESSIONS_OF (given: text text) = {
+        "SELECT s.hash, s.kind, s.clock, s.at FROM given g CROSS JOIN suppressions s
+         WHERE s.clinic_id = $2 AND s.hash = g.text ORDER BY s.at, s.hash, s.kind, s.clock"
+    }
     SUPPRESSIONS_PAGE = {
         "SELECT hash, kind, clock, at FROM suppressions
-         WHERE clinic_id = $1 AND (hash, kind, clock) > ($2, $3, $4)
+         WHERE clinic_id = $1 AND hash >= $2
+            AND (SUBSTR(hash, 1, 12), kind, clock) > ($2, $3, $4)
          ORDER BY hash, kind, clock LIMIT $5"
     }
     CONTACT_STANDING = { "UPDATE contacts SET standing = $3 WHERE clinic_id = $1 AND id = $2" }
 }
 
 impl Store {
-    /// Returns a page of the clinic's suppressions after that one, by hash.
+    /// Returns a page of the clinic's suppressions after that one, which its mark names: a page tells no
+    /// more of a hash than that.
     pub async fn suppressions_page(
         &self,
         clinic: ClinicId,
         after: (&str, &str, &str),
         limit: u32,
     ) -> Result<Vec<SuppressionRow>> {
-        let (hash, kind, clock) = after;
-        self.db.rows(SUPPRESSIONS_PAGE, args![clinic, hash, kind, clock, limit]).await
+        let (mark, kind, clock) = after;
+        self.db.rows(SUPPRESSIONS_PAGE, args![clinic, mark, kind, clock, limit]).await
+    }
+
+    /// Returns what keeps the addresses that `hashes` name from being contacted, the oldest first.
+    pub async fn suppressions_of(
+        &self,
+        clinic: ClinicId,
+        hashes: impl Iterator<Item = &AddressHash> + Send,
+    ) -> Result<Vec<SuppressionRow>> {
+        let rows = text_rows(hashes.map(|hash| hash.hash.as_str()))?;
+        self.db.rows(SUPPRESSIONS_OF, args![rows, clinic]).await
     }
 
     /// Suppresses the address that `hashes` name, whether the clinic knows it or not.
@@ -92,23 +124,68 @@ impl Store {
         let opt_out = OptOut { event: EventId(self.clock.id()), kind, at, clock, by_person: true };
         again!(self, {
             let mut tx = self.db.begin().await?;
-            // The head's lock keeps a ledger line from changing the same standing meanwhile.
-            ledger_lock(&mut tx, clinic).await?;
-            suppressions_add(&mut tx, clinic, hashes, std::slice::from_ref(&opt_out)).await?;
-            let rows = text_rows(hashes.iter().map(|hash| hash.hash.as_str()))?;
-            let known: Vec<(ContactId, String)> =
-                tx.rows(SUPPRESSED_CONTACTS, args![rows.clone(), clinic]).await?;
-            for (contact, standing) in &known {
-                let mut standing: Standing = from_json("standing", standing)?;
-                standing_suppress(&mut standing, opt_out.clone());
-                tx.execute(CONTACT_STANDING, args![clinic, *contact, json(&standing)?]).await?;
-            }
-            let contacts = known.iter().map(|(contact, _)| contact.0).collect();
-            links_stale_of_contacts(&mut tx, clinic, &contacts).await?;
-            tx.execute(SUPPRESSED_STRANGERS, args![rows, clinic, kind]).await?;
+            suppress_in(&mut tx, clinic, hashes, &opt_out).await?;
             tx.commit().await
         })
     }
+
+    /// Suppresses an address by what an admin took down: where the clinic knows it, the ledger has what
+    /// was said in the same moment, and what follows from it.
+    pub async fn suppress_by_hand(
+        &self,
+        clinic: ClinicId,
+        hashes: &[AddressHash],
+        kind: OptOutKind,
+        said: &Draft,
+    ) -> Result<()> {
+        let (event, now, clock) = (EventId(self.clock.id()), self.clock.now(), said.clock);
+        let opt_out = OptOut { event, kind, at: now, clock, by_person: true };
+        again!(self, {
+            let mut tx = self.db.begin().await?;
+            let known = suppress_in(&mut tx, clinic, hashes, &opt_out).await?;
+            let ids =
+                std::iter::once(event).chain(std::iter::repeat_with(|| EventId(self.clock.id())));
+            let lines: Vec<_> = known
+                .into_iter()
+                .zip(ids)
+                .map(|(contact, id)| {
+                    let mut line = said.clone();
+                    line.contact = Some(contact);
+                    line.occurred_at = Some(now);
+                    line.unique = format!("by hand/{id}");
+                    line.into_event(id, now)
+                })
+                .collect();
+            if !lines.is_empty() {
+                self.append_in(&mut tx, clinic, &lines).await?;
+            }
+            tx.commit().await
+        })
+    }
+}
+
+/// Suppresses the address that `hashes` name, and returns the contacts that have it.
+async fn suppress_in(
+    tx: &mut Tx,
+    clinic: ClinicId,
+    hashes: &[AddressHash],
+    opt_out: &OptOut,
+) -> Result<Vec<ContactId>> {
+    // The head's lock keeps a ledger line from changing the same standing meanwhile.
+    ledger_lock(tx, clinic).await?;
+    suppressions_add(tx, clinic, hashes, std::slice::from_ref(opt_out)).await?;
+    let rows = text_rows(hashes.iter().map(|hash| hash.hash.as_str()))?;
+    let known: Vec<(ContactId, String)> =
+        tx.rows(SUPPRESSED_CONTACTS, args![rows.clone(), clinic]).await?;
+    for (contact, standing) in &known {
+        let mut standing: Standing = from_json("standing", standing)?;
+        standing_suppress(&mut standing, opt_out.clone());
+        tx.execute(CONTACT_STANDING, args![clinic, *contact, json(&standing)?]).await?;
+    }
+    let contacts = known.iter().map(|(contact, _)| contact.0).collect();
+    links_stale_of_contacts(tx, clinic, &contacts).await?;
+    tx.execute(SUPPRESSED_STRANGERS, args![rows, clinic, opt_out.kind]).await?;
+    Ok(known.into_iter().map(|(contact, _)| contact).collect())
 }
 
 /// Adds every opt-out under every hash; of two of a kind the later stays.

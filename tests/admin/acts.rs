@@ -160,6 +160,26 @@ on_both_engines! {
         assert_eq!(there(), Status::Unsubscribed);
     }
 
+    async fn whoever_asks_after_an_objection_of_a_stranger_is_told_of_it(world: &World) {
+        let owner = world.token(Role::Owner, &[]).await;
+        let path = |rest: &str| format!("/api/v1/clinics/riverside/{rest}");
+        let stranger = "stranger@post.test";
+        assert_eq!(world.post(&path("explain"), &owner, json!({ "who": stranger })).await.status, 404);
+        let wanted = json!({ "address": stranger, "kind": "objected", "reason": "by letter" });
+        assert_eq!(world.post(&path("suppressions"), &owner, wanted).await.status, 200);
+        let known = world.post(&path("explain"), &owner, json!({ "who": stranger })).await;
+        assert_eq!((known.status, &known.body["contacts"]), (200, &json!([])));
+        let marks = world.get(&path("suppressions"), &owner).await.body;
+        let kept = &known.body["kept_off"][0];
+        assert_eq!((&kept["kind"], &kept["mark"]), (&json!("objected"), &marks["items"][0]["mark"]));
+        let approve = format!("plans/{}/approve", world.riverside.run);
+        assert_eq!(world.post(&path(&approve), &owner, json!({})).await.status, 200);
+        let asked = json!({ "list": "news", "addresses": [stranger, "nobody@post.test"] });
+        let said = world.post(&path("check"), &owner, asked).await.body;
+        assert_eq!((&said["answers"][0]["law"], &said["answers"][0]["since"]), (&json!("L11"), &kept["since"]));
+        assert_eq!((&said["answers"][1]["law"], &said["answers"][1]["since"]), (&json!("L22"), &Value::Null));
+    }
+
     async fn an_opt_out_by_hand_is_lifted_by_newer_evidence_alone(world: &World) {
         let owner = world.token(Role::Owner, &[]).await;
         let asked = SystemClock.now() - Duration::from_hours(1);

@@ -10,4 +10,5 @@
 mod access;
 mod acts;
 mod rights;
+mod table;
 mod world;

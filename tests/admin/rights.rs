@@ -82,6 +82,10 @@ on_both_engines! {
         let receipt = world.get(&world.of_patient("erasure"), &auditor).await;
         assert_eq!((receipt.status, &receipt.body), (200, &said.body));
         assert!(!receipt.body.to_string().contains(ADDRESS));
+        let again = json!({ "reason": "another letter", "confirm": "riverside" });
+        let said = world.post(&path, &owner, again).await;
+        assert_eq!(said.body["reason"], "letter of 3 March");
+        assert!(said.body["note"].as_str().unwrap().contains("asked for before"), "{said:?}");
         let refused = world.post(&world.of_patient("erase/refuse"), &owner, json!({ "reason": "an open claim" })).await;
         assert_eq!(refused.status, 409);
     }
@@ -95,7 +99,7 @@ on_both_engines! {
         assert!(reasons.contains("objected") && reasons.contains("restricted"), "{reasons}");
         let path = format!("/api/v1/clinics/riverside/contacts/{}/ledger", world.riverside.contact);
         let ledger = world.get(&path, &owner).await.body.to_string();
-        assert!(!ledger.contains("invoice"), "of the patient, not of the address: {ledger}");
+        assert!(ledger.contains("erasure refused: an invoice must be kept"), "{ledger}");
         assert_eq!(outcomes(&on_record(world, &said).await), ["begun", "done"]);
     }
 
@@ -115,8 +119,12 @@ on_both_engines! {
         assert_eq!((said.status, &said.body["left"]), (200, &json!(false)), "{said:?}");
         assert_eq!(world.simulator.member(&world.audience, who).unwrap().status, Status::Archived);
         assert_eq!(on_record(world, &said).await[1]["reason"], "call of 3 March");
+        assert_eq!(said.body["effect"], "follows");
         let said = world.post(&path("unrestrict"), &owner, told.clone()).await;
         assert_eq!(said.status, 200);
+        let said = world.post(&path("unrestrict"), &owner, told.clone()).await;
+        assert_eq!((said.status, said.body["effect"].as_str()), (200, Some("none")));
+        assert!(said.body["why"].as_str().unwrap().contains("no restriction"), "{said:?}");
         let rather_not = json!({ "channel": "email", "not": true, "evidence": "call of 3 March" });
         assert_eq!(world.post(&path("prefer"), &owner, rather_not).await.status, 200);
         assert!(world.reasons(&owner, who).await.contains("withdrawn"));
@@ -127,7 +135,7 @@ on_both_engines! {
     async fn evidence_that_holds_an_address_or_lies_in_the_future_is_not_taken(world: &World) {
         let owner = world.token(Role::Owner, &[]).await;
         let path = world.of_patient("object");
-        for evidence in ["wrote from ann1@post.test", "called from +44 20 7946 0958", " "] {
+        for evidence in ["wrote from ann1@post.test", "called from +44 20 7946 0958", "Lee, Ann, asked", " "] {
             let said = world.post(&path, &owner, json!({ "evidence": evidence })).await;
             assert_eq!(said.status, 400, "{evidence}");
             assert!(!said.body.to_string().contains("ann1"));

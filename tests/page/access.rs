@@ -1,22 +1,23 @@
 //! Who may, over real HTTP: each route of the page in one table, with its least role.
 
-use std::collections::BTreeSet;
-
 use listwarden::domain::Role;
 use listwarden::http::admin::page::routes;
 use listwarden::store::AuditOutcome;
 use reqwest::header::SET_COOKIE;
 
+use crate::table::{ALL, AUDIT, OPERATE, Table, assert_for_the_row, assert_whole};
 use crate::visitor::Visitor;
-use crate::world::{ADDRESS, Engine, Names, World, on_both_engines};
+use crate::world::{ADDRESS, Engine, World, on_both_engines};
 
 use Role::{Auditor, Operator, Owner, Viewer};
 
 /// Every route, and the roles that may.
-const TABLE: &[(&str, &str, &[Role])] = &[
+const TABLE: &Table = &[
     ("GET", "/", ALL),
     ("GET", "/clinics/{clinic}", ALL),
     ("GET", "/clinics/{clinic}/lists/{list}", ALL),
+    ("GET", "/clinics/{clinic}/lists/{list}/held", ALL),
+    ("GET", "/clinics/{clinic}/exposure", AUDIT),
     ("GET", "/clinics/{clinic}/runs", ALL),
     ("GET", "/clinics/{clinic}/runs/{run}", ALL),
     ("GET", "/clinics/{clinic}/runs/{run}/events", ALL),
@@ -55,32 +56,13 @@ const TABLE: &[(&str, &str, &[Role])] = &[
     ("POST", "/clinics/{clinic}/lists/{list}/resyncs", OPERATE),
     ("POST", "/sign-out", ALL),
 ];
-const ALL: &[Role] = &[Viewer, Operator, Auditor, Owner];
-const OPERATE: &[Role] = &[Operator, Owner];
-const AUDIT: &[Role] = &[Auditor, Owner];
 
 /// The page at its first load may be as large as this, with all that belongs to it.
 const FIRST_LOAD: usize = 60_000;
 
 #[test]
 fn the_table_has_every_route_of_the_page_and_no_other() {
-    let served: BTreeSet<(String, &str)> =
-        routes().iter().map(|route| (route.method.to_string(), route.path)).collect();
-    let listed: BTreeSet<(String, &str)> =
-        TABLE.iter().map(|(method, path, _)| ((*method).to_owned(), *path)).collect();
-    assert_eq!(served, listed);
-    assert_eq!(served.len(), routes().len());
-}
-
-fn filled(path: &str, clinic: &str, of: &Names) -> String {
-    path.replace("{clinic}", clinic)
-        .replace("{list}", of.list)
-        .replace("{run}", &of.run.to_string())
-        .replace("{contact}", &of.contact.to_string())
-        .replace("{patient}", &of.patient.to_string())
-        .replace("{link}", &of.link.to_string())
-        .replace("{resync}", &of.resync.to_string())
-        .replace("{review}", &of.review.to_string())
+    assert_whole(TABLE, &routes());
 }
 
 /// What each form sends beside the code of its visit.
@@ -109,7 +91,7 @@ fn fields(path: &str) -> Vec<(&'static str, &'static str)> {
 on_both_engines! {
     async fn whoever_is_not_signed_in_is_led_to_where_one_does_that_and_may_do_nothing(world: &World) {
         for (row, (method, path, _)) in (1..).zip(TABLE) {
-            let url = filled(path, "riverside", &world.riverside);
+            let url = world.riverside.fill(path, "riverside");
             let said = Visitor::new(world, row).asks(method, &url, &fields(path)).await;
             if *method == "GET" {
                 let said = Visitor::new(world, row).asks("HEAD", &url, &[]).await;
@@ -126,19 +108,10 @@ on_both_engines! {
             let token = world.token(*role, &[]).await;
             let visitor = Visitor::signed_in(world, host, &token).await;
             for (method, path, may) in TABLE {
-                let url = filled(path, "riverside", &world.riverside);
+                let url = world.riverside.fill(path, "riverside");
                 let said = visitor.asks(method, &url, &fields(path)).await;
                 let what = format!("{role}: {method} {path}: {} {}", said.status, said.text);
-                // Whoever came before has settled what these name.
-                let settles = ["retry", "dismiss", "close"].iter().any(|end| path.ends_with(end));
-                if may.contains(role) {
-                    let settled = *role == Owner && settles && said.status == 404;
-                    // Nobody has asked yet for what a receipt is of.
-                    let settled = settled || path.ends_with("/erasure") && said.status == 404;
-                    assert!(said.status < 400 || said.status == 409 || settled, "{what}");
-                } else {
-                    assert_eq!(said.status, 403, "{what}");
-                }
+                assert_for_the_row(*role, may, path, said.status, &what);
             }
         }
     }
@@ -148,7 +121,7 @@ on_both_engines! {
         let visitor = Visitor::signed_in(world, 1, &theirs).await;
         assert!(!visitor.gets("/").await.text.contains("riverside"));
         for (method, path, _) in TABLE.iter().filter(|(_, path, _)| path.contains("{clinic}")) {
-            let url = filled(path, "riverside", &world.riverside);
+            let url = world.riverside.fill(path, "riverside");
             let said = visitor.asks(method, &url, &fields(path)).await;
             assert_eq!(said.status, 404, "{method} {path}");
             assert!(!said.text.contains("riverside"), "{method} {path}");
@@ -160,7 +133,7 @@ on_both_engines! {
         let token = world.token(Owner, &[]).await;
         let visitor = Visitor::signed_in(world, 1, &token).await;
         for (method, path, _) in TABLE.iter().filter(|(_, path, _)| path.matches('{').count() > 1) {
-            let url = filled(path, "riverside", &world.oak);
+            let url = world.oak.fill(path, "riverside");
             let said = visitor.asks(method, &url, &fields(path)).await;
             assert_eq!(said.status, 404, "{method} {path}: {said:?}");
         }
@@ -171,7 +144,7 @@ on_both_engines! {
         let mut visitor = Visitor::signed_in(world, 1, &token).await;
         visitor.form_code = "0".repeat(64);
         for (_, path, _) in TABLE.iter().filter(|(method, ..)| *method == "POST") {
-            let url = filled(path, "riverside", &world.riverside);
+            let url = world.riverside.fill(path, "riverside");
             assert_eq!(visitor.posts(&url, &fields(path)).await.status, 403, "{path}");
             let log = world.store.audit_page(None, i64::MAX, 1).await.unwrap();
             assert_eq!(log[0].outcome, AuditOutcome::Refused);

@@ -51,7 +51,7 @@ async fn a_person_is_found_and_why_is_read_and_the_address_shown_on_record(engin
     browser.follows("the timeline").await;
     browser.sees("Consent given, by the person").await;
     browser.goes(&format!("{}/clinics/riverside/audit", served.url)).await;
-    browser.sees("POST /clinics/{clinic}/contacts/{contact}/show").await;
+    browser.sees("Shows an address in full.").await;
     assert_eq!(browser.console().await, [""; 0]);
     browser.end().await;
     served.end().await;
@@ -65,7 +65,7 @@ async fn a_viewer_is_refused_and_sees_no_button_that_would_be(engine: Engine) {
     let buttons = browser.runs("return document.querySelectorAll('main button').length").await;
     assert_eq!(buttons, json!(0));
     browser.goes(&format!("{}/clinics/riverside/audit", served.url)).await;
-    browser.sees("a token of the role viewer may not audit").await;
+    browser.sees("the role viewer may not see the audit log").await;
     let path = format!("/clinics/riverside/contacts/{}", served.world.riverside.contact);
     browser.goes(&format!("{}{path}", served.url)).await;
     let text = browser.text().await;

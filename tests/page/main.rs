@@ -31,9 +31,12 @@ mod issuer;
 mod journey;
 mod oidc;
 mod served;
+#[path = "../admin/table.rs"]
+mod table;
 mod tampered;
 mod views;
 mod visitor;
+mod words;
 #[expect(dead_code, reason = "the tests of the API use what these do not")]
 #[path = "../admin/world.rs"]
 mod world;

@@ -16,6 +16,8 @@ fn views(served: &Served) -> Vec<(&'static str, String)> {
         ("overview", "/".to_owned()),
         ("clinic", clinic.to_owned()),
         ("list", format!("{clinic}/lists/news")),
+        ("held", format!("{clinic}/lists/news/held")),
+        ("exposure", format!("{clinic}/exposure")),
         ("first-plan", "/clinics/oak/lists/tips".to_owned()),
         ("runs", format!("{clinic}/runs")),
         ("run", format!("{clinic}/runs/{}", names.run)),

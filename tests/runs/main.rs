@@ -20,6 +20,7 @@ mod lists;
 mod noted;
 mod notifying;
 mod offboard;
+mod on_record;
 mod privacy;
 mod restored;
 mod returning;

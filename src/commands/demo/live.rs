@@ -27,6 +27,8 @@ const LATENCY_MS: u64 = 300;
 
 /// Shows how fast an opt-out travels, and leaves everything up where `serve` says so.
 pub(super) async fn show(stage: &Stage, life: &Life<'_>, serve: bool) -> anyhow::Result<()> {
+    // What is tried in another terminal lives at the machine's time.
+    stage.clock.set(SystemClock.now().max(stage.clock.now()));
     stage.clock.run();
     say("From here on time is real. A process serves; the providers are told where to send.");
     command("serve");

@@ -180,7 +180,9 @@ fn write_configuration(folder: &Path, named: &[(&str, String)]) -> anyhow::Resul
     };
     fs::write(folder.join("listwarden.toml"), filled(DEPLOYMENT))?;
     fs::write(folder.join("clinics/riverside.toml"), filled(CLINIC))?;
-    secret(&folder.join("secrets/master_key"), &"5a".repeat(32))?;
+    // The one thing that is not the same each time: tokens and hashes are made with it.
+    let key = [(); 4].map(|()| SystemClock.chance().to_be_bytes()).concat();
+    secret(&folder.join("secrets/master_key"), &hex::encode(key))?;
     secret(&folder.join("secrets/riverside/mailchimp"), API_KEY)?;
     secret(&folder.join("secrets/riverside/twilio"), AUTH_TOKEN)
 }

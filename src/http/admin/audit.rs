@@ -1,6 +1,7 @@
 //! The audit log.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, LazyLock};
 
 use axum::Json;
 use axum::extract::State;
@@ -21,7 +22,6 @@ pub(super) fn routes() -> Vec<Route> {
     vec![
         Route::get("/audit", Act::Audit, "Lists what was done and refused, the newest first.", all)
             .pages::<LineView>()
-            .everywhere()
             .everywhere(),
         Route::get(
             "/clinics/{clinic}/audit",
@@ -32,6 +32,12 @@ pub(super) fn routes() -> Vec<Route> {
         .pages::<LineView>(),
     ]
 }
+
+/// What each route does, by method and path, for whoever does not read those.
+static WORDS: LazyLock<HashMap<String, &'static str>> = LazyLock::new(|| {
+    let all = super::routes().into_iter().chain(super::page::routes());
+    all.map(|route| (format!("{} {}", route.method, route.path), route.what)).collect()
+});
 
 /// One line of the audit log.
 #[derive(Debug, Serialize, ToSchema)]
@@ -44,6 +50,8 @@ pub(super) struct LineView {
     /// The token's name, or who typed the command.
     pub(super) who: String,
     pub(super) what: String,
+    /// The same in words, where it was a request.
+    pub(super) in_words: Option<&'static str>,
     pub(super) clinic: Option<ClinicId>,
     /// The list, run, contact or token it is about.
     pub(super) subject: Option<String>,
@@ -60,6 +68,7 @@ impl From<AuditRow> for LineView {
             request: row.request,
             token: row.token,
             who: row.who,
+            in_words: WORDS.get(&row.what).copied(),
             what: row.what,
             clinic: row.clinic,
             subject: row.subject,

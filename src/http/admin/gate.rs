@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
+use axum::extract::rejection::RawPathParamsRejection;
 use axum::extract::{ConnectInfo, RawPathParams, Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
@@ -16,9 +17,10 @@ use uuid::Uuid;
 use super::Admin;
 use super::etag::tagged;
 pub(super) use super::permit::Permit;
+use super::permit::named;
 use super::problem::Problem;
 use super::route::Route;
-use crate::domain::{Act, Because, ClinicId};
+use crate::domain::{Act, Because, ClinicId, Role};
 use crate::store::{AuditOutcome, BadToken, NewAudit, TokenRow};
 
 /// The request's id, which the outermost layer gives.
@@ -78,6 +80,8 @@ struct Kept {
     token: Option<Uuid>,
     who: String,
     clinic: Option<ClinicId>,
+    /// What the path named, as far as that is an id or a list.
+    subject: Option<String>,
     because: &'static str,
 }
 
@@ -182,8 +186,15 @@ impl Gate {
         let of = clinic.as_ref().map(|(id, _)| *id);
         let forbidden = |detail: String| Problem::new(StatusCode::FORBIDDEN, detail);
         if !token.role.may(self.act) {
-            let detail = format!("a token of the role {} may not {}", token.role, self.act);
-            return Err(Kept::by(&token, of, "the role is too low", forbidden(detail)));
+            let may: Vec<_> = Role::ALL.iter().filter(|role| role.may(self.act)).collect();
+            let may: Vec<_> = may.into_iter().map(|role| role.word()).collect();
+            let (act, may) = (self.act.words(), may.join(", "));
+            let detail =
+                format!("the role {} may not {act}: a token is needed of {may}", token.role);
+            let about =
+                named(&names, config.clinic(names.get("clinic").map_or("", String::as_str)));
+            let kept = Kept::by(&token, of, "the role is too low", forbidden(detail));
+            return Err(kept.about(about));
         }
         if self.everywhere && token.clinics != crate::domain::Clinics::All {
             let detail = "this concerns every clinic, and the token is for some".to_owned();
@@ -214,7 +225,7 @@ impl Gate {
         problem: Problem,
     ) -> Problem {
         let who = who.to_owned();
-        let kept = Kept { problem, token: None, who, clinic: None, because };
+        let kept = Kept { problem, token: None, who, clinic: None, subject: None, because };
         self.turned_away(request, from, Box::new(kept)).await
     }
 
@@ -228,6 +239,7 @@ impl Gate {
         }
         let line = NewAudit {
             clinic: kept.clinic,
+            subject: kept.subject,
             outcome: AuditOutcome::Refused,
             reason: Because::parse(kept.because).ok(),
             ..self.line(request, kept.token, &kept.who)
@@ -242,7 +254,8 @@ impl Gate {
 impl Kept {
     fn out(token: Option<Uuid>, because: &'static str) -> Box<Self> {
         let who = "nobody known".to_owned();
-        Box::new(Self { problem: Problem::nobody(), token, who, clinic: None, because })
+        let problem = Problem::nobody();
+        Box::new(Self { problem, token, who, clinic: None, subject: None, because })
     }
 
     fn by(
@@ -252,7 +265,14 @@ impl Kept {
         problem: Problem,
     ) -> Box<Self> {
         let who = token.name.clone();
-        Box::new(Self { problem, token: Some(token.id), who, clinic, because })
+        let subject = None;
+        Box::new(Self { problem, token: Some(token.id), who, clinic, subject, because })
+    }
+
+    /// It is about this.
+    fn about(mut self: Box<Self>, subject: Option<String>) -> Box<Self> {
+        self.subject = subject;
+        self
     }
 
     /// Tells whether something was brought that does not hold.
@@ -262,7 +282,8 @@ impl Kept {
 
     /// Not refused, but not let in either.
     fn failed(problem: Problem) -> Box<Self> {
-        Box::new(Self { problem, token: None, who: String::new(), clinic: None, because: "" })
+        let who = String::new();
+        Box::new(Self { problem, token: None, who, clinic: None, subject: None, because: "" })
     }
 }
 
@@ -270,10 +291,12 @@ impl Kept {
 /// before it is begun.
 pub(super) async fn guard(
     State(gate): State<Gate>,
-    names: RawPathParams,
+    names: Result<RawPathParams, RawPathParamsRejection>,
     mut request: Request,
     next: Next,
 ) -> Response {
+    // No name of ours is written like that.
+    let Ok(names) = names else { return Problem::missing("page").into_response() };
     let id = request.extensions().get::<RequestId>().map_or_else(Uuid::nil, |id| id.0);
     let from = address(&request);
     let token = match gate.knock(id, from, Brought::with(&request)).await {
@@ -317,13 +340,12 @@ async fn act(gate: Gate, line: NewAudit, next: Next, request: Request) -> Respon
     let done = answer.status().is_success() || answer.status().is_redirection();
     let outcome = if done { AuditOutcome::Done } else { AuditOutcome::Failed };
     let record = answer.extensions_mut().remove::<OnRecord>().unwrap_or_default();
+    // What is said of a problem repeats nothing that was sent.
+    let why = answer.extensions().get::<Problem>().filter(|_| !done);
+    let why = why.and_then(|problem| Because::parse(problem.detail()).ok());
+    let because = record.because.or(why);
     let subject = record.subject.or(line.subject.clone());
-    match gate
-        .admin
-        .store
-        .audit(&NewAudit { outcome, reason: record.because, subject, ..line })
-        .await
-    {
+    match gate.admin.store.audit(&NewAudit { outcome, reason: because, subject, ..line }).await {
         Ok(()) => answer,
         Err(error) => Problem::from(error).into_response(),
     }

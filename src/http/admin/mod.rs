@@ -11,6 +11,7 @@ mod docs;
 mod door;
 mod etag;
 mod gate;
+mod held;
 mod openapi;
 pub mod page;
 mod paging;
@@ -25,6 +26,7 @@ mod rights;
 mod route;
 mod runs;
 mod suppressions;
+mod watching;
 mod webhooks;
 
 use std::fmt;
@@ -40,7 +42,7 @@ use http::header::{
 };
 use http::{HeaderName, HeaderValue, StatusCode};
 use serde::de::DeserializeOwned;
-use tokio::sync::{Notify, Semaphore, mpsc, oneshot, watch};
+use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tracing::Instrument;
 
 use self::door::Door;
@@ -49,6 +51,7 @@ use self::page::oidc::Provider;
 use self::permit::Permit;
 use self::problem::Problem;
 pub use self::route::Route;
+use self::watching::Watching;
 use crate::clock::SharedClock;
 use crate::config::Config;
 use crate::domain::Because;
@@ -60,8 +63,6 @@ use crate::store::Store;
 const BASE: &str = "/api/v1";
 /// The largest body taken, in bytes: ten thousand addresses and room.
 const LARGEST: usize = 4 << 20;
-/// Watchers of runs at once.
-const MOST_WATCHERS: usize = 64;
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// Everything an admin asks with.
@@ -75,7 +76,7 @@ pub struct Admin {
     resync: Arc<Notify>,
     door: Door,
     oidc: Provider,
-    watchers: Arc<Semaphore>,
+    watching: Watching,
 }
 
 impl fmt::Debug for Admin {
@@ -126,7 +127,7 @@ impl Admin {
             errands,
             resync,
             door: Door::default(),
-            watchers: Arc::new(Semaphore::new(MOST_WATCHERS)),
+            watching: Watching::default(),
         }
     }
 
@@ -142,6 +143,7 @@ impl Admin {
 pub fn routes() -> Vec<Route> {
     [
         clinics::routes(),
+        held::routes(),
         runs::routes(),
         plans::routes(),
         resyncs::routes(),
@@ -240,7 +242,7 @@ fn because(text: &str) -> Result<Because, Problem> {
     Because::parse(text).map_err(|error| Problem::wrong(error.to_string()))
 }
 
-/// Names who took something down.
+/// Names who took something down; names are not unique, ids are.
 fn by(permit: &Permit) -> String {
-    format!("token {}", permit.token.name)
+    format!("token {} ({})", permit.token.name, permit.token.id)
 }

@@ -22,7 +22,7 @@ use utoipa::{PartialSchema, ToSchema};
 
 use super::problem::Problem;
 use super::route::Route;
-use super::{BASE, routes};
+use super::{BASE, not_so, routes};
 use crate::domain::Role;
 
 /// What a type looks like, and the types it refers to.
@@ -54,7 +54,7 @@ static DOCUMENT: LazyLock<String> =
 
 /// Returns what serves the document; it tells nothing that the source code does not.
 pub(super) fn router() -> Router {
-    Router::new().route("/api/openapi.json", get(served))
+    Router::new().route("/api/openapi.json", get(served)).method_not_allowed_fallback(not_so)
 }
 
 async fn served() -> Response {

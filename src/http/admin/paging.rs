@@ -38,6 +38,11 @@ struct Asked {
 }
 
 impl Turn {
+    /// Asks for the first rows.
+    pub(super) const fn first(limit: u32) -> Self {
+        Self { after: None, limit }
+    }
+
     /// Asks for as many rows.
     pub(super) fn of(self, limit: u32) -> Self {
         Self { limit, ..self }

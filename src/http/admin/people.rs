@@ -17,7 +17,7 @@ use crate::domain::{
     Act, Actor, Address, Channel, ContactId, Event, EventId, EventKind, ListId, PatientId,
     TimeSource,
 };
-use crate::reconcile::{Explanation, ListWord, Who};
+use crate::reconcile::{Erasing, Explanation, KeptOff, ListWord, MayNot, Who};
 
 /// Addresses checked at once at most.
 const MOST: usize = 10_000;
@@ -45,7 +45,7 @@ pub(super) fn routes() -> Vec<Route> {
         Route::get(
             "/clinics/{clinic}/contacts/{contact}/ledger",
             Act::Audit,
-            "Lists what is on record of a contact, the oldest first.",
+            "Lists what is on record of a contact and of whoever holds it, the oldest first.",
             ledger,
         ).answers::<Vec<LedgerLine>>(),
     ]
@@ -66,7 +66,12 @@ pub(super) struct Explained {
     pub(super) contacts: Vec<ContactId>,
     /// The patients, by our ids: what is asked about their rights names them so.
     pub(super) patients: Vec<PatientId>,
+    /// Those of them who were erased, or are to be.
+    pub(super) erased: Vec<Erasing>,
     pub(super) lists: Vec<ListWord>,
+    /// Opt-outs that are known by the keyed hash of the address alone, whether anybody is known by it
+    /// or not.
+    pub(super) kept_off: Vec<KeptOff>,
 }
 
 /// Addresses to check.
@@ -93,6 +98,28 @@ pub(super) struct Answer {
     pub(super) reason: Option<String>,
     /// The line of the law.
     pub(super) law: Option<String>,
+    /// Since when, where it is an opt-out of an address that nobody is known by.
+    pub(super) since: Option<DateTime<Utc>>,
+}
+
+impl Answer {
+    fn of(said: Result<(), MayNot>) -> Self {
+        let Err(may_not) = said else {
+            return Self { may: true, reason: None, law: None, since: None };
+        };
+        let (reason, law) = (may_not.reason.sentence(), may_not.reason.law());
+        Self {
+            may: false,
+            reason: Some(reason.to_owned()),
+            law: Some(law.to_string()),
+            since: may_not.since,
+        }
+    }
+
+    fn no_address() -> Self {
+        let reason = Some("this is no address".to_owned());
+        Self { may: false, reason, law: None, since: None }
+    }
 }
 
 /// An address in full.
@@ -127,6 +154,8 @@ pub(super) struct LedgerLine {
     pub(super) explicit: bool,
     /// Whether an admin accepted it against an objection.
     pub(super) accepted: bool,
+    /// Whether a preference refuses its purpose.
+    pub(super) refuses: bool,
     /// When it happened, as far as known, and whose clock that is by.
     pub(super) occurred_at: Option<DateTime<Utc>>,
     pub(super) clock: TimeSource,
@@ -151,6 +180,7 @@ impl From<Event> for LedgerLine {
             reason: draft.reason,
             explicit: draft.explicit,
             accepted: draft.accepted,
+            refuses: draft.refuses,
             occurred_at: draft.occurred_at,
             clock: draft.clock,
             recorded_at: event.recorded_at,
@@ -169,8 +199,8 @@ pub(super) async fn explain(
     let who = Who::read(who, clinic.country.as_deref());
     let known = admin.reconciler.explain(id, &lists, &who).await?;
     let known = known.ok_or_else(|| Problem::missing("person"))?;
-    let Explanation { contacts, patients, lists, .. } = known;
-    Ok(Json(Explained { contacts, patients, lists }))
+    let Explanation { contacts, patients, erased, lists, kept_off, .. } = known;
+    Ok(Json(Explained { contacts, patients, erased, lists, kept_off }))
 }
 
 pub(super) async fn check(
@@ -196,15 +226,8 @@ pub(super) async fn check(
     let answers: Vec<Answer> = parsed
         .into_iter()
         .map(|parsed| match parsed.map(|_| answered.next()) {
-            Ok(Some(Ok(()))) => Answer { may: true, reason: None, law: None },
-            Ok(Some(Err(reason))) => Answer {
-                may: false,
-                reason: Some(reason.sentence().to_owned()),
-                law: Some(reason.law().to_string()),
-            },
-            Ok(None) | Err(_) => {
-                Answer { may: false, reason: Some("this is no address".to_owned()), law: None }
-            }
+            Ok(Some(said)) => Answer::of(said),
+            Ok(None) | Err(_) => Answer::no_address(),
         })
         .collect();
     let may = answers.iter().filter(|answer| answer.may).count() as u64;
@@ -229,10 +252,9 @@ pub(super) async fn ledger(
 ) -> Result<Json<Vec<LedgerLine>>, Problem> {
     let (clinic, _) = permit.clinic()?;
     let contact: ContactId = permit.id("contact")?;
-    if admin.store.contact(clinic, contact).await?.is_none() {
-        return Err(Problem::missing("contact"));
-    }
-    let events = admin.store.ledger_of_contact(clinic, contact).await?;
+    let facts = admin.store.contact(clinic, contact).await?;
+    let facts = facts.ok_or_else(|| Problem::missing("contact"))?;
+    let events = admin.reconciler.on_record(clinic, &facts).await?;
     Ok(Json(events.into_iter().map(LedgerLine::from).collect()))
 }
 

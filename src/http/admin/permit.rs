@@ -81,13 +81,21 @@ impl Permit {
     /// Names what the path is about, as far as it is an id or a configured list: whatever else
     /// somebody writes there stays out of the log.
     pub(super) fn subject(&self) -> Option<String> {
-        let lists = self.clinic().map(|(_, clinic)| clinic.lists.as_slice()).unwrap_or_default();
-        let mut named = self.names.iter().filter(|(name, _)| *name != "clinic");
-        named.find_map(|(_, text)| {
-            let id = Uuid::try_parse(text).map(|id| id.to_string()).ok();
-            id.or_else(|| lists.iter().find(|list| list.slug == *text).map(|l| l.slug.clone()))
-        })
+        named(&self.names, self.clinic().ok().map(|(_, clinic)| clinic))
     }
+}
+
+/// Names what a path is about, as [`Permit::subject`] does.
+pub(super) fn named(
+    names: &BTreeMap<String, String>,
+    clinic: Option<&ClinicConfig>,
+) -> Option<String> {
+    let lists = clinic.map(|clinic| clinic.lists.as_slice()).unwrap_or_default();
+    let mut named = names.iter().filter(|(name, _)| *name != "clinic");
+    named.find_map(|(_, text)| {
+        let id = Uuid::try_parse(text).map(|id| id.to_string()).ok();
+        id.or_else(|| lists.iter().find(|list| list.slug == *text).map(|l| l.slug.clone()))
+    })
 }
 
 fn name_of(name: &str) -> &'static str {
@@ -95,7 +103,7 @@ fn name_of(name: &str) -> &'static str {
         "run" => "run",
         "list" => "list",
         "contact" => "contact",
-        "patient" => "patient",
+        "patient" => "patient: a path names one by our id, which explain tells",
         "link" => "parked change",
         "resync" => "resync",
         "review" => "review",

@@ -133,19 +133,64 @@ impl Problem {
     }
 }
 
-/// What a parser says may quote what was sent, and stays out.
+/// What a parser says may quote what was sent, and stays out but for the name of a field of ours.
 impl From<JsonRejection> for Problem {
     fn from(rejection: JsonRejection) -> Self {
         let status = match rejection.status() {
             StatusCode::UNPROCESSABLE_ENTITY => StatusCode::BAD_REQUEST,
             status => status,
         };
-        Self::new(status, "the body is not what this takes: docs/api.md says what is")
+        let detail = match &rejection {
+            JsonRejection::JsonDataError(error) => field(&error.body_text()),
+            JsonRejection::JsonSyntaxError(_) => Some("the body is no JSON".to_owned()),
+            _ => None,
+        };
+        let detail = detail.unwrap_or_else(|| "the body is not what this takes".to_owned());
+        Self::new(status, format!("{detail}: docs/api.md says what is taken"))
     }
+}
+
+/// Says which field of a body or a form is wrong, as far as a parser's words tell that by names of ours.
+pub(super) fn field(said: &str) -> Option<String> {
+    let ours = |name: &str| {
+        let plain = |c: char| c.is_ascii_lowercase() || c == '_';
+        (!name.is_empty() && name.len() <= 20 && name.chars().all(plain)).then(|| name.to_owned())
+    };
+    if let Some((_, rest)) = said.split_once("missing field `") {
+        return ours(rest.split('`').next()?).map(|name| format!("`{name}` is missing"));
+    }
+    if said.contains("unknown field") {
+        return Some("it has a field that is not taken".to_owned());
+    }
+    // The parser says where it was before it says what it found: a list's place is in brackets.
+    let (_, rest) = said.split_once(": ")?;
+    let (place, found) = rest.split_once(": ")?;
+    let name = ours(place.split(['[', '.']).next()?).filter(|_| !found.is_empty());
+    name.map(|name| format!("`{name}` is not what it must be"))
 }
 
 impl From<QueryRejection> for Problem {
     fn from(_: QueryRejection) -> Self {
         Self::wrong("the query is not what this takes: docs/api.md says what is")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_field_that_is_wrong_is_named_and_nothing_that_was_sent() {
+        let target = "Failed to deserialize the JSON body into the target type: ";
+        let said = |text: &str| field(&format!("{target}{text}"));
+        let is = |text: &str| Some(text.to_owned());
+        assert_eq!(said("missing field `kind` at line 1 column 9"), is("`kind` is missing"));
+        let wrong = "kind: unknown variant `ann@post.test`, expected `withdrawn`";
+        assert_eq!(said(wrong), is("`kind` is not what it must be"));
+        let wrong = "addresses[3]: invalid type: integer `447911123456`, expected a string";
+        assert_eq!(said(wrong), is("`addresses` is not what it must be"));
+        let unknown = "ann@post.test: unknown field `ann@post.test`, expected `who`";
+        assert_eq!(said(unknown), is("it has a field that is not taken"));
+        assert_eq!(said("ann@post.test: invalid type: null"), None);
     }
 }

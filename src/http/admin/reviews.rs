@@ -10,6 +10,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::gate::Permit;
+use super::paging::{Page, Turn};
 use super::problem::Problem;
 use super::route::Route;
 use super::{Admin, Body, because, done};
@@ -24,7 +25,7 @@ pub(super) fn routes() -> Vec<Route> {
             "Lists what a rule decided by itself and nobody has looked at yet, the oldest first.",
             reviews,
         )
-        .answers::<Vec<ReviewRow>>(),
+        .pages::<ReviewRow>(),
         Route::post(
             "/clinics/{clinic}/reviews/{review}/close",
             Act::Operate,
@@ -54,9 +55,11 @@ pub(super) struct Closed {
 pub(super) async fn reviews(
     State(admin): State<Arc<Admin>>,
     permit: Permit,
-) -> Result<Json<Vec<ReviewRow>>, Problem> {
+    turn: Turn,
+) -> Result<Json<Page<ReviewRow>>, Problem> {
     let (clinic, _) = permit.clinic()?;
-    Ok(Json(admin.store.reviews_open(clinic).await?))
+    let rows = admin.store.reviews_page(clinic, turn.after(Uuid::nil())?, turn.rows()).await?;
+    Ok(Json(turn.page(rows, |row| row.id.to_string(), |row| row)))
 }
 
 pub(super) async fn close(

@@ -21,7 +21,7 @@ use super::route::Route;
 use super::{Admin, Body, about, because, by, done};
 use crate::domain::{Act, Because, Channel, PatientId};
 use crate::rights::{
-    self, Desk, Exposure, Receipt, RightsError, TakenDown, Window, Wish, Written, confirmed,
+    self, Desk, Exposure, Idle, Receipt, RightsError, TakenDown, Window, Wish, Written, confirmed,
 };
 
 /// How long an answer waits for what follows at the providers, which goes on all the same.
@@ -158,17 +158,17 @@ pub(super) struct Prefer {
 /// Which exposure is asked about.
 #[derive(Deserialize)]
 pub(super) struct Exposed {
-    from: Option<DateTime<Utc>>,
-    to: Option<DateTime<Utc>>,
-    list: Option<String>,
+    pub(super) from: Option<DateTime<Utc>>,
+    pub(super) to: Option<DateTime<Utc>>,
+    pub(super) list: Option<String>,
     #[serde(default)]
-    people: bool,
+    pub(super) people: bool,
 }
 
 impl From<RightsError> for Problem {
     fn from(error: RightsError) -> Self {
         match error {
-            RightsError::NotConfirmed { .. } | RightsError::Future => {
+            RightsError::NotConfirmed { .. } | RightsError::Future | RightsError::NamesPatient => {
                 Self::wrong(error.to_string())
             }
             RightsError::UnderWay { .. } => Self::conflict(error.to_string()),
@@ -217,7 +217,11 @@ pub(super) async fn erase(
     let reason = because(&asked.reason)?;
     confirmed(permit.clinic()?.1, &asked.confirm)?;
     let erased = admin.desk(&permit)?.erase(&patient(&permit)?, &by(&permit), &reason).await?;
-    Ok(done(Some(reason), far(erased.ok_or_else(nobody)?)))
+    let erased = erased.ok_or_else(nobody)?;
+    let again = erased.note.map(|_| Idle::AskedBefore);
+    let mut answer = done(Some(reason), far(erased));
+    answer.extensions_mut().insert(Followed(again));
+    Ok(answer)
 }
 
 pub(super) async fn erasure(
@@ -249,8 +253,20 @@ pub(super) async fn refuse(
     let reason = because(&refusal.reason)?;
     let (desk, patient) = (admin.desk(&permit)?, patient(&permit)?);
     let written = desk.refuse_erasure(&patient, &by(&permit), &reason).await?;
-    Ok(done(Some(reason), Json(written.ok_or_else(nobody)?)))
+    Ok(written_down(reason, written.ok_or_else(nobody)?))
 }
+
+/// Answers with what was written down; the page says why it changes nothing.
+fn written_down(because: Because, written: Written) -> Response {
+    let idle = written.idle;
+    let mut answer = done(Some(because), Json(written));
+    answer.extensions_mut().insert(Followed(idle));
+    answer
+}
+
+/// Why what was done changes nothing, if so.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Followed(pub(super) Option<Idle>);
 
 pub(super) async fn restrict(
     State(admin): State<Arc<Admin>>,
@@ -300,7 +316,7 @@ pub(super) async fn take_down(
     let evidence: Because = because(&word.evidence)?;
     let taken = TakenDown { by: &by(permit), evidence: &evidence, at: word.at };
     let written = admin.desk(permit)?.take_down(&patient(permit)?, wish, &taken).await?;
-    Ok(done(Some(evidence), Json(written.ok_or_else(nobody)?)))
+    Ok(written_down(evidence, written.ok_or_else(nobody)?))
 }
 
 pub(super) async fn exposure(

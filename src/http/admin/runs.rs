@@ -13,7 +13,6 @@ use futures::Stream;
 use futures::stream::unfold;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use tokio::sync::OwnedSemaphorePermit;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -22,12 +21,15 @@ use super::gate::Permit;
 use super::paging::{Page, Turn};
 use super::problem::Problem;
 use super::route::Route;
+use super::watching::Place;
 use crate::domain::{Act, ClinicId, RunId};
 use crate::reconcile::KnownList;
 use crate::store::{JournalRow, RunRow};
 
 /// How often it is looked how far a run is.
 const LOOK: Duration = Duration::from_millis(500);
+/// Looks after which it is asked whether the token still holds: every ten seconds.
+const LOOKS_A_TOKEN: u32 = 20;
 /// Looks before a watcher must ask anew: ten minutes.
 const LOOKS: u32 = 1_200;
 
@@ -179,9 +181,9 @@ pub(super) async fn events(
 ) -> Result<Response, Problem> {
     let (clinic, _) = permit.clinic()?;
     let run = admin.store.run_of_clinic(clinic, permit.id("run")?).await?.id;
-    let place = admin.watchers.clone().try_acquire_owned();
-    let place = place.map_err(|_| Problem::too_many(10))?;
-    let watch = Watch { admin, clinic, run, place, told: None, looks: 0, over: false };
+    let token = permit.token.id;
+    let place = admin.watching.place(token).ok_or_else(|| Problem::too_many(10))?;
+    let watch = Watch { admin, clinic, run, token, place, told: None, looks: 0, over: false };
     Ok(Sse::new(watch.stream()).keep_alive(KeepAlive::default()).into_response())
 }
 
@@ -190,8 +192,9 @@ struct Watch {
     admin: Arc<Admin>,
     clinic: ClinicId,
     run: RunId,
+    token: Uuid,
     #[expect(dead_code, reason = "held for as long as somebody watches")]
-    place: OwnedSemaphorePermit,
+    place: Place,
     told: Option<Progress>,
     looks: u32,
     over: bool,
@@ -200,27 +203,51 @@ struct Watch {
 impl Watch {
     fn stream(self) -> impl Stream<Item = Result<Event, Infallible>> {
         unfold(self, |mut watch| async move {
-            let progress = watch.next().await?;
-            let event = Event::default().event("progress").json_data(&progress).ok()?;
+            let event = match watch.next().await? {
+                Ok(progress) => Event::default().event("progress").json_data(&progress).ok()?,
+                Err(problem) => {
+                    watch.over = true;
+                    Event::default().event("problem").json_data(&problem).ok()?
+                }
+            };
             Some((Ok(event), watch))
         })
     }
 
-    /// Returns what is new; none once the run has ended, or was watched for long.
-    async fn next(&mut self) -> Option<Progress> {
+    /// Returns what is new, or what ends the watching; none once the run has ended, or was watched for
+    /// long.
+    async fn next(&mut self) -> Option<Result<Progress, Problem>> {
         while !self.over && self.looks < LOOKS && !self.admin.reconciler.stop.is_asked() {
             if self.looks > 0 {
                 self.admin.clock.sleep(LOOK).await;
             }
             self.looks += 1;
-            let progress = self.admin.progress(self.clinic, self.run).await.ok()?;
+            let progress = match self.look().await {
+                Ok(progress) => progress,
+                Err(problem) => return Some(Err(problem)),
+            };
             self.over = progress.outcome.is_some();
             if self.told.as_ref() != Some(&progress) {
                 self.told = Some(progress.clone());
-                return Some(progress);
+                return Some(Ok(progress));
             }
         }
         None
+    }
+
+    /// Looks how far the run is, unless somebody else just has; now and then whether the token holds.
+    async fn look(&self) -> Result<Progress, Problem> {
+        if self.looks.is_multiple_of(LOOKS_A_TOKEN) {
+            let token = self.admin.store.token_by_id(self.token).await?;
+            token.map_err(|_| Problem::nobody())?;
+        }
+        let (watching, now) = (&self.admin.watching, self.admin.clock.now());
+        if let Some(seen) = watching.seen(self.run, now, LOOK) {
+            return Ok(seen);
+        }
+        let progress = self.admin.progress(self.clinic, self.run).await?;
+        watching.see(self.run, now, &progress);
+        Ok(progress)
     }
 }
 

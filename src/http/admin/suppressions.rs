@@ -17,7 +17,7 @@ use super::route::Route;
 use super::{Admin, Body, about, because, by, done};
 use crate::domain::{Act, Address, Channel, ClinicId, EventKind};
 use crate::reconcile::{Evidence, NotLifted};
-use crate::store::SuppressionRow;
+use crate::store::{SuppressionRow, mark};
 
 pub(super) fn routes() -> Vec<Route> {
     vec![
@@ -120,9 +120,8 @@ pub(super) async fn suppressions(
     let mut part = || parts.next().unwrap_or_default();
     let after = (part(), part(), part());
     let rows = admin.store.suppressions_page(clinic, after, turn.rows()).await?;
-    let key = |row: &SuppressionRow| format!("{} {} {}", row.hash, row.kind, row.clock);
-    let shown =
-        |row: SuppressionRow| Suppression { mark: mark(&row.hash), kind: row.kind, at: row.at };
+    let key = |row: &SuppressionRow| format!("{} {} {}", row.mark(), row.kind, row.clock);
+    let shown = |row: SuppressionRow| Suppression { mark: row.mark(), kind: row.kind, at: row.at };
     Ok(Json(turn.page(rows, key, shown)))
 }
 
@@ -176,10 +175,6 @@ async fn whose(admin: &Admin, clinic: ClinicId, address: &Address) -> Result<Str
     }
     let hashes = admin.store.address_hashes(clinic, address);
     Ok(hashes.first().map(|known| mark(&known.hash)).unwrap_or_default())
-}
-
-fn mark(hash: &str) -> String {
-    hash.chars().take(12).collect()
 }
 
 /// Reads an address of either channel; what is wrong with it is said without repeating it.

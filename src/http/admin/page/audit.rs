@@ -1,5 +1,6 @@
 //! The audit log.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use axum::extract::State;
@@ -52,9 +53,9 @@ async fn clinic(
 fn view(page: &Page<LineView>, zone: Tz, path: &str) -> Markup {
     html! {
         p.quiet {
-            "The newest first, by the clock of " (zone.name()) ". A line that was begun and neither done \
-            nor failed was cut off. "
-            code { "listwarden audit verify" } " tells whether any was changed."
+            "The newest first, by the clock of " (zone.name()) ". One row is one act with what came of it; one that \
+            has only begun is under way or was cut off, or its end is on the page before. "
+            code { "listwarden audit verify" } " tells whether any line was changed."
         }
         table.stack {
             caption.hidden { "What was done and refused" }
@@ -62,10 +63,22 @@ fn view(page: &Page<LineView>, zone: Tz, path: &str) -> Markup {
                 th scope="col" { "When" } th scope="col" { "Who" } th scope="col" { "What" }
                 th scope="col" { "About" } th scope="col" { "Outcome" } th scope="col" { "Reason" }
             } }
-            tbody { @for line in &page.items { (row(line, zone)) } }
+            tbody { @for line in acts(&page.items) { (row(line, zone)) } }
         }
         (further(page, path))
     }
+}
+
+/// Returns one line for each act: its last, for what was begun and is over is said once.
+fn acts(lines: &[LineView]) -> impl Iterator<Item = &LineView> {
+    let over: HashSet<_> = lines
+        .iter()
+        .filter(|line| line.outcome != AuditOutcome::Begun)
+        .map(|line| (line.request, line.clinic))
+        .collect();
+    lines.iter().filter(move |line| {
+        line.outcome != AuditOutcome::Begun || !over.contains(&(line.request, line.clinic))
+    })
 }
 
 fn row(line: &LineView, zone: Tz) -> Markup {
@@ -79,7 +92,7 @@ fn row(line: &LineView, zone: Tz) -> Markup {
         tr {
             th scope="row" { (when(line.at, zone)) }
             td data-l="Who" { (line.who) }
-            td.long data-l="What" { (line.what) }
+            td.long data-l="What" { (line.in_words.unwrap_or(&line.what)) }
             td.long data-l="About" { (line.subject.as_deref().unwrap_or("–")) }
             td data-l="Outcome" { (badge(tone, line.outcome.word())) }
             td data-l="Reason" { (line.reason.as_deref().unwrap_or("–")) }

@@ -1,4 +1,4 @@
-//! Members by class, as a small stacked bar with the same in words.
+//! Links by class, as a small stacked bar with the same in words.
 
 use std::collections::BTreeMap;
 

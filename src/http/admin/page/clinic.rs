@@ -48,7 +48,7 @@ async fn clinic(State(admin): State<Arc<Admin>>, frame: Frame) -> Result<Respons
                     h2 { a href={ (base) "/lists/" (list.overview.attestation.list) } {
                         (list.overview.attestation.list)
                     } }
-                    p { (state(list)) }
+                    p { (state(list, &base)) }
                     @if let Some(classes) = &list.overview.attestation.classes {
                         (bar(classes)) (legend(classes))
                     }
@@ -67,6 +67,9 @@ async fn clinic(State(admin): State<Arc<Admin>>, frame: Frame) -> Result<Respons
                     }
                 }
             }
+        }
+        @if frame.may(Act::Audit) {
+            p { a href={ (base) "/exposure" } { "Who was on a list without a basis" } }
         }
         @if frame.may(Act::Operate) {
             h2 { "Resync" }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use chrono_tz::Tz;
 use maud::{Markup, html};
 
 use super::super::Admin;
@@ -10,7 +11,7 @@ use super::super::plans::PlanView;
 use super::super::problem::Problem;
 use super::super::runs::Change;
 use super::frame::Frame;
-use super::parts::{count, op_state, verb};
+use super::parts::{count, op_state, verb, when};
 use crate::domain::{Act, LinkId, RunId};
 use crate::store::{PlanReason, ShownLink};
 
@@ -38,7 +39,7 @@ impl Diff {
 
     /// Says what is done how often and why, then each change.
     pub(super) fn view(&self, frame: &Frame) -> Result<Markup, Problem> {
-        let base = frame.path("/contacts/")?;
+        let (base, zone) = (frame.path("/contacts/")?, frame.permit.clinic()?.1.time_zone);
         Ok(html! {
             @if self.reasons.is_empty() {
                 p.quiet { "Nothing was to be changed." }
@@ -58,18 +59,18 @@ impl Diff {
                         th scope="col" { "Change" } th scope="col" { "Who" } th scope="col" { "Why" }
                         th scope="col" { "State" }
                     } }
-                    tbody { @for change in &self.changes.items { (self.row(change, &base)) } }
+                    tbody { @for change in &self.changes.items { (self.row(change, &base, zone)) } }
                 }
             }
         })
     }
 
-    fn row(&self, change: &Change, base: &str) -> Markup {
+    fn row(&self, change: &Change, base: &str, zone: Tz) -> Markup {
         let (sign, words) = verb(change.verb);
         html! {
             tr class=(tone(sign)) {
                 td data-l="Change" { b { (sign) " " (words) } }
-                td data-l="Who" { (who(self.people.get(&change.link), base)) }
+                td data-l="Who" { (who(self.people.get(&change.link), base, zone)) }
                 td data-l="Why" { (change.reason) " " span.law { (change.law) } }
                 td data-l="State" { (op_state(change.state)) }
             }
@@ -79,6 +80,8 @@ impl Diff {
     /// Returns the forms that decide about the plan, for whoever may.
     pub(super) fn decide(&self, frame: &Frame, plan: &PlanView) -> Result<Markup, Problem> {
         let waiting: u64 = plan.changes.iter().filter(|c| waits(c.state)).map(|c| c.count).sum();
+        let all: u64 = plan.changes.iter().map(|c| c.count).sum();
+        let others = all - waiting;
         let base = frame.path(&format!("/plans/{}", self.run))?;
         let hours = frame.permit.config().run.approval_lasts.num_hours();
         let approve = html! {
@@ -95,7 +98,12 @@ impl Diff {
         };
         Ok(html! {
             p.note.wait {
-                (count(waiting, "change waits", "changes wait")) " for an admin. Nothing of it is done before."
+                (count(waiting, "change waits", "changes wait")) " for an admin and "
+                @if waiting == 1 { "is" } @else { "are" } " not made before."
+                @if others > 0 {
+                    " " (count(others, "other change", "other changes"))
+                    " of this run " @if others == 1 { "does" } @else { "do" } " not wait: each says below how far it is."
+                }
             }
             @if frame.may(Act::Operate) {
                 div.decide {
@@ -122,12 +130,15 @@ fn tone(sign: &str) -> &'static str {
 }
 
 /// Names whom a link is about, masked, and leads to why.
-pub(super) fn who(person: Option<&ShownLink>, base: &str) -> Markup {
+pub(super) fn who(person: Option<&ShownLink>, base: &str, zone: Tz) -> Markup {
     html! {
         @match person {
             None => span.quiet { "nobody any more" },
-            Some(ShownLink { contact: None, .. }) => span.quiet { "a member whom the clinic never knew" },
-            Some(ShownLink { contact: Some(contact), address }) => a href={ (base) (contact) } {
+            Some(ShownLink { contact: None, joined_at, .. }) => span.quiet {
+                "a member whom the clinic never knew"
+                @if let Some(at) = joined_at { ", there since " (when(*at, zone)) }
+            },
+            Some(ShownLink { contact: Some(contact), address, .. }) => a href={ (base) (contact) } {
                 @match address { Some(address) => (address), None => "an erased address" }
             },
         }

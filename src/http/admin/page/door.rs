@@ -53,7 +53,9 @@ async fn looked_at(request: Request, visit: &Visit, token: uuid::Uuid) -> Result
         (true, body)
     } else {
         let bytes = to_bytes(body, super::LARGEST).await;
-        let bytes = bytes.map_err(|_| Problem::wrong("the form is too long"))?;
+        let bytes = bytes.map_err(|_| {
+            Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "the form is too long: 64 KiB at most")
+        })?;
         let mut fields = form_urlencoded::parse(&bytes);
         let code = fields.find(|(name, _)| name == "form_code");
         (code.is_some_and(|(_, code)| visit.sent(&code)), Body::from(bytes))

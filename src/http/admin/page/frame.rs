@@ -11,10 +11,13 @@ use maud::{DOCTYPE, Markup, html};
 use serde::de::DeserializeOwned;
 
 use super::super::gate::{OnRecord, Permit};
-use super::super::problem::Problem;
+use super::super::problem::{Problem, field};
+use super::super::rights::Followed;
 use super::assets::{ICON, SCRIPT, STYLE};
+use super::parts::Tone;
 use super::session::Visit;
 use crate::domain::Act;
+use crate::rights::Idle;
 
 /// Nothing from elsewhere, and nothing written into a page runs or styles it.
 const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; \
@@ -48,7 +51,7 @@ const TABS: &[(Tab, &str, &str, Act)] = &[
 pub(super) struct Frame {
     pub(super) permit: Permit,
     form_code: String,
-    said: Option<&'static str>,
+    said: Option<(Tone, &'static str)>,
 }
 
 impl<S: Send + Sync> FromRequestParts<S> for Frame {
@@ -58,8 +61,11 @@ impl<S: Send + Sync> FromRequestParts<S> for Frame {
         let permit = Permit::from_request_parts(parts, state).await?;
         let visit = parts.extensions.get::<Visit>().ok_or_else(Problem::nobody)?;
         let query = parts.uri.query().unwrap_or_default();
-        let said = SAID.iter().find(|(word, _)| query.strip_prefix("said=") == Some(word));
-        let said = said.map(|(_, sentence)| *sentence);
+        let said = query.strip_prefix("said=").and_then(|said| {
+            let known = SAID.iter().find(|(word, _)| *word == said);
+            let known = known.map(|(_, sentence)| (Tone::Good, *sentence));
+            known.or_else(|| Some((Tone::Wait, said.parse::<Idle>().ok()?.sentence())))
+        });
         Ok(Self { permit, form_code: visit.form_code.clone(), said })
     }
 }
@@ -67,7 +73,10 @@ impl<S: Send + Sync> FromRequestParts<S> for Frame {
 /// What is said after something was done.
 const SAID: &[(&str, &str)] = &[
     ("approved", "Approved. The next run does what of it still holds; Resync does it at once."),
-    ("refused", "Refused. Nothing of that plan is done."),
+    (
+        "refused",
+        "Refused. Nothing of that plan is done. The next run plans anew, and proposes the same while records and policy stay as they are.",
+    ),
     ("retry", "The next run tries it again."),
     ("dismissed", "It is not tried again."),
     ("closed", "Noted: nobody is shown it again."),
@@ -140,7 +149,9 @@ impl Frame {
         };
         let main = html! {
             h1 { (title) }
-            @if let Some(said) = self.said { p.note.good role="status" { (said) } }
+            @if let Some((tone, said)) = self.said {
+                p class={ "note " (tone.word()) } role="status" { (said) }
+            }
             (view)
         };
         whole_page(&whole, &top, &main)
@@ -156,24 +167,39 @@ pub(super) fn onward(done: &mut Response, to: &str) -> Response {
     answer
 }
 
+/// Leads on to `to` after something was done, and says there what followed: `said`, or why nothing did.
+pub(super) fn onward_saying(done: &mut Response, to: &str, said: &str) -> Response {
+    let followed = done.extensions_mut().remove::<Followed>();
+    let idle = followed.and_then(|Followed(idle)| idle);
+    let said = idle.map_or(said, |idle| idle.word());
+    let to = if said.is_empty() { to.to_owned() } else { format!("{to}?said={said}") };
+    onward(done, &to)
+}
+
 /// Returns a view for whoever is not signed in.
 pub(super) fn bare(title: &str, view: &Markup) -> Response {
     let top = html! { header.top { a.brand href="/" { "Listwarden" } } };
     whole_page(title, &top, view)
 }
 
-/// Returns a problem, for people.
-pub(super) fn problem(problem: &Problem) -> Response {
+/// Returns a problem, for people, with the way back to where they were.
+pub(super) fn problem(problem: &Problem, back: Option<&str>) -> Response {
     let title = match problem.status() {
         StatusCode::FORBIDDEN => "Not allowed",
         StatusCode::NOT_FOUND => "Nothing here",
-        StatusCode::CONFLICT | StatusCode::BAD_REQUEST => "That could not be taken",
+        StatusCode::CONFLICT | StatusCode::BAD_REQUEST | StatusCode::PAYLOAD_TOO_LARGE => {
+            "That could not be taken"
+        }
         StatusCode::TOO_MANY_REQUESTS => "Too much at once",
         _ => "That did not work",
     };
     let view = html! {
         h1 { (title) }
         p.note.bad role="alert" { (problem.detail()) }
+        @if let Some(back) = back {
+            p { "Nothing was done. What you typed is still there when you go back in your browser." }
+            p { a.button href=(back) { "Back to where you were" } }
+        }
         p { a href="/" { "To the overview" } }
     };
     let mut answer = bare(title, &view);
@@ -181,11 +207,30 @@ pub(super) fn problem(problem: &Problem) -> Response {
     answer
 }
 
+/// Returns the view that has the form which a path takes.
+fn back(path: &str) -> Option<String> {
+    let parts: Vec<&str> = path.trim_matches('/').split('/').collect();
+    let clinic = match parts.as_slice() {
+        ["clinics", clinic, ..] => format!("/clinics/{clinic}"),
+        _ => return None,
+    };
+    Some(match parts.get(2..).unwrap_or_default() {
+        [of @ ("patients" | "contacts" | "lists"), id, ..] => format!("{clinic}/{of}/{id}"),
+        ["plans", run, ..] => format!("{clinic}/runs/{run}"),
+        ["parked" | "reviews", ..] => format!("{clinic}/parked"),
+        [view @ ("webhooks" | "person"), ..] => format!("{clinic}/{view}"),
+        _ => clinic,
+    })
+}
+
 /// Says problems in words that people read.
 pub(super) async fn in_words(request: Request, next: Next) -> Response {
+    let back = (request.method() == http::Method::POST).then(|| back(request.uri().path()));
     let mut answer = next.run(request).await;
     let Some(found) = answer.extensions_mut().remove::<Problem>() else { return answer };
-    let mut shown = problem(&found);
+    let refused = [StatusCode::BAD_REQUEST, StatusCode::CONFLICT, StatusCode::PAYLOAD_TOO_LARGE];
+    let back = back.flatten().filter(|_| refused.contains(&found.status()));
+    let mut shown = problem(&found, back.as_deref());
     for name in [RETRY_AFTER, SET_COOKIE] {
         let kept = answer.headers().get(&name).cloned();
         shown.headers_mut().extend(kept.map(|value| (name, value)));
@@ -227,8 +272,12 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Fields<T> {
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
         let read: Result<axum::Form<T>, FormRejection> =
             axum::Form::from_request(request, state).await;
-        let axum::Form(fields) =
-            read.map_err(|_| Problem::wrong("the form was not filled in as it asks to be"))?;
+        let axum::Form(fields) = read.map_err(|error| {
+            let wrong = field(&error.body_text());
+            let wrong =
+                wrong.unwrap_or_else(|| "the form was not filled in as it asks to be".to_owned());
+            Problem::wrong(wrong)
+        })?;
         Ok(Self(fields))
     }
 }

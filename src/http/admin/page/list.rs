@@ -29,6 +29,8 @@ use crate::domain::{Act, RunId};
 const PLOTTED: u32 = 60;
 /// Runs, and changes of a plan, that are shown before one asks for more.
 const SHOWN: u32 = 10;
+/// Decisions about plans that are looked through.
+const DECISIONS: u32 = 50;
 
 pub(super) fn routes() -> Vec<Route> {
     vec![
@@ -75,10 +77,13 @@ async fn list(
     let runs: Vec<RunView> = rows.into_iter().map(|row| RunView::of(row, &known)).collect();
     let parked = admin.store.parked_because(&known[0].row).await?;
     let waits = waiting(&admin, &frame, &slug, turn).await?;
+    let decided = admin.store.approvals(clinic, DECISIONS).await?;
+    let newest = decided.into_iter().find(|decided| runs.iter().any(|run| run.run == decided.run));
+    let refused = newest.filter(|decided| !decided.approved);
     let (overview, base) = (&stands.overview, frame.path("")?);
     let next = next_run(&admin, &frame);
     let view = html! {
-        p.verdict { (state(&stands)) }
+        p.verdict { (state(&stands, &base)) }
         @if let Some(problem) = problem_of(&runs) {
             p.note.bad { (problem) }
             @if frame.may(Act::Operate) && runs[0].outcome.as_deref() == Some("braked") {
@@ -90,13 +95,26 @@ async fn list(
             None => p { "Patients or list were not read whole lately: nobody can say who is where." },
         }
         dl.facts {
-            dt { "Members" } dd { (overview.attestation.total) }
+            dt { "Members, subscribed or pending" }
+            dd {
+                @match overview.attestation.members { Some(members) => (members), None => "unknown" }
+            }
+            dt { "Links: members, and everybody whose address the clinic has or had" }
+            dd { (overview.attestation.total) }
             dt { "Channel" } dd { (overview.channel) }
             dt { "List read whole" } dd { (when_or(overview.attestation.list_read_at, zone, "never")) }
             dt { "Patients read whole" } dd { (when_or(overview.attestation.patients_read_at, zone, "never")) }
             dt { "Next run" } dd { (when_or(next, zone, "not known here")) }
             @if let Some(since) = overview.opt_out_waits_since {
                 dt { "An opt-out waits since" } dd { (when(since, zone)) }
+            }
+        }
+        @if let Some(decided) = &refused {
+            p.note.wait {
+                "A plan of this list was refused on " (when(decided.decided_at, zone)) " by " (decided.decided_by)
+                @if let Some(reason) = &decided.reason { ": " (reason) }
+                ". Each run plans anew, and proposes the same while the clinic's records and the list's policy (as "
+                code { "unknown" } " for members whom the clinic never knew) stay as they are."
             }
         }
         @if let Some(waits) = waits { (waits) }

@@ -10,7 +10,9 @@ mod bar;
 mod clinic;
 mod diff;
 mod door;
+mod exposure;
 mod frame;
+mod held;
 mod list;
 pub mod oidc;
 mod overview;
@@ -53,6 +55,8 @@ pub fn routes() -> Vec<Route> {
         overview::routes(),
         clinic::routes(),
         list::routes(),
+        held::routes(),
+        exposure::routes(),
         runs::routes(),
         person::routes(),
         suppressions::routes(),
@@ -93,5 +97,5 @@ pub(super) fn router(admin: &Arc<Admin>) -> Router {
 
 /// Nothing is there.
 pub(super) async fn lost() -> Response {
-    frame::problem(&Problem::missing("page"))
+    frame::problem(&Problem::missing("page"), None)
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
 use axum::response::{IntoResponse, Redirect, Response};
 use chrono::{DateTime, Utc};
@@ -23,8 +24,8 @@ use super::clinic::{Resyncs, resync_form};
 use super::frame::{Fields, Frame, Tab, onward};
 use super::parts::{Tone, badge, count, further, outcome, when, when_or};
 use crate::config::ClinicConfig;
-use crate::domain::{Act, ClinicId, Clinics};
-use crate::reconcile::KnownList;
+use crate::domain::{Act, Class, ClinicId, Clinics};
+use crate::reconcile::{Attestation, KnownList};
 
 /// Clinics on a page, unless asked for otherwise.
 const CLINICS: u32 = 25;
@@ -54,8 +55,9 @@ async fn overview(
     State(admin): State<Arc<Admin>>,
     frame: Frame,
     turn: Turn,
-    Query(wanted): Query<Wanted>,
+    wanted: Result<Query<Wanted>, QueryRejection>,
 ) -> Result<Response, Problem> {
+    let Query(wanted) = wanted?;
     if let Some(slug) = wanted.clinic {
         let slug = utf8_percent_encode(slug.trim(), NON_ALPHANUMERIC);
         return Ok(Redirect::to(&format!("/clinics/{slug}")).into_response());
@@ -92,7 +94,10 @@ fn view(
     stands: &[Stands<'_>],
     page: &Page<(ClinicId, String)>,
 ) -> Markup {
-    let open = stands.iter().flat_map(|clinic| &clinic.lists).filter(|list| !list.overview.clean);
+    let open = stands
+        .iter()
+        .flat_map(|clinic| &clinic.lists)
+        .filter(|list| !list.overview.attestation.clean);
     let (open, next) = (open.count() as u64, next_run(admin, frame));
     let lists: usize = stands.iter().map(|clinic| clinic.lists.len()).sum();
     html! {
@@ -109,6 +114,12 @@ fn view(
             }
         }
         @if lists > 0 { (rows(stands, next)) }
+        @if lists > 0 && next.is_none() {
+            p.quiet {
+                "When the next run is, is known here only where " code { "serve" } " makes it ("
+                code { "[serve] schedule" } "); a CronJob keeps it to itself."
+            }
+        }
         (further(page, "/"))
         form.find method="get" action="/" role="search" {
             label for="clinic" { "Go to a clinic by its short name" }
@@ -161,10 +172,10 @@ fn row(clinic: &ClinicConfig, list: &ListView, next: Option<DateTime<Utc>>) -> M
                 a href={ (base) "/lists/" (attested.list) } { (attested.list) }
                 " " a.quiet href=(base) { (clinic.title) }
             }
-            td data-l="State" { (state(list)) }
+            td data-l="State" { (state(list, &base)) }
             td data-l="Members" {
                 @match &attested.classes {
-                    Some(classes) => span.members { (bar(classes)) span.number { (attested.total) } },
+                    Some(classes) => span.members { (bar(classes)) span.number { (attested.members.unwrap_or_default()) } },
                     None => span.quiet { "unknown" },
                 }
             }
@@ -176,19 +187,31 @@ fn row(clinic: &ClinicConfig, list: &ListView, next: Option<DateTime<Utc>>) -> M
 }
 
 /// Returns whether a list is clean, and if not, why.
-pub(super) fn state(list: &ListView) -> Markup {
-    let overview = &list.overview;
-    let parked = overview.attestation.parked_removals;
+pub(super) fn state(list: &ListView, base: &str) -> Markup {
+    let attested = &list.overview.attestation;
+    let (parked, held) = (attested.parked_removals, held(attested));
+    let others = attested.drift.unwrap_or_default().saturating_sub(held);
     html! {
-        @if overview.clean { (badge(Tone::Good, "Clean")) }
-        @else if let Some(drift) = overview.drift {
+        @if attested.clean { (badge(Tone::Good, "Clean")) }
+        @else if attested.drift.is_some() {
             (badge(Tone::Bad, "Not clean")) " "
-            @if drift > 0 { (count(drift, "member", "members")) " not as they should be" }
-            @if parked > 0 { " " (count(parked, "removal", "removals")) " could not be made" }
+            @if held > 0 {
+                a href={ (base) "/lists/" (attested.list) "/held" } {
+                    (count(held, "person", "people")) " should not be there"
+                } " "
+            }
+            @if others > 0 { (count(others, "change", "changes")) " to be made " }
+            @if parked > 0 { (count(parked, "removal", "removals")) " could not be made" }
         } @else {
             (badge(Tone::Bad, "Unknown")) " not read whole lately"
         }
     }
+}
+
+/// Counts who is on a list and should not be.
+fn held(attested: &Attestation) -> u64 {
+    let held = [Class::HeldButDropped, Class::HeldWithoutBasis];
+    held.iter().filter_map(|class| attested.count(*class)).sum()
 }
 
 fn last_run(list: &ListView, zone: Tz) -> Markup {

@@ -19,6 +19,9 @@ use super::parts::{further, verb, when, when_or};
 use crate::domain::{Act, LinkId};
 use crate::store::{ParkedBecause, ReviewKind, ReviewRow};
 
+/// Reviews that are shown.
+const REVIEWS: u32 = 50;
+
 pub(super) fn routes() -> Vec<Route> {
     vec![
         Route::get("/clinics/{clinic}/parked", Act::Read, "Shows what to look at.", shown),
@@ -49,13 +52,15 @@ async fn shown(
     turn: Turn,
 ) -> Result<Response, Problem> {
     let parked = parked::parked(State(admin.clone()), frame.permit.clone(), turn).await?.0;
-    let reviews = reviews::reviews(State(admin.clone()), frame.permit.clone()).await?.0;
+    let first = Turn::first(REVIEWS);
+    let reviews = reviews::reviews(State(admin.clone()), frame.permit.clone(), first).await?.0;
     let view = html! {
         h2 { "Could not be changed" }
         (changes(&admin, &frame, &parked).await?)
         (further(&parked, &frame.path("/parked")?))
         h2 { "Decided by a rule" }
-        (decided(&frame, &reviews)?)
+        (decided(&frame, &reviews.items)?)
+        @if reviews.next.is_some() { p { "There are more: they show as these are closed." } }
     };
     Ok(frame.page(Tab::Parked, "To look at", &view))
 }
@@ -82,7 +87,7 @@ async fn changes(
                 tbody {
                     @for row in &parked.items {
                         tr {
-                            th scope="row" { (who(people.get(&row.link), &contacts)) }
+                            th scope="row" { (who(people.get(&row.link), &contacts, zone)) }
                             td data-l="List" { (row.list.as_deref().unwrap_or("–")) }
                             td data-l="Change" { (verb(row.verb).1) }
                             td data-l="Why not" { (row.reason) }

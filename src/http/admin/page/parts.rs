@@ -5,7 +5,7 @@ use chrono_tz::Tz;
 use maud::{Markup, html};
 
 use super::super::paging::Page;
-use crate::domain::{Class, Verb};
+use crate::domain::{Class, OptOutKind, Verb};
 use crate::store::OpState;
 
 /// An instant, by the wall clock of a clinic.
@@ -61,6 +61,15 @@ pub(super) const fn class_words(class: Class) -> &'static str {
         Class::CannotLeave => "cannot leave",
         Class::HeldButDropped => "held but dropped",
         Class::HeldWithoutBasis => "held without a basis",
+    }
+}
+
+pub(super) const fn opt_out_words(kind: OptOutKind) -> &'static str {
+    match kind {
+        OptOutKind::Withdrawn => "consent withdrawn",
+        OptOutKind::Erased => "erased",
+        OptOutKind::Complained => "reported as spam",
+        OptOutKind::Objected => "objected to direct marketing",
     }
 }
 

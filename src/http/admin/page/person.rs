@@ -13,10 +13,10 @@ use super::super::people::{self, clean};
 use super::super::problem::Problem;
 use super::super::route::Route;
 use super::frame::{Fields, Frame, Tab};
-use super::parts::{Tone, badge, class_words, op_state, verb, when};
+use super::parts::{Tone, badge, class_words, op_state, opt_out_words, verb, when};
 use super::suppressions::forms;
 use crate::domain::{Act, Class, ContactFacts, ContactId, MemberStatus, PatientId};
-use crate::reconcile::{ListWord, Who};
+use crate::reconcile::{Erasing, KeptOff, ListWord, Who};
 use crate::store::ChangeRow;
 
 /// Changes that are shown.
@@ -80,11 +80,16 @@ async fn find(
         let to = frame.path(&format!("/contacts/{contact}"))?;
         return Ok(Redirect::to(&to).into_response());
     }
+    let (_, config) = frame.permit.clinic()?;
     let view = html! {
-        @if known.contacts.is_empty() && known.lists.is_empty() {
+        @if known.contacts.is_empty() && known.lists.is_empty() && known.patients.is_empty() {
+            p { "Nobody at the clinic and no list is known by that address." }
+            (kept_off(&known.kept_off, config.time_zone))
+        } @else if known.contacts.is_empty() && known.lists.is_empty() && known.erased.is_empty() {
             p { "The clinic knows this patient, without an address that any list could use." }
         } @else if known.contacts.is_empty() {
             p { "A member whom the clinic never knew." }
+            (kept_off(&known.kept_off, config.time_zone))
             (words(&known.lists))
         } @else {
             p { "A patient with " (known.contacts.len()) " addresses." }
@@ -94,6 +99,7 @@ async fn find(
             }
             (words(&known.lists))
         }
+        (erased(&frame, &known.erased, config.time_zone)?)
         @if frame.may(Act::Audit) {
             @for patient in &known.patients {
                 p { a href=(rights(&frame, *patient)?) { "Rights of the patient" } }
@@ -122,7 +128,8 @@ async fn person(State(admin): State<Arc<Admin>>, frame: Frame) -> Result<Respons
         }
         None => None,
     };
-    let said = known.map(|known| known.lists).unwrap_or_default();
+    let (said, kept, gone) =
+        known.map(|known| (known.lists, known.kept_off, known.erased)).unwrap_or_default();
     let links = admin.store.links_of_contact(id, contact).await?;
     let links: Vec<_> = links.iter().map(|row| row.link.id).collect();
     let changes = admin.store.changes_of_links(id, &links, CHANGES).await?;
@@ -143,6 +150,8 @@ async fn person(State(admin): State<Arc<Admin>>, frame: Frame) -> Result<Respons
         } @else if said.is_empty() {
             p { "On no list of the clinic." }
         } @else { (words(&said)) }
+        (kept_off(&kept, config.time_zone))
+        (erased(&frame, &gone, config.time_zone)?)
         h2 { "What was changed" }
         (changed(&frame, &changes, &lists, config.time_zone)?)
         h2 { "What is on record" }
@@ -200,6 +209,38 @@ fn words(lists: &[ListWord]) -> Markup {
                         @if let Some(why) = &word.waits_for { dt { "Waits for" } dd { (why) } }
                     }
                 }
+            }
+        }
+    }
+}
+
+/// Says who was erased, or is to be.
+fn erased(frame: &Frame, erased: &[Erasing], zone: chrono_tz::Tz) -> Result<Markup, Problem> {
+    let base = frame.path("/patients/")?;
+    Ok(html! {
+        @for erasing in erased {
+            p.note.wait {
+                @match (erasing.erased_at, erasing.asked_at) {
+                    (Some(at), _) => { "The patient was erased on " (when(at, zone)) ". " }
+                    (None, Some(at)) => {
+                        "The patient is being erased, as asked on " (when(at, zone)) ". "
+                    }
+                    (None, None) => {}
+                }
+                @if frame.may(Act::Audit) { a href={ (base) (erasing.patient) "/erasure" } { "The receipt" } }
+            }
+        }
+    })
+}
+
+/// Says what is known of an address by its hash alone.
+fn kept_off(known: &[KeptOff], zone: chrono_tz::Tz) -> Markup {
+    html! {
+        @for kept in known {
+            p.note.wait {
+                "By the keyed hash of the address (" code { (kept.mark) } "): "
+                (opt_out_words(kept.kind)) " since " (when(kept.since, zone))
+                @if kept.lifted { "; a newer consent lifts it." } @else { ". Nobody is contacted there." }
             }
         }
     }

@@ -12,7 +12,7 @@ use super::super::problem::Problem;
 use super::super::rights::{self, Erase, RefuseErasure};
 use super::super::route::Route;
 use super::super::{Admin, Body};
-use super::frame::{Fields, Frame, Tab, Why, onward};
+use super::frame::{Fields, Frame, Tab, Why, onward_saying};
 use super::parts::when;
 use super::wishes;
 use crate::domain::{Act, PatientId};
@@ -54,6 +54,7 @@ async fn patient(State(admin): State<Arc<Admin>>, frame: Frame) -> Result<Respon
     let found = found.ok_or_else(|| Problem::missing("patient"))?;
     let held = admin.store.addresses_of_patient(clinic, found.id).await?;
     let far = admin.store.erasure_of(clinic, found.id).await?;
+    let erased_at = far.as_ref().and_then(|far| far.erased_at);
     let asked_at = far.and_then(|far| far.asked_at.or(far.erased_at));
     let path = frame.path(&format!("/patients/{}", found.id))?;
     let view = html! {
@@ -71,7 +72,16 @@ async fn patient(State(admin): State<Arc<Admin>>, frame: Frame) -> Result<Respon
             p { "A zip file with a page to read, tables and JSON: this patient's data, and nobody else's. Hand it over as safely as the records themselves." }
             (frame.form(&format!("{path}/export"), &html! { button.main { "Export" } }))
         }
-        @if frame.may(Act::Own) {
+        @if let Some(at) = erased_at {
+            p.note.wait {
+                "The patient was erased on " (when(at, config.time_zone)) ": nothing is held that could be restricted, \
+                 objected to or erased. Whatever the clinic's record goes on to say is not taken over, until it holds a newer consent."
+            }
+        } @else if frame.may(Act::Own) && asked_at.is_some() {
+            h2 { "Erasure" }
+            p { "It was asked for and is under way: every run goes on with it, and asking again does at once." }
+            div.decide { (erase_form(&frame, &path)?) }
+        } @else if frame.may(Act::Own) {
             (wishes::forms(&frame, &path)?)
             (erasing(&frame, &path)?)
         } @else {
@@ -98,7 +108,7 @@ fn addresses(frame: &Frame, held: &[HeldAddress]) -> Result<Markup, Problem> {
     })
 }
 
-fn erasing(frame: &Frame, path: &str) -> Result<Markup, Problem> {
+fn erase_form(frame: &Frame, path: &str) -> Result<Markup, Problem> {
     let erase = html! {
         h3 { "Erase" }
         p.quiet { "At the providers first, each verified by a read, then here. There is no way back; asked again it goes on where it was." }
@@ -107,6 +117,10 @@ fn erasing(frame: &Frame, path: &str) -> Result<Markup, Problem> {
         (confirm(frame, "erase-confirm")?)
         button.bad { "Erase this patient" }
     };
+    Ok(frame.form(&format!("{path}/erase"), &erase))
+}
+
+fn erasing(frame: &Frame, path: &str) -> Result<Markup, Problem> {
     let refuse = html! {
         h3 { "Refuse to erase" }
         p.quiet { "Because of a duty to keep. The patient objects and is restricted instead: nobody writes to them any more." }
@@ -117,7 +131,7 @@ fn erasing(frame: &Frame, path: &str) -> Result<Markup, Problem> {
     Ok(html! {
         h2 { "Erasure" }
         div.decide {
-            (frame.form(&format!("{path}/erase"), &erase))
+            (erase_form(frame, path)?)
             (frame.form(&format!("{path}/erase/refuse"), &refuse))
         }
     })
@@ -150,7 +164,7 @@ async fn erase(
     let to = path(&frame, "/erasure")?;
     let asked = Body(Erase { reason, confirm });
     let mut done = rights::erase(State(admin), frame.permit, asked).await?;
-    Ok(onward(&mut done, &to))
+    Ok(onward_saying(&mut done, &to, ""))
 }
 
 async fn refuse(
@@ -158,10 +172,10 @@ async fn refuse(
     frame: Frame,
     Fields(why): Fields<Why>,
 ) -> Result<Response, Problem> {
-    let to = path(&frame, "?said=kept")?;
+    let to = path(&frame, "")?;
     let refusal = Body(RefuseErasure { reason: why.reason });
     let mut done = rights::refuse(State(admin), frame.permit, refusal).await?;
-    Ok(onward(&mut done, &to))
+    Ok(onward_saying(&mut done, &to, "kept"))
 }
 
 pub(super) fn path(frame: &Frame, rest: &str) -> Result<String, Problem> {

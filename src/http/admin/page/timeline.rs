@@ -29,16 +29,15 @@ pub(super) fn routes() -> Vec<Route> {
 async fn timeline(State(admin): State<Arc<Admin>>, frame: Frame) -> Result<Response, Problem> {
     let (clinic, config) = frame.permit.clinic()?;
     let contact: ContactId = frame.permit.id("contact")?;
-    if admin.store.contact(clinic, contact).await?.is_none() {
-        return Err(Problem::missing("person"));
-    }
+    let facts = admin.store.contact(clinic, contact).await?;
+    let facts = facts.ok_or_else(|| Problem::missing("person"))?;
     let (_, lists) = frame.permit.lists(&admin).await?;
     let links = admin.store.links_of_contact(clinic, contact).await?;
     let links: Vec<_> = links.iter().map(|row| row.link.id).collect();
     let changes = admin.store.changes_of_links(clinic, &links, CHANGES).await?;
     let name = |id| lists.iter().find(|list| list.row.id == id).map_or("a list", |l| &l.row.slug);
     let mut entries: Vec<(DateTime<Utc>, Markup)> = Vec::new();
-    for event in admin.store.ledger_of_contact(clinic, contact).await? {
+    for event in admin.reconciler.on_record(clinic, &facts).await? {
         let list = event.draft.list.map(name);
         entries.push((event.recorded_at, told(&event, list, config.time_zone)));
     }
@@ -72,7 +71,7 @@ fn told(event: &Event, list: Option<&str>, zone: chrono_tz::Tz) -> Markup {
         ("List", list),
     ];
     html! {
-        b { (kind(draft.kind)) } ", by " (actor(draft.actor))
+        b { (kind(draft.kind)) } @if draft.refuses { ": rather not" } ", by " (actor(draft.actor))
         @if let Some(channel) = draft.channel { " (" (channel) ")" }
         @if let Some(at) = draft.occurred_at { "; it happened " (when(at, zone)) }
         dl {

@@ -13,7 +13,7 @@ use super::super::problem::Problem;
 use super::super::rights::{self, Prefer, Word};
 use super::super::route::Route;
 use super::super::{Admin, Body};
-use super::frame::{Fields, Frame, onward};
+use super::frame::{Fields, Frame, onward_saying};
 use super::rights::path;
 use crate::domain::{Act, Channel};
 
@@ -123,9 +123,9 @@ async fn restrict(
     frame: Frame,
     Fields(told): Fields<Told>,
 ) -> Result<Response, Problem> {
-    let (to, word) = (path(&frame, "?said=taken")?, told.word(&frame)?);
+    let (to, word) = (path(&frame, "")?, told.word(&frame)?);
     let mut done = rights::restrict(State(admin), frame.permit, Body(word)).await?;
-    Ok(onward(&mut done, &to))
+    Ok(onward_saying(&mut done, &to, "taken"))
 }
 
 async fn unrestrict(
@@ -133,9 +133,9 @@ async fn unrestrict(
     frame: Frame,
     Fields(told): Fields<Told>,
 ) -> Result<Response, Problem> {
-    let (to, word) = (path(&frame, "?said=taken")?, told.word(&frame)?);
+    let (to, word) = (path(&frame, "")?, told.word(&frame)?);
     let mut done = rights::unrestrict(State(admin), frame.permit, Body(word)).await?;
-    Ok(onward(&mut done, &to))
+    Ok(onward_saying(&mut done, &to, "taken"))
 }
 
 async fn object(
@@ -143,9 +143,9 @@ async fn object(
     frame: Frame,
     Fields(told): Fields<Told>,
 ) -> Result<Response, Problem> {
-    let (to, word) = (path(&frame, "?said=taken")?, told.word(&frame)?);
+    let (to, word) = (path(&frame, "")?, told.word(&frame)?);
     let mut done = rights::object(State(admin), frame.permit, Body(word)).await?;
-    Ok(onward(&mut done, &to))
+    Ok(onward_saying(&mut done, &to, "taken"))
 }
 
 #[derive(Deserialize)]
@@ -171,11 +171,11 @@ async fn prefer(
         "sms" => (false, Channel::Sms),
         _ => return Err(Problem::wrong("say what the patient prefers")),
     };
-    let (to, word) = (path(&frame, "?said=taken")?, Told { evidence, at }.word(&frame)?);
+    let (to, word) = (path(&frame, "")?, Told { evidence, at }.word(&frame)?);
     let purpose = Some(purpose).filter(|purpose| !purpose.is_empty());
     let preferred = Prefer { channel, purpose, not, evidence: word.evidence, at: word.at };
     let mut done = rights::prefer(State(admin), frame.permit, Body(preferred)).await?;
-    Ok(onward(&mut done, &to))
+    Ok(onward_saying(&mut done, &to, "taken"))
 }
 
 #[cfg(test)]
