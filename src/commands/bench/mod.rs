@@ -5,6 +5,7 @@
 
 mod crowd;
 mod download;
+mod pages;
 mod process;
 mod table;
 mod world;
@@ -16,6 +17,7 @@ use std::time::Duration;
 use anyhow::{Context, ensure};
 use clap::Args;
 
+use self::pages::View;
 use self::process::{Costs, measure};
 use self::table::{Row, Sample};
 use self::world::{Shape, World};
@@ -52,6 +54,9 @@ pub struct Options {
     /// A command that only downloads the members.
     #[arg(long, conflicts_with = "clinics")]
     puller: Vec<Peer>,
+    /// How often each view of the admin page is asked for after the runs; none is, if not said.
+    #[arg(long, default_value_t = 0)]
+    pages: usize,
     /// A command that is called with `on` before each round and with `off` after it, to keep others
     /// quiet meanwhile.
     #[arg(long)]
@@ -85,15 +90,21 @@ const DONE_OR_WAITING: &[i32] = &[0, 3];
 /// Measures, and prints a table of each world as soon as it is through.
 pub async fn run(common: &Common, options: Options) -> anyhow::Result<Exit> {
     ensure!(cfg!(target_os = "linux"), "only Linux says what a process costs");
-    let mut all = Vec::new();
+    let (mut all, mut all_views) = (Vec::new(), Vec::new());
     for shape in shapes(&options) {
-        let rows = measured(shape, &options).await?;
+        let (rows, views) = measured(shape, &options).await?;
         if !common.json {
             println!("{}\n", table::of(&rows));
+            if !views.is_empty() {
+                println!("{}\n", pages::table(&shape.to_string(), &views));
+            }
         }
         all.extend(rows);
+        all_views.extend(views);
     }
-    if common.json {
+    if common.json && options.pages > 0 {
+        print_json(&serde_json::json!({ "runs": all, "views": all_views }))?;
+    } else if common.json {
         print_json(&all)?;
     }
     Ok(Exit::InStep)
@@ -116,25 +127,39 @@ fn shapes(options: &Options) -> Vec<Shape> {
 }
 
 /// Takes one world through its runs.
-async fn measured(shape: Shape, options: &Options) -> anyhow::Result<Vec<Row>> {
+async fn measured(shape: Shape, options: &Options) -> anyhow::Result<(Vec<Row>, Vec<View>)> {
     let world = World::new(shape, Ground::server_of(&options.database)?).await?;
-    let mut bench = Bench { world, options, rows: Vec::new() };
+    let mut bench = Bench { world, options, rows: Vec::new(), views: Vec::new() };
     let done = bench.through().await;
     done.with_context(|| format!("{shape}; all is left in {}", bench.world.folder().display()))?;
     bench.world.end().await?;
-    Ok(bench.rows)
+    Ok((bench.rows, bench.views))
 }
 
 struct Bench<'a> {
     world: World,
     options: &'a Options,
     rows: Vec<Row>,
+    views: Vec<View>,
 }
 
 impl Bench<'_> {
     async fn through(&mut self) -> anyhow::Result<()> {
         self.begin().await?;
-        if self.world.shape.unsynced { Ok(()) } else { self.rounds().await }
+        if self.world.shape.unsynced {
+            return Ok(());
+        }
+        self.rounds().await?;
+        if self.options.pages == 0 { Ok(()) } else { self.pages().await }
+    }
+
+    /// The admin page, of the world as it is now.
+    async fn pages(&mut self) -> anyhow::Result<()> {
+        self.around("on")?;
+        let views = pages::measure(&self.world, self.options.pages).await;
+        self.around("off")?;
+        self.views = views?;
+        Ok(())
     }
 
     /// The first runs: a plan that an admin approves, and what follows from it.

@@ -98,10 +98,17 @@ impl World {
         self.register(changed.into_iter().flatten(), TimeDelta::zero()).await
     }
 
-    /// The command of an ordinary user, in an environment of its own.
-    pub fn program(&self, full: bool, part: Option<(usize, usize)>) -> anyhow::Result<Command> {
+    /// The program with this world's configuration, in an environment of its own.
+    pub fn command(&self) -> anyhow::Result<Command> {
         let mut command = Command::new(std::env::current_exe()?);
-        command.env_clear().arg("--config").arg(self.configuration()).args(["--json", "reconcile"]);
+        command.env_clear().arg("--config").arg(self.configuration());
+        Ok(command)
+    }
+
+    /// The command of an ordinary user.
+    pub fn program(&self, full: bool, part: Option<(usize, usize)>) -> anyhow::Result<Command> {
+        let mut command = self.command()?;
+        command.args(["--json", "reconcile"]);
         command.args(full.then_some("--full"));
         if let Some((part, of)) = part {
             command.arg(format!("--part={part}/{of}"));
