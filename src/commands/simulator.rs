@@ -6,6 +6,7 @@ use anyhow::Context;
 use clap::Args;
 
 use super::Exit;
+use super::deployment::asked_to_stop;
 use crate::clock::SystemClock;
 use crate::simulator::mailchimp;
 
@@ -51,7 +52,7 @@ pub async fn run(options: Options) -> anyhow::Result<Exit> {
     println!("  {API_KEY}");
     println!("Act as a contact or as staff under {}/_control. Ctrl-C stops it.", server.url());
     println!("Webhooks are delivered as they become due.");
-    tokio::signal::ctrl_c().await?;
+    asked_to_stop().await?;
     drop(deliveries);
     server.stop().await?;
     Ok(Exit::InStep)

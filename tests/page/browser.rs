@@ -30,23 +30,34 @@ impl Drop for Browser {
     }
 }
 
+/// Starts a driver; returns it with its port, unless it ended at once.
+fn driver() -> Option<(Child, String)> {
+    let mut driver = Command::new("chromedriver")
+        .arg("--port=0")
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("these tests need Chromium: run them by `bash .ci/test`");
+    let mut lines = BufReader::new(driver.stdout.take().unwrap()).lines();
+    let port = lines.find_map(|line| {
+        let line = line.unwrap();
+        let (_, rest) = line.split_once("started successfully on port ")?;
+        Some(rest.trim_end_matches('.').to_owned())
+    });
+    let Some(port) = port else {
+        driver.wait().unwrap();
+        return None;
+    };
+    std::thread::spawn(move || lines.for_each(drop));
+    Some((driver, port))
+}
+
 impl Browser {
     pub async fn new() -> Self {
-        let mut driver = Command::new("chromedriver")
-            .arg("--port=0")
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("these tests need Chromium: run them by `bash .ci/test`");
-        let mut lines = BufReader::new(driver.stdout.take().unwrap()).lines();
-        let port = lines.find_map(|line| {
-            let line = line.unwrap();
-            let (_, rest) = line.split_once("started successfully on port ")?;
-            Some(rest.trim_end_matches('.').to_owned())
-        });
-        let url = format!("http://127.0.0.1:{}", port.unwrap());
-        std::thread::spawn(move || lines.for_each(drop));
+        // It looks for a free port on one address and takes it on two: somebody may be quicker.
+        let (driver, port) = (0..5).find_map(|_| driver()).expect("chromedriver ends at once");
+        let url = format!("http://127.0.0.1:{port}");
         let profile = TempDir::new().unwrap();
         let client = reqwest::Client::builder().timeout(Duration::from_mins(1)).build().unwrap();
         let wanted = json!({ "capabilities": { "alwaysMatch": {

@@ -12,6 +12,7 @@ use super::life::Life;
 use super::stage::{SENDER, Stage};
 use super::{command, say};
 use crate::clock::{Clock, SystemClock};
+use crate::commands::deployment::asked_to_stop;
 use crate::commands::{serve, webhook};
 use crate::domain::{Clinics, PatientRecord, PatientStatus, Role};
 use crate::reconcile::Scope;
@@ -45,7 +46,7 @@ pub(super) async fn show(stage: &Stage, life: &Life<'_>, serve: bool) -> anyhow:
     let travelled = travel(stage, life).await;
     if serve && travelled.is_ok() {
         invite(stage, life, &page).await?;
-        tokio::signal::ctrl_c().await?;
+        asked_to_stop().await?;
     }
     drop((mailchimp, twilio));
     end.send(()).ok();

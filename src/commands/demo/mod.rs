@@ -7,6 +7,7 @@ mod stage;
 
 use clap::Args;
 
+use super::deployment::asked_to_stop;
 use super::plan::Options as PlanOptions;
 use super::{Common, Exit, approve, explain, plan, reconcile, report};
 use crate::reconcile::Scope;
@@ -34,7 +35,11 @@ pub struct Options {
 pub async fn run(_common: &Common, options: Options) -> anyhow::Result<Exit> {
     let days = life::DAYS.iter().map(|day| day.after_days).sum();
     let stage = Stage::set(&options, days).await?;
-    let shown = show(&stage, options.serve).await;
+    let shown = tokio::select! {
+        shown = show(&stage, options.serve) => shown,
+        // While it serves, that is how the last act begins.
+        asked = asked_to_stop(), if !options.serve => asked.map(|()| Exit::Error).map_err(Into::into),
+    };
     stage.strike(options.keep).await?;
     shown
 }
