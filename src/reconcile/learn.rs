@@ -8,8 +8,14 @@ use crate::plan::{Adoption, decide};
 use crate::providers::ListReader;
 use crate::store::{Adopted, Which};
 
-/// Links worked at a time.
-pub(super) const PAGE: u32 = 1_000;
+/// How many links are worked at a time.
+pub(super) const fn at_once(which: Which) -> u32 {
+    match which {
+        // Whoever takes deliveries waits for the page's writes, and keeps little memory.
+        Which::Urgent => 200,
+        Which::All | Which::Stale { .. } => 1_000,
+    }
+}
 
 impl Reconciler {
     /// Records what is new in the provider's state, for every link or for some.
@@ -23,7 +29,7 @@ impl Reconciler {
         let facts = list.facts();
         let mut after = -1;
         loop {
-            let page = self.store.links_page(&list.row, after, PAGE, which).await?;
+            let page = self.store.links_page(&list.row, after, at_once(which), which).await?;
             let Some(last) = page.last() else { return Ok(()) };
             after = last.ordinal;
             tenure.renew().await?;

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::learn::PAGE;
+use super::learn::at_once;
 use super::sharing::shared;
 use super::tenure::Tenure;
 use super::{ManagedList, ReconcileError, Reconciler};
@@ -63,7 +63,7 @@ impl Reconciler {
         let mut after = -1;
         let mut done = 0;
         loop {
-            let page = self.store.links_page(&list.row, after, PAGE, which).await?;
+            let page = self.store.links_page(&list.row, after, at_once(which), which).await?;
             let Some(last) = page.last() else { return Ok(ordinal) };
             after = last.ordinal;
             tenure.renew().await?;
