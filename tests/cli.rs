@@ -467,6 +467,31 @@ at_the_desk! {
         desk.says(&["explain", "cy"]).ends(0, &["held but dropped"]);
     }
 
+    async fn a_stranger_whom_no_run_takes_off_keeps_a_list_from_being_clean(desk) {
+        desk.fills();
+        desk.adopts();
+        desk.says(&["report"]).ends(0, &["  clean", "subscribed or pending: 1"]);
+        desk.subscribed("stranger");
+        desk.says(&["reconcile", "--full"]).ends(0, &["in step"]);
+        desk.says(&["report"]).ends(3, &["not clean: 1 not as they should be", "pending: 2"]);
+    }
+
+    async fn an_act_that_changes_nothing_is_said_to(desk) {
+        desk.fills();
+        desk.adopts();
+        let told = ["--by", "Desk", "--evidence", "call of today"];
+        let says = |what: &'static str| [&["patient", what, "riverside", "ann"][..], &told].concat();
+        desk.says(&says("unrestrict")).ends(0, &["It changes nothing: no restriction"]);
+        desk.says(&says("object")).ends(0, &["The lists have followed."]);
+        let given = ["consent", "record", "--patient", "ann", "--channel", "email", "--by", "Desk",
+            "--method", "in person", "--wording", "v3"];
+        desk.says(&given).ends(0, &["It changes nothing: an objection or a complaint stands"]);
+        let json = desk.says(&[&given[..], &["--json"]].concat()).ends(0, &[]).json();
+        assert_eq!(json["effect"], "none");
+        let named = ["patient", "object", "riverside", "ann", "--by", "Ann", "--evidence", "call"];
+        desk.says(&named).ends(1, &["--by names the patient"]);
+    }
+
     async fn a_run_that_is_stopped_ends_between_operations_and_the_next_goes_on(desk) {
         let names: Vec<String> = (0..40).map(|number| format!("p{number}")).collect();
         desk.imports(&names.iter().map(|name| asked(name)).collect::<String>());

@@ -137,13 +137,13 @@ async fn fresh(
     clinic: &ClinicConfig,
     slug: &str,
 ) -> anyhow::Result<KnownList> {
-    let (id, mut lists) = deployment.known_lists(clinic).await?;
+    let (_, mut lists) = deployment.known_lists(clinic).await?;
     lists.retain(|list| list.row.slug == slug);
-    let attested = deployment.reconciler().attest(id, &lists).await?;
-    if attested.iter().any(|list| list.classes.is_none()) {
+    let list = lists.pop().with_context(|| format!("the list `{slug}` has ended"))?;
+    if !deployment.reconciler().is_fresh(&list).await? {
         bail!(
             "patients or list were not read whole lately enough to answer by: run `listwarden reconcile --full` first"
         );
     }
-    lists.pop().with_context(|| format!("the list `{slug}` has ended"))
+    Ok(list)
 }

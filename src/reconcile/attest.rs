@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use super::{KnownList, ReconcileError, Reconciler};
 use crate::domain::{Class, ClinicId};
+use crate::store::ListReport;
 
 /// One list's attestation.
 #[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
@@ -68,17 +69,25 @@ impl Reconciler {
         clinic: ClinicId,
         lists: &[KnownList],
     ) -> Result<Vec<Attestation>, ReconcileError> {
+        let reports = self.store.report(clinic).await?;
+        self.attest_by(clinic, lists, &reports).await
+    }
+
+    /// Attests by what was counted of the clinic.
+    pub async fn attest_by(
+        &self,
+        clinic: ClinicId,
+        lists: &[KnownList],
+        reports: &[ListReport],
+    ) -> Result<Vec<Attestation>, ReconcileError> {
         let patients_read_at = self.store.clinic(clinic).await?.source_swept_at;
         let now = self.clock.now();
-        let reports = self.store.report(clinic).await?;
         let mut attested = Vec::new();
         for list in lists {
             let Some(report) = reports.iter().find(|report| report.list.id == list.row.id) else {
                 continue;
             };
-            let freshness = list.policy.freshness;
-            let fresh = |at: Option<DateTime<Utc>>| at.is_some_and(|at| now - at <= freshness);
-            let known = fresh(list.row.swept_at) && fresh(patients_read_at);
+            let known = list.is_fresh(patients_read_at, now);
             let classes = known.then(|| report.classes.clone());
             let drift = classes.as_ref().map(drift);
             attested.push(Attestation {

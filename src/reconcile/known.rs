@@ -1,5 +1,7 @@
 //! Lists as the store and the configuration know them, without their providers.
 
+use chrono::{DateTime, Utc};
+
 use super::practice::facts;
 use crate::config::{ClinicConfig, Config, ListConfig};
 use crate::domain::{ClinicId, Policy};
@@ -29,6 +31,17 @@ impl KnownList {
 
     pub(super) fn facts(&self) -> ListFacts<'_> {
         facts(&self.row, &self.policy)
+    }
+
+    /// Tells whether both sides were read whole lately enough to answer by (L26).
+    pub(super) fn is_fresh(
+        &self,
+        patients_read_at: Option<DateTime<Utc>>,
+        now: DateTime<Utc>,
+    ) -> bool {
+        let lately =
+            |at: Option<DateTime<Utc>>| at.is_some_and(|at| now - at <= self.policy.freshness);
+        lately(self.row.swept_at) && lately(patients_read_at)
     }
 
     /// Returns a clinic's id and its lists that have not ended.

@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::{Attestation, KnownList, ReconcileError, Reconciler};
 use crate::domain::{Channel, ClinicId, RunId};
-use crate::store::RunRow;
+use crate::store::{ListReport, RunRow};
 
 /// Where one list stands.
 #[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
@@ -27,14 +27,15 @@ pub struct Overview {
 }
 
 impl Reconciler {
-    /// Tells where the lists of a clinic stand.
+    /// Tells where the lists of a clinic stand, by what was counted of it.
     pub async fn overview(
         &self,
         clinic: ClinicId,
         lists: &[KnownList],
+        reports: &[ListReport],
     ) -> Result<Vec<Overview>, ReconcileError> {
         let mut overview = Vec::new();
-        for attestation in self.attest(clinic, lists).await? {
+        for attestation in self.attest_by(clinic, lists, reports).await? {
             let list = lists.iter().find(|list| list.row.slug == attestation.list);
             let Some(list) = list.map(|list| &list.row) else { continue };
             let newest = RunId(uuid::Uuid::max());
@@ -53,7 +54,7 @@ impl Reconciler {
 
     /// Tells whether a list may be answered by: both sides were read whole lately enough (L26).
     pub async fn is_fresh(&self, list: &KnownList) -> Result<bool, ReconcileError> {
-        let attested = self.attest(list.row.clinic, std::slice::from_ref(list)).await?;
-        Ok(attested.iter().all(|list| list.classes.is_some()))
+        let patients_read_at = self.store.clinic(list.row.clinic).await?.source_swept_at;
+        Ok(list.is_fresh(patients_read_at, self.clock.now()))
     }
 }

@@ -37,6 +37,7 @@ statements! {
             COUNT(CASE WHEN status IN ('pending', 'subscribed') THEN 1 END)
          FROM links WHERE clinic_id = $1 GROUP BY list_id, class"
     }
+    LISTS_TURNED = { "SELECT id, turned_at FROM lists WHERE clinic_id = $1 ORDER BY id" }
     REPORT_PARKED = {
         "SELECT list_id, COUNT(*) FROM parked
          WHERE clinic_id = $1 AND verb IN ('unsubscribe', 'archive', 'erase') GROUP BY list_id"
@@ -88,6 +89,15 @@ impl Store {
                 }
             })
             .collect())
+    }
+
+    /// Returns when the clinic's lists last turned: until they do again, their links stand as they do.
+    pub async fn lists_turned(
+        &self,
+        clinic: ClinicId,
+    ) -> Result<Vec<(ListId, Option<DateTime<Utc>>)>> {
+        let rows: Vec<(ListId, MaybeAt)> = self.db.rows(LISTS_TURNED, args![clinic]).await?;
+        Ok(rows.into_iter().map(|(list, at)| (list, at.into())).collect())
     }
 
     /// Returns since when the oldest opt-out waits that has not reached the list at its provider.

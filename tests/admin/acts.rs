@@ -280,6 +280,47 @@ on_both_engines! {
         assert!(rest.contains("\"outcome\":\"in_step\""), "{rest}");
     }
 
+    async fn whoever_is_revoked_watches_no_longer(world: &World) {
+        let list = world.store.list_ensure(world.riverside.id, "news", Channel::Email).await.unwrap();
+        let run = world.store.run_begin(&list, "reconcile").await.unwrap();
+        let (id, viewer) = world.token_until(Role::Viewer, &[], None).await;
+        let path = format!("/api/v1/clinics/riverside/runs/{run}/events");
+        let mut watched = world.watches(&path, &viewer).await;
+        assert!(watched.chunk().await.unwrap().is_some());
+        world.store.token_revoke(id).await.unwrap();
+        let rest = watched.text().await.unwrap();
+        assert!(rest.contains("event: problem") && rest.contains("401"), "{rest}");
+    }
+
+    async fn suppressions_are_paged_each_once_and_no_page_tells_a_hash(world: &World) {
+        let owner = world.token(Role::Owner, &[]).await;
+        let path = "/api/v1/clinics/riverside/suppressions";
+        for n in 0..5 {
+            for kind in ["withdrawn", "objected"] {
+                let address = format!("stranger{n}@post.test");
+                let wanted = json!({ "address": address, "kind": kind, "reason": "by letter" });
+                assert_eq!(world.post(path, &owner, wanted).await.status, 200);
+            }
+        }
+        let (mut seen, mut cursor) = (Vec::new(), String::new());
+        loop {
+            let page = world.get(&format!("{path}?limit=3{cursor}"), &owner).await.body;
+            seen.extend(page["items"].as_array().unwrap().iter().map(|row| format!("{} {}", row["mark"], row["kind"])));
+            let Some(next) = page["next"].as_str() else { break };
+            assert!(next.len() < 64, "no whole hash: {next}");
+            cursor = format!("&cursor={next}");
+        }
+        let once: std::collections::BTreeSet<_> = seen.iter().collect();
+        assert_eq!((seen.len(), once.len()), (10, 10), "{seen:?}");
+    }
+
+    async fn what_awaits_a_look_is_paged(world: &World) {
+        let viewer = world.token(Role::Viewer, &[]).await;
+        let page = world.get("/api/v1/clinics/riverside/reviews?limit=1", &viewer).await.body;
+        assert_eq!(page["items"][0]["id"], json!(world.riverside.review));
+        assert_eq!(page["next"], Value::Null);
+    }
+
     async fn a_run_is_watched_to_its_end(world: &World) {
         let viewer = world.token(Role::Viewer, &[]).await;
         let path = format!("/api/v1/clinics/riverside/runs/{}/events", world.riverside.run);

@@ -114,7 +114,7 @@ pub(super) async fn overview(
     lists: &[KnownList],
 ) -> Result<Vec<ListView>, Problem> {
     let (clinic, _) = permit.clinic()?;
-    let overview = admin.reconciler.overview(clinic, lists).await?;
+    let overview = admin.reconciler.overview(clinic, lists, &admin.counted(clinic).await?).await?;
     Ok(overview
         .into_iter()
         .map(|mut overview| {
@@ -146,5 +146,6 @@ pub(super) async fn report(
     permit: Permit,
 ) -> Result<Json<Vec<Attestation>>, Problem> {
     let (clinic, lists) = permit.lists(&admin).await?;
-    Ok(Json(admin.reconciler.attest(clinic, &lists).await?))
+    let counted = admin.counted(clinic).await?;
+    Ok(Json(admin.reconciler.attest_by(clinic, &lists, &counted).await?))
 }

@@ -7,6 +7,7 @@
 
 mod audit;
 mod clinics;
+mod counted;
 mod docs;
 mod door;
 mod etag;
@@ -45,6 +46,7 @@ use serde::de::DeserializeOwned;
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tracing::Instrument;
 
+use self::counted::Counted;
 use self::door::Door;
 use self::gate::{Gate, OnRecord, RequestId, guard};
 use self::page::oidc::Provider;
@@ -77,6 +79,7 @@ pub struct Admin {
     door: Door,
     oidc: Provider,
     watching: Watching,
+    counted: Counted,
 }
 
 impl fmt::Debug for Admin {
@@ -128,6 +131,7 @@ impl Admin {
             resync,
             door: Door::default(),
             watching: Watching::default(),
+            counted: Counted::default(),
         }
     }
 

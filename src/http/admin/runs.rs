@@ -28,8 +28,8 @@ use crate::store::{JournalRow, RunRow};
 
 /// How often it is looked how far a run is.
 const LOOK: Duration = Duration::from_millis(500);
-/// Looks after which it is asked whether the token still holds: every ten seconds.
-const LOOKS_A_TOKEN: u32 = 20;
+/// Looks after which it is asked whether the token still holds: every two seconds.
+const LOOKS_A_TOKEN: u32 = 4;
 /// Looks before a watcher must ask anew: ten minutes.
 const LOOKS: u32 = 1_200;
 

@@ -80,7 +80,8 @@ async fn stands<'a>(
     clinic: &'a ClinicConfig,
 ) -> Result<Stands<'a>, Problem> {
     let (_, known) = KnownList::of_clinic(&admin.store, frame.permit.config(), clinic).await?;
-    let lists = admin.reconciler.overview(id, &known).await?.into_iter();
+    let counted = admin.counted(id).await?;
+    let lists = admin.reconciler.overview(id, &known, &counted).await?.into_iter();
     let lists = lists.map(|mut overview| {
         let last_run = overview.last_run.take().map(|run| RunView::of(run, &known));
         ListView { overview, last_run }

@@ -77,7 +77,7 @@ pub(super) fn table(frame: &Frame, runs: &[RunView]) -> Result<Markup, Problem> 
                         tr {
                             th scope="row" { a href={ (base) "/runs/" (run.run) } { (when(run.began_at, zone)) } }
                             td data-l="List" { (run.list.as_deref().unwrap_or("–")) }
-                            td data-l="Outcome" { (outcome(run.outcome.as_deref())) }
+                            td data-l="Outcome" { (outcome(run.outcome.as_deref())) (refusals(run)) }
                             td data-l="Changes" { (changes(run)) }
                             td data-l="Took" { (took(run)) }
                         }
@@ -86,6 +86,17 @@ pub(super) fn table(frame: &Frame, runs: &[RunView]) -> Result<Markup, Problem> 
             }
         }
     })
+}
+
+/// Says that some changes of a run that ended well were refused.
+fn refusals(run: &RunView) -> Markup {
+    let operations = run.summary.as_ref().and_then(|summary| summary.get("operations"));
+    let refused = operations.and_then(|operations| operations.get("refused")?.as_u64());
+    html! {
+        @if let Some(refused) = refused.filter(|refused| *refused > 0) {
+            " " (badge(Tone::Wait, &format!("{refused} refused")))
+        }
+    }
 }
 
 /// Says in a few words what a run did.
