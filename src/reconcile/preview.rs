@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
-use super::learn::PAGE;
+use super::learn::at_once;
 use super::sharing::shared;
 use super::tenure::Tenure;
 use super::{ManagedList, Practice, ReconcileError, Reconciler};
@@ -92,7 +92,7 @@ impl Reconciler {
         let now = self.clock.now();
         let mut after = -1;
         loop {
-            let page = self.store.links_page(&list.row, after, PAGE, Which::All).await?;
+            let page = self.store.links_page(&list.row, after, at_once(Which::All), Which::All).await?;
             let Some(last) = page.last() else { break };
             after = last.ordinal;
             tenure.renew().await?;
