@@ -130,9 +130,9 @@ impl Register {
         let write = || {
             fs::create_dir_all(&self.folder)?;
             let (new, mut file) = beside(path)?;
-            file.write_all(format!("{line}\n").as_bytes())?;
-            file.sync_all()?;
-            fs::rename(&new, path)
+            let written = file.write_all(format!("{line}\n").as_bytes());
+            let put = written.and_then(|()| file.sync_all()).and_then(|()| fs::rename(&new, path));
+            put.inspect_err(|_| drop(fs::remove_file(&new)))
         };
         write().map_err(failed(path, "written"))
     }

@@ -17,7 +17,7 @@ use crate::config::{
 use crate::domain::ClinicId;
 use crate::http::metrics::{Figures, Watched};
 use crate::keys::Keyring;
-use crate::notify::{Herald, MailRest, NotifyError};
+use crate::notify::{Herald, NotifyError};
 use crate::patients::{PatientSource, Reference, SqlOptions, SqlSource};
 use crate::providers::transport::HttpTransport;
 use crate::providers::{self, ListAccount, ListReader, ListWriter, Opening, Transport};
@@ -75,7 +75,6 @@ pub struct Deployment {
     transport: Arc<dyn Transport>,
     opened: Arc<Accounts>,
     references: Arc<References>,
-    mail_rest: MailRest,
     clinic: Option<String>,
 }
 
@@ -146,7 +145,6 @@ impl Deployment {
             transport,
             opened: Arc::default(),
             references: Arc::default(),
-            mail_rest: MailRest::default(),
             clinic: None,
         })
     }
@@ -166,7 +164,6 @@ impl Deployment {
             transport: self.transport.clone(),
             opened: self.opened.clone(),
             references: self.references.clone(),
-            mail_rest: self.mail_rest.clone(),
             clinic: self.clinic.clone(),
         }
     }
@@ -468,8 +465,7 @@ impl Deployment {
     /// Returns who tells admins; none where nobody is to be told.
     pub(super) fn herald(&self) -> Result<Option<Herald>, NotifyError> {
         let clock = self.reconciler.clock.clone();
-        let (transport, rest) = (self.transport.clone(), self.mail_rest.clone());
-        Herald::of(&self.config, &self.store, clock, transport, rest)
+        Herald::of(&self.config, &self.store, clock, self.transport.clone())
     }
 
     async fn try_notify(&self) -> anyhow::Result<()> {

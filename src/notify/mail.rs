@@ -38,13 +38,9 @@ pub(super) enum MailError {
     /// The server will not take it, however often it is asked.
     #[error("the mail server refused it for good")]
     Refused,
-}
-
-impl MailError {
-    /// Tells whether the same e-mail would be refused again.
-    pub(super) const fn is_permanent(&self) -> bool {
-        matches!(self, Self::Message | Self::Refused)
-    }
+    /// The server takes nothing from whoever we say we are.
+    #[error("the mail server refused [notify.smtp] user and password")]
+    Password,
 }
 
 impl Mail {
@@ -81,7 +77,9 @@ impl Mail {
         let sent = timeout(clock, PATIENCE, self.server.send(message)).await;
         sent.map_err(|_| MailError::Server(SILENT))?.map(drop).map_err(|error| {
             if error.is_permanent() {
-                return MailError::Refused;
+                // RFC 4954, 6: what begins with 53 is about who asks.
+                let asks = error.status().is_some_and(|code| code.to_string().starts_with("53"));
+                return if asks { MailError::Password } else { MailError::Refused };
             }
             MailError::Server(match () {
                 () if error.is_transient() => "refused for now",
@@ -156,6 +154,7 @@ mod tests {
             since: DateTime::<Utc>::UNIX_EPOCH,
             mailed: false,
             hooked: false,
+            mail_rests_until: None,
         };
         let sent = mail.send(&Late, "oak", &alert).await;
         assert!(matches!(sent, Err(MailError::Server(SILENT))));

@@ -7,10 +7,9 @@ mod hook;
 mod mail;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
+use chrono::TimeDelta;
 use secrecy::SecretString;
 
 use crate::clock::{SharedClock, timeout};
@@ -19,15 +18,19 @@ use crate::domain::{Class, ClinicId};
 use crate::providers::Transport;
 use crate::store::{AlertKind, AlertRow, Lease, NewAlert, Result, Store, ToldBy};
 use hook::Hook;
-use mail::Mail;
+use mail::{Mail, MailError};
 
 /// How long one process tells before another may.
 const LEASE: Duration = Duration::from_mins(2);
 /// Longest wait for the mail server, and for the webhook.
 const PATIENCE: Duration = Duration::from_secs(20);
-/// How long a mail server is left alone that refused for good, a wrong password say: somebody may have
-/// mended it.
+/// After how long it is renewed while clinics are gone through.
+const RENEWED_AFTER: TimeDelta = TimeDelta::seconds(30);
+/// How long a message rests that the mail server refused for good, or the server itself after a wrong password:
+/// somebody may have mended it.
 const REST: Duration = Duration::from_hours(1);
+/// The lease that nobody gives back, and while it lasts no process asks the mail server.
+const MAIL: &str = "mail";
 /// What is said of a server that did not answer.
 const SILENT: &str = "there was no answer in time";
 
@@ -37,25 +40,7 @@ pub struct Herald {
     store: Store,
     clock: SharedClock,
     mail: Option<Mail>,
-    mail_rest: MailRest,
     hook: Option<Hook>,
-}
-
-/// Until when this process leaves the mail server alone.
-#[derive(Debug, Clone, Default)]
-pub struct MailRest {
-    /// Milliseconds since the epoch.
-    until: Arc<AtomicI64>,
-}
-
-impl MailRest {
-    fn begin(&self, until: DateTime<Utc>) {
-        self.until.store(until.timestamp_millis(), Ordering::Relaxed);
-    }
-
-    fn holds(&self, now: DateTime<Utc>) -> bool {
-        now.timestamp_millis() < self.until.load(Ordering::Relaxed)
-    }
 }
 
 /// By what there still is to tell: a way that failed is not tried again before the next telling.
@@ -91,7 +76,6 @@ impl Herald {
         store: &Store,
         clock: SharedClock,
         transport: Arc<dyn Transport>,
-        mail_rest: MailRest,
     ) -> std::result::Result<Option<Self>, NotifyError> {
         let settings = &config.notify;
         let secret = |name: &String| -> std::result::Result<SecretString, SecretError> {
@@ -106,7 +90,7 @@ impl Herald {
             None => None,
         };
         let told = mail.is_some() || hook.is_some();
-        Ok(told.then(|| Self { store: store.clone(), clock, mail, mail_rest, hook }))
+        Ok(told.then(|| Self { store: store.clone(), clock, mail, hook }))
     }
 
     /// Tells what is new of the clinics, each by its id and short name, unless another process does.
@@ -121,13 +105,17 @@ impl Herald {
     }
 
     async fn tell_under(&self, lease: &Lease, clinics: &[(ClinicId, String)]) -> Result<()> {
-        let mut ways = Ways {
-            mail: self.mail.as_ref().filter(|_| !self.mail_rest.holds(self.clock.now())),
-            hook: self.hook.as_ref(),
-        };
+        let rests = self.mail.is_some() && self.store.lease_is_held(MAIL).await?;
+        let mut ways =
+            Ways { mail: self.mail.as_ref().filter(|_| !rests), hook: self.hook.as_ref() };
+        let mut renewed = self.clock.now();
         for (id, slug) in clinics {
-            if !self.store.lease_renew(lease, LEASE).await? {
-                return Ok(());
+            let now = self.clock.now();
+            if now - renewed > RENEWED_AFTER {
+                if !self.store.lease_renew(lease, LEASE).await? {
+                    return Ok(());
+                }
+                renewed = now;
             }
             let found = self.found(*id).await?;
             self.store.alerts_put(lease, *id, &found).await?;
@@ -178,7 +166,8 @@ impl Herald {
         alert: &AlertRow,
         ways: &mut Ways<'_>,
     ) -> Result<bool> {
-        if let Some(mail) = ways.mail.filter(|_| !alert.mailed) {
+        let rests = alert.mail_rests_until.is_some_and(|until| self.clock.now() < until);
+        if let Some(mail) = ways.mail.filter(|_| !alert.mailed && !rests) {
             if !self.store.lease_renew(lease, LEASE).await? {
                 return Ok(false);
             }
@@ -186,9 +175,16 @@ impl Herald {
                 Ok(()) => self.store.alert_told(lease, id, alert.id, ToldBy::Mail).await?,
                 Err(error) => {
                     tracing::warn!(alert = %alert.id, error = %error, "an e-mail could not be sent; it is tried again");
-                    ways.mail = None;
-                    if error.is_permanent() {
-                        self.mail_rest.begin(self.clock.now() + REST);
+                    match error {
+                        MailError::Message | MailError::Refused => {
+                            let until = self.clock.now() + REST;
+                            self.store.alert_mail_rests(lease, id, alert.id, until).await?;
+                        }
+                        MailError::Password => {
+                            ways.mail = None;
+                            self.store.lease_acquire(MAIL, self.clock.id(), REST).await?;
+                        }
+                        MailError::Server(_) => ways.mail = None,
                     }
                 }
             }

@@ -7,7 +7,7 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use super::Store;
-use super::columns::{At, args, count, json};
+use super::columns::{At, MaybeAt, args, count, json};
 use super::error::Result;
 use super::leases::Lease;
 use super::sql::statements;
@@ -44,6 +44,9 @@ pub struct AlertRow {
     pub mailed: bool,
     /// Whether it was told by webhook.
     pub hooked: bool,
+    /// Until when no e-mail about it is tried again.
+    #[sqlx(try_from = "MaybeAt")]
+    pub mail_rests_until: Option<DateTime<Utc>>,
 }
 
 /// How an alert is told.
@@ -76,7 +79,7 @@ statements! {
     }
     ALERTS_STANDING = {
         "SELECT a.id, l.slug AS list, a.kind, a.links, a.since, a.mailed_at IS NOT NULL AS mailed,
-            a.hooked_at IS NOT NULL AS hooked
+            a.hooked_at IS NOT NULL AS hooked, a.mail_rests_until
          FROM alerts a JOIN lists l ON l.clinic_id = a.clinic_id AND l.id = a.list_id
          WHERE a.clinic_id = $1 AND a.ended_at IS NULL ORDER BY a.id"
     }
@@ -85,6 +88,9 @@ statements! {
     }
     ALERT_MAILED = { "UPDATE alerts SET mailed_at = $3 WHERE clinic_id = $1 AND id = $2" }
     ALERT_HOOKED = { "UPDATE alerts SET hooked_at = $3 WHERE clinic_id = $1 AND id = $2" }
+    ALERT_MAIL_RESTS = {
+        "UPDATE alerts SET mail_rests_until = $3 WHERE clinic_id = $1 AND id = $2"
+    }
     // A run that was killed never ends, and nobody holds its account for long after it.
     LISTS_UNDER_WAY = {
         "SELECT l.id FROM lists l
@@ -133,6 +139,18 @@ impl Store {
 
     async fn alerts_of(&self, clinic: ClinicId) -> Result<Vec<(ListId, AlertKind)>> {
         self.db.rows(ALERTS_OF, args![clinic]).await
+    }
+
+    /// Records that no e-mail about an alert is to be tried before `until`. Fenced.
+    pub async fn alert_mail_rests(
+        &self,
+        lease: &Lease,
+        clinic: ClinicId,
+        alert: Uuid,
+        until: DateTime<Utc>,
+    ) -> Result<()> {
+        let args = args![clinic, alert, until];
+        self.execute_under(lease, ALERT_MAIL_RESTS, args).await.map(drop)
     }
 
     /// Returns the alerts that stand, the oldest first.

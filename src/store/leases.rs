@@ -17,7 +17,7 @@ use super::sql::{Sql, statements};
 /// that was paused past its time can do no harm.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Lease {
-    /// `source:{clinic}` or `account:{id}`.
+    /// `source:{clinic}`, `account:{id}`, `notify`, or `mail`, which nobody gives back: the server rests.
     pub name: String,
     /// Which holder in succession.
     pub epoch: i64,
@@ -47,6 +47,12 @@ statements! {
 }
 
 impl Store {
+    /// Tells whether somebody holds the lease `name`.
+    pub async fn lease_is_held(&self, name: &str) -> Result<bool> {
+        let taken: Option<(i64,)> = self.db.row(LEASE_TAKEN, args![name, self.clock.now()]).await?;
+        Ok(taken.is_some())
+    }
+
     /// Takes the lease `name` for `holder`, when it is free or its time is over.
     pub async fn lease_acquire(
         &self,
@@ -56,8 +62,7 @@ impl Store {
     ) -> Result<Option<Lease>> {
         let now = self.clock.now();
         // Whoever finds it held writes nothing: a serving process asks several times a second.
-        let taken: Option<(i64,)> = self.db.row(LEASE_TAKEN, args![name, now]).await?;
-        if taken.is_some() {
+        if self.lease_is_held(name).await? {
             return Ok(None);
         }
         let args = args![name, holder, expiry(now, ttl), now];

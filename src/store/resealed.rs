@@ -55,7 +55,7 @@ statements! {
     BODIES_SEALED = {
         "SELECT d.id, d.body FROM (
             SELECT due.id, SUM(due.size) OVER (ORDER BY due.id) - due.size AS before
-            FROM (SELECT id, LENGTH(body) AS size FROM deliveries
+            FROM (SELECT id, OCTET_LENGTH(body) AS size FROM deliveries
                 WHERE clinic_id = $1 AND id > $2 AND body IS NOT NULL ORDER BY id LIMIT $3) due) f
          CROSS JOIN deliveries d
          WHERE f.before < 4194304 AND d.clinic_id = $1 AND d.id = f.id ORDER BY d.id"

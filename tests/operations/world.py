@@ -1,6 +1,7 @@
 """A small clinic, a simulated Mailchimp, and the real program between them."""
 
 import collections
+import itertools
 import json
 import os
 import pathlib
@@ -38,6 +39,7 @@ class World:
         self.mailchimp, self.audience, key = re.search(
             r"(http://\S+).*audience = \"(\w+)\".*?(\S+-us\d+)", "".join(lines), re.DOTALL).groups()
         self.store = Postgres(postgres) if postgres else Sqlite(self.folder)
+        self.outputs = itertools.count()
         self.processes, self.serve_section, self.register = [], serve, register
         self.patients, self.rows = self.folder / "patients.csv", {}
         for folder in ("clinics", "secrets/riverside"):
@@ -74,7 +76,7 @@ class World:
 
     def start(self, *arguments, program=PROGRAM):
         """Starts the program and leaves it running; what it says goes to a file."""
-        with open(self.folder / f"output-{len(self.processes)}", "w") as output:
+        with open(self.folder / f"output-{next(self.outputs)}", "w") as output:
             process = subprocess.Popen([program, *arguments], cwd=self.folder, stdout=output, stderr=output)
         self.processes.append(process)
         return process

@@ -30,8 +30,8 @@ struct Office {
     mails: Arc<Mutex<Vec<String>>>,
     hooks: Arc<Mutex<Vec<(HeaderMap, Bytes)>>>,
     refuses: Arc<AtomicBool>,
-    /// Mails are refused for good.
-    never: Arc<AtomicBool>,
+    /// By which code mails are refused for good; by none where it is nought.
+    never: Arc<AtomicUsize>,
     /// Mails that were to be taken, refused ones too.
     asked: Arc<AtomicUsize>,
     /// By whose clock each mail takes a minute and a half, and who tells too while the second is taken.
@@ -74,8 +74,10 @@ impl Office {
                     other.notify().await;
                 }
             }
+            let never = self.never.load(Ordering::Relaxed);
+            let refused = format!("{never} never\r\n");
             let answer: &[u8] = match word.as_str() {
-                "MAIL" if self.never.load(Ordering::Relaxed) => b"550 never\r\n",
+                "MAIL" if never > 0 => refused.as_bytes(),
                 "MAIL" if self.refuses.load(Ordering::Relaxed) => b"451 later\r\n",
                 "DATA" => {
                     writing.write_all(b"354 go on\r\n").await.unwrap();
@@ -260,21 +262,25 @@ on_both_engines! {
 }
 
 on_both_engines! {
-    async fn a_server_that_refuses_for_good_is_left_alone_for_an_hour(mut world: World) {
+    async fn what_a_server_refuses_for_good_rests_for_an_hour_and_so_does_who_refuses_our_password(mut world: World) {
         let office = world.has_an_office().await;
         world.consenting("ann").await;
         let stranger = SeedMember::new(address("stranger"), Status::Subscribed);
         world.simulator.seed_member(&world.audience, stranger).unwrap();
         world.try_run(true).await;
-        office.never.store(true, Ordering::Relaxed);
-        for _ in 0..5 {
-            world.tells().await;
-            world.pass(TimeDelta::minutes(5));
+        // Two alerts: each message is refused by itself, or whoever sends.
+        for (code, asked) in [(550, 2), (535, 3)] {
+            office.never.store(code, Ordering::Relaxed);
+            for _ in 0..5 {
+                world.deployment = world.another_process().await;
+                world.tells().await;
+                world.pass(TimeDelta::minutes(5));
+            }
+            assert_eq!(office.asked.load(Ordering::Relaxed), asked, "{code}");
+            world.pass(TimeDelta::hours(1));
         }
-        assert_eq!(office.asked.load(Ordering::Relaxed), 1, "not once for each alert");
         assert_eq!(office.kinds().len(), 2, "the webhook is told all the same");
-        office.never.store(false, Ordering::Relaxed);
-        world.pass(TimeDelta::hours(1));
+        office.never.store(0, Ordering::Relaxed);
         world.tells().await;
         assert_eq!(office.mails().len(), 2);
         world.end().await;
