@@ -281,6 +281,8 @@ async fn a_secret_that_is_missing_is_told_with_both_places_to_put_it() {
 async fn a_store_that_does_not_fit_is_told_with_what_to_run() {
     let desk = Desk::unprepared().await;
     desk.says(&["reconcile"]).ends(1, &["run `listwarden migrate`"]);
+    let said = desk.says(&["doctor"]).ends(1, &["run `listwarden migrate`"]);
+    assert!(!said.out.contains("CLINIC_BY_SLUG"), "said once: {said:#?}");
     desk.says(&["migrate"]).ends(0, &[]);
     desk.execute("listwarden.db", "UPDATE schema_fits SET oldest_binary = '99.0.0'").await;
     desk.says(&["reconcile"]).ends(1, &["99.0.0", "update this binary"]);

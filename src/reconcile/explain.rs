@@ -36,7 +36,7 @@ impl Who {
 }
 
 /// What is known of somebody.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Default, Serialize)]
 pub struct Explanation {
     /// The contacts, by which the ledger names them.
     pub contacts: Vec<ContactId>,
@@ -126,67 +126,73 @@ impl Reconciler {
         lists: &[KnownList],
         who: &Who,
     ) -> Result<Option<Explanation>, ReconcileError> {
-        let mut words = Vec::new();
-        let mut ledger = Vec::new();
-        let mut kept_off = Vec::new();
         let (patient, contacts) = self.contacts(clinic, who).await?;
-        let mut patients: BTreeSet<PatientId> = patient.into_iter().collect();
+        let mut known = Explanation::default();
+        known.contacts.extend(contacts.iter().map(|contact| contact.id));
+        known.patients.extend(patient);
         for contact in &contacts {
-            for row in self.store.links_of_contact(clinic, contact.id).await? {
-                if let Some(list) = lists.iter().find(|list| list.row.id == row.list_id) {
-                    words.push(self.word(list, row).await?);
-                }
-            }
-            let facts = self.store.contact(clinic, contact.id).await?;
-            let Some(facts) = facts else { continue };
-            match who {
-                Who::Patient(_) => {
-                    ledger.extend(self.store.ledger_of_contact(clinic, contact.id).await?);
-                    if let Some(address) = &contact.address {
-                        kept_off.extend(self.kept_off(clinic, address, Some(&facts)).await?);
-                    }
-                }
-                Who::Address(address) => {
-                    patients.extend(facts.holders.iter().map(|holder| holder.patient.id));
-                    ledger.extend(self.on_record(clinic, &facts).await?);
-                    kept_off.extend(self.kept_off(clinic, address, Some(&facts)).await?);
-                }
-            }
+            self.told_of(clinic, lists, who, contact, &mut known).await?;
         }
         match (who, patient) {
             (Who::Address(address), _) => {
-                if words.is_empty() {
-                    words = self.strangers(lists, address).await?;
+                if known.lists.is_empty() {
+                    known.lists = self.strangers(lists, address).await?;
                 }
                 if contacts.is_empty() {
-                    kept_off = self.kept_off(clinic, address, None).await?;
+                    known.kept_off = self.kept_off(clinic, address, None).await?;
                 }
             }
             (Who::Patient(_), Some(patient)) => {
-                ledger.extend(self.store.ledger_of_patient(clinic, patient).await?);
+                known.ledger.extend(self.store.ledger_of_patient(clinic, patient).await?);
             }
             (Who::Patient(_), None) => {}
         }
-        ledger.sort_by_key(|event: &Event| (event.recorded_at, event.id));
-        ledger.dedup_by_key(|event| event.id);
-        let known =
-            patient.is_some() || !(contacts.is_empty() && words.is_empty() && kept_off.is_empty());
-        let erased = self.erased(clinic, &patients).await?;
-        Ok(known.then_some(Explanation {
-            erased,
-            contacts: contacts.iter().map(|contact| contact.id).collect(),
-            patients: patients.into_iter().collect(),
-            lists: words,
-            kept_off,
-            ledger,
-        }))
+        known.ledger.sort_by_key(|event: &Event| (event.recorded_at, event.id));
+        known.ledger.dedup_by_key(|event| event.id);
+        known.erased = self.erased(clinic, &known.patients).await?;
+        let nobody = patient.is_none() && contacts.is_empty();
+        let nothing = known.lists.is_empty() && known.kept_off.is_empty();
+        Ok((!(nobody && nothing)).then_some(known))
+    }
+
+    /// Adds what is known of one address to an explanation.
+    async fn told_of(
+        &self,
+        clinic: ClinicId,
+        lists: &[KnownList],
+        who: &Who,
+        contact: &Contact,
+        known: &mut Explanation,
+    ) -> Result<(), ReconcileError> {
+        for row in self.store.links_of_contact(clinic, contact.id).await? {
+            if let Some(list) = lists.iter().find(|list| list.row.id == row.list_id) {
+                known.lists.push(self.word(list, row).await?);
+            }
+        }
+        let Some(facts) = self.store.contact(clinic, contact.id).await? else { return Ok(()) };
+        let address = match who {
+            Who::Address(address) => {
+                let holders = facts.holders.iter().map(|holder| holder.patient.id);
+                known.patients.extend(holders);
+                known.ledger.extend(self.on_record(clinic, &facts).await?);
+                Some(address)
+            }
+            Who::Patient(_) => {
+                known.ledger.extend(self.store.ledger_of_contact(clinic, contact.id).await?);
+                contact.address.as_ref()
+            }
+        };
+        if let Some(address) = address {
+            known.kept_off.extend(self.kept_off(clinic, address, Some(&facts)).await?);
+        }
+        Ok(())
     }
 
     /// Returns those of the patients who were erased, or are to be.
     async fn erased(
         &self,
         clinic: ClinicId,
-        patients: &BTreeSet<PatientId>,
+        patients: &[PatientId],
     ) -> Result<Vec<Erasing>, ReconcileError> {
         let mut erased = Vec::new();
         for patient in patients {
@@ -209,7 +215,10 @@ impl Reconciler {
         facts: Option<&ContactFacts>,
     ) -> Result<Vec<KeptOff>, ReconcileError> {
         let hashes = self.store.address_hashes(clinic, address);
-        let rows = self.store.suppressions_of(clinic, hashes.iter()).await?;
+        let mut rows = self.store.suppressions_of(clinic, hashes.iter()).await?;
+        // Each is there under every live key.
+        let mut told = BTreeSet::new();
+        rows.retain(|row| told.insert((row.kind, row.clock, row.at)));
         let shown = |row: SuppressionRow| KeptOff {
             mark: row.mark(),
             kind: row.kind,

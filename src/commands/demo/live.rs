@@ -4,6 +4,7 @@ use std::sync::PoisonError;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
+use chrono::TimeDelta;
 use secrecy::ExposeSecret;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
@@ -21,6 +22,8 @@ use crate::store::NewToken;
 
 /// How long an opt-out is waited for.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// For how long the day's readings count.
+const READ_TODAY: TimeDelta = TimeDelta::hours(23);
 /// How often the clinic's record is looked at meanwhile.
 const LOOK: Duration = Duration::from_millis(2);
 /// What each request to the provider takes while a list is swept.
@@ -28,8 +31,10 @@ const LATENCY_MS: u64 = 300;
 
 /// Shows how fast an opt-out travels, and leaves everything up where `serve` says so.
 pub(super) async fn show(stage: &Stage, life: &Life<'_>, serve: bool) -> anyhow::Result<()> {
-    // What is tried in another terminal lives at the machine's time.
-    stage.clock.set(SystemClock.now().max(stage.clock.now()));
+    // What is tried in another terminal lives at the machine's time; what was read this morning is to
+    // count as read today.
+    let morning = stage.clock.now();
+    stage.clock.set(SystemClock.now().clamp(morning, morning + READ_TODAY));
     stage.clock.run();
     say("From here on time is real. A process serves; the providers are told where to send.");
     command("serve");

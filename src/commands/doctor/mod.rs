@@ -27,18 +27,25 @@ pub async fn run(common: &Common) -> anyhow::Result<Exit> {
     let mut checkup = Checkup { json: common.json, sick: false, looks: Vec::new() };
     checkup.tell("configuration", vec![configuration(&deployment)]);
     checkup.tell("secrets", secrets(&deployment.config));
-    checkup.tell("store", vec![store(&deployment).await]);
+    let found = store(&deployment).await;
+    // What lies in a store that does not open says nothing new.
+    let opens = matches!(found, Well(_));
+    checkup.tell("store", vec![found]);
     checkup.tell("notices", vec![notices(&deployment)]);
     if let Some(settings) = &deployment.config.serve.oidc {
         checkup.tell("OpenID Connect", vec![provider(&deployment, settings).await]);
     }
-    checkup.tell("audit log", vec![chain(&deployment, Chain::Audit).await]);
+    if opens {
+        checkup.tell("audit log", vec![chain(&deployment, Chain::Audit).await]);
+    }
     for clinic in deployment.clinics() {
         checkup.tell(&format!("clinic `{}`", clinic.slug), source(&deployment, clinic).await);
-        checkup.tell(
-            &format!("clinic `{}`, ledger", clinic.slug),
-            vec![ledger(&deployment, clinic).await],
-        );
+        if opens {
+            checkup.tell(
+                &format!("clinic `{}`, ledger", clinic.slug),
+                vec![ledger(&deployment, clinic).await],
+            );
+        }
         accounts::look(&mut checkup, &deployment, clinic).await;
     }
     checkup.end()
