@@ -492,6 +492,20 @@ at_the_desk! {
         assert_eq!(json["effect"], "none");
         let named = ["patient", "object", "riverside", "ann", "--by", "Ann", "--evidence", "call"];
         desk.says(&named).ends(1, &["--by names the patient"]);
+        let lines = desk.number("SELECT COUNT(*) FROM ledger").await;
+        for what in ["object", "restrict", "unrestrict"] {
+            let named = ["patient", what, "riverside", "ann", "--by", "Desk", "--evidence", "Ann called"];
+            desk.says(&named).ends(1, &["names the patient"]);
+        }
+        for why in ["--reason", "--refuse"] {
+            let named = ["patient", "erase", "riverside", "ann", "--by", "Desk", why, "Ann wrote"];
+            desk.says(&named).ends(1, &["names the patient"]);
+        }
+        desk.says(&[&given[..], &["--lifts-objection", "Ann signed"]].concat())
+            .ends(1, &["names the patient"]);
+        assert_eq!(desk.number("SELECT COUNT(*) FROM ledger").await, lines);
+        let log = desk.number("SELECT COUNT(*) FROM audit WHERE LOWER(reason) LIKE '%ann %'").await;
+        assert_eq!(log, 0, "what is refused for its name is not in the log either");
     }
 
     async fn a_run_that_is_stopped_ends_between_operations_and_the_next_goes_on(desk) {
@@ -570,7 +584,7 @@ at_the_desk! {
             .ends(1, &["lies in the future"]);
         desk.says(&[&given[..], &["--channel", "fax"]].concat()).ends(2, &["--channel"]);
         assert_eq!(desk.number("SELECT COUNT(*) FROM ledger").await, 0);
-        desk.says(&given).ends(0, &["The next run acts on it."]);
+        desk.says(&given).ends(0, &["The next run acts on it, where nothing else keeps"]);
         desk.says(&[&given[..], &["--lifts-objection", "asked again", "--json"]].concat())
             .ends(0, &["\"recorded\""]);
         desk.says(&["explain", "cy"]).ends(0, &["granted by the person", "would: invite"]);

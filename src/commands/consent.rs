@@ -72,7 +72,10 @@ pub async fn run(common: &Common, consent: Consent) -> anyhow::Result<Exit> {
             "Recorded for patient {} of clinic `{slug}` as {}. {}",
             given.patient,
             recorded.event,
-            recorded.idle.map_or("The next run acts on it.", Idle::sentence)
+            recorded.idle.map_or(
+                "The next run acts on it, where nothing else keeps the patient off the list.",
+                Idle::sentence
+            )
         ),
     )?;
     Ok(Exit::InStep)
@@ -100,12 +103,19 @@ pub async fn record(
     if patient.record.is_named_in(&record.by) {
         anyhow::bail!("--by names the patient: say who took it down; it stays on record");
     }
+    let told = [Some(&record.method), Some(&record.wording), record.lifts_objection.as_ref()];
+    let named = told.into_iter().flatten().any(|told| patient.record.is_named_in(told));
     let reason = record.lifts_objection.as_deref().map(Because::parse).transpose();
     let deed = Deed {
-        reason: reason.clone().ok().flatten(),
+        reason: reason.clone().ok().flatten().filter(|_| !named),
         ..Deed::new("consent record", &record.by).of(id, patient.id.to_string())
     };
     let recording = async {
+        if named {
+            anyhow::bail!(
+                "--method, --wording or the reason names the patient: it stays on record"
+            );
+        }
         let lifts = reason.context("--lifts-objection")?;
         append(deployment, id, patient.id, record, lifts).await
     };

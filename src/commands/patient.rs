@@ -163,8 +163,13 @@ async fn deed<'a>(
     if patient.as_ref().is_some_and(|patient| patient.record.is_named_in(by)) {
         anyhow::bail!("--by names the patient: say who acts; it stays on record after an erasure");
     }
-    let subject = patient.map(|patient| patient.id.to_string());
+    // The log outlives an erasure: a reason that names the patient is refused, and is not in it either.
+    let named = |reason: &Because| {
+        patient.as_ref().is_some_and(|patient| patient.record.is_named_in(reason.text()))
+    };
     let reason = reason.and_then(|reason| Because::parse(reason).ok());
+    let reason = reason.filter(|reason| !named(reason));
+    let subject = patient.map(|patient| patient.id.to_string());
     Ok(Deed { reason, ..Deed::new(what, by).of(id, subject) })
 }
 

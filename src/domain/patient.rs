@@ -146,9 +146,9 @@ impl PatientRecord {
             words.filter(|word| !word.is_empty()).map(str::to_lowercase).collect()
         };
         let text = words(text);
-        let named = |name: &Personal| words(name.expose()).iter().all(|word| text.contains(word));
-        let names = [&self.given_name, &self.family_name];
-        names.iter().any(|name| !name.is_empty()) && names.iter().all(|name| named(name))
+        let mut names = words(self.given_name.expose());
+        names.extend(words(self.family_name.expose()));
+        !names.is_empty() && names.iter().all(|name| text.contains(name))
     }
 
     /// Returns the address on `channel`, where there is one.
@@ -209,4 +209,41 @@ pub struct Patient {
     pub id: PatientId,
     /// The clinic's record as last read.
     pub record: PatientRecord,
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn called(given: &str, family: &str) -> PatientRecord {
+        let unasked = Consent::default();
+        serde_json::from_value(json!({
+            "source_id": "1", "given_name": given, "family_name": family, "email": null,
+            "mobile": null, "birth_date": null, "status": "active", "restricted": false,
+            "tags": [], "privacy_policy": null, "email_consent": unasked, "sms_consent": unasked,
+            "updated_at": "2026-03-02T09:00:00Z",
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn a_text_names_a_patient_by_every_word_of_both_names() {
+        let ann = called("Ann-Marie", "Lee");
+        assert!(ann.is_named_in("LEE, ann marie called"));
+        assert!(!ann.is_named_in("Ann Lee called") && !ann.is_named_in("letter of 3 March"));
+        assert!(called("Ann", "").is_named_in("ann called"));
+    }
+
+    #[test]
+    fn a_name_without_a_word_is_in_no_text() {
+        for (given, family) in [("", ""), (".", ""), ("-", "?")] {
+            assert!(
+                !called(given, family).is_named_in("letter of 3 March"),
+                "{given:?} {family:?}"
+            );
+        }
+        assert!(called(".", "Lee").is_named_in("Lee called"));
+    }
 }

@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use super::{ReconcileError, Reconciler};
 use crate::domain::{
     Actor, Address, Because, ClinicId, Contact, Draft, EventId, EventKind, Grant, GrantKind,
-    OptOutKind, PatientId, TimeSource,
+    OptOutKind, Patient, TimeSource,
 };
 
 /// What proves that somebody asked anew.
@@ -37,6 +37,11 @@ pub enum NotLifted {
         "the evidence is not newer than the opt-out, or by less than the five minutes that the provider's clock and ours may differ, or from the future: only a later consent lifts it (L2, L11)"
     )]
     NotNewer,
+    /// It would stay on record after an erasure.
+    #[error(
+        "the evidence or the reason names the patient: say where it can be looked up, and no name"
+    )]
+    NamesPatient,
     /// The store failed.
     #[error(transparent)]
     Failed(#[from] ReconcileError),
@@ -73,6 +78,10 @@ impl Reconciler {
     ) -> Result<(), NotLifted> {
         let (patient, contact) =
             self.holder(clinic, &evidence.patient, address).await?.ok_or(NotLifted::Unknown)?;
+        let told = [&evidence.method, &evidence.wording, because.text()];
+        if told.into_iter().any(|told| patient.record.is_named_in(told)) {
+            return Err(NotLifted::NamesPatient);
+        }
         if contact.standing.opt_outs.is_empty() {
             return Err(NotLifted::Nothing);
         }
@@ -84,7 +93,7 @@ impl Reconciler {
             Draft::new(EventKind::Granted, Actor::Person, TimeSource::Listwarden, "lifted");
         draft.channel = Some(address.channel());
         draft.contact = Some(contact.id);
-        draft.patient = Some(patient);
+        draft.patient = Some(patient.id);
         draft.explicit = true;
         draft.accepted = true;
         draft.method = Some(evidence.method.clone());
@@ -102,14 +111,14 @@ impl Reconciler {
         clinic: ClinicId,
         patient: &str,
         address: &Address,
-    ) -> Result<Option<(PatientId, Contact)>, ReconcileError> {
+    ) -> Result<Option<(Patient, Contact)>, ReconcileError> {
         let Some(patient) = self.store.patient_find(clinic, patient).await? else {
             return Ok(None);
         };
         let contacts = self.store.contacts_of_patient(clinic, patient.id).await?;
         let mut contacts = contacts.into_iter();
         let held = contacts.find(|contact| contact.address.as_ref() == Some(address));
-        Ok(held.map(|contact| (patient.id, contact)))
+        Ok(held.map(|contact| (patient, contact)))
     }
 }
 

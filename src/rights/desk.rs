@@ -90,13 +90,18 @@ impl Desk<'_> {
     ) -> Result<bool, RightsError> {
         let store = &self.reconciler.store;
         let clinic = store.clinic_ensure(&self.clinic.slug).await?;
+        let facts = match store.contact_find(clinic, address).await? {
+            Some(contact) => store.contact(clinic, contact.id).await?,
+            None => None,
+        };
+        let holders = || facts.iter().flat_map(|facts| &facts.holders);
+        for holder in holders() {
+            unnamed(&holder.patient, because)?;
+        }
         self.reconciler.suppress(clinic, address, kind, because).await?;
         let mut addresses = vec![address.clone()];
-        if kind == EventKind::Objected
-            && let Some(contact) = store.contact_find(clinic, address).await?
-        {
-            let facts = store.contact(clinic, contact.id).await?;
-            for holder in facts.iter().flat_map(|facts| &facts.holders) {
+        if kind == EventKind::Objected {
+            for holder in holders() {
                 addresses.extend(self.addresses(clinic, holder.patient.id).await?);
             }
         }

@@ -164,6 +164,7 @@ pub(super) async fn lift(
         }
         Err(NotLifted::Failed(error)) => Err(error.into()),
         Err(NotLifted::Unknown) => Err(Problem::missing("person")),
+        Err(names @ NotLifted::NamesPatient) => Err(Problem::wrong(names.to_string())),
         Err(stays) => Err(Problem::conflict(stays.to_string())),
     }
 }
