@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::{KnownList, ReconcileError, Reconciler};
 use crate::domain::{
-    Address, Base, Class, ClinicId, Contact, ContactFacts, ContactId, Event, EventId, LinkId,
+    Address, Base, Class, ClinicId, Contact, ContactFacts, ContactId, EventId, LinkId,
     MemberStatus, OptOut, OptOutKind, Patient, PatientId, Reason, Verb,
 };
 use crate::plan::decide;
@@ -42,14 +42,12 @@ pub struct Explanation {
     pub contacts: Vec<ContactId>,
     /// The patients who have or had one of them, or who was asked about.
     pub patients: Vec<PatientId>,
-    /// Those of them who were erased, or are to be.
+    /// Those of them who were erased, or are to be; of an address, of those who have it now.
     pub erased: Vec<Erasing>,
     /// Each list's word.
     pub lists: Vec<ListWord>,
     /// What is known of the addresses by their hashes alone, whether anybody is known by them or not.
     pub kept_off: Vec<KeptOff>,
-    /// The ledger's lines, oldest first.
-    pub ledger: Vec<Event>,
 }
 
 /// A patient who was erased, or is to be.
@@ -127,10 +125,11 @@ impl Reconciler {
         who: &Who,
     ) -> Result<Option<Explanation>, ReconcileError> {
         let mut words = Vec::new();
-        let mut ledger = Vec::new();
         let mut kept_off = Vec::new();
         let (patient, contacts) = self.contacts(clinic, who).await?;
         let mut patients: BTreeSet<PatientId> = patient.into_iter().collect();
+        // That somebody was erased who had the address once is nothing about those who have it.
+        let mut erasable = patients.clone();
         for contact in &contacts {
             for row in self.store.links_of_contact(clinic, contact.id).await? {
                 if let Some(list) = lists.iter().find(|list| list.row.id == row.list_id) {
@@ -141,44 +140,35 @@ impl Reconciler {
             let Some(facts) = facts else { continue };
             match who {
                 Who::Patient(_) => {
-                    ledger.extend(self.store.ledger_of_contact(clinic, contact.id).await?);
                     if let Some(address) = &contact.address {
                         kept_off.extend(self.kept_off(clinic, address, Some(&facts)).await?);
                     }
                 }
                 Who::Address(address) => {
                     patients.extend(facts.holders.iter().map(|holder| holder.patient.id));
-                    ledger.extend(self.on_record(clinic, &facts).await?);
+                    let now = facts.holders.iter().filter(|holder| holder.holds_now);
+                    erasable.extend(now.map(|holder| holder.patient.id));
                     kept_off.extend(self.kept_off(clinic, address, Some(&facts)).await?);
                 }
             }
         }
-        match (who, patient) {
-            (Who::Address(address), _) => {
-                if words.is_empty() {
-                    words = self.strangers(lists, address).await?;
-                }
-                if contacts.is_empty() {
-                    kept_off = self.kept_off(clinic, address, None).await?;
-                }
+        if let Who::Address(address) = who {
+            if words.is_empty() {
+                words = self.strangers(lists, address).await?;
             }
-            (Who::Patient(_), Some(patient)) => {
-                ledger.extend(self.store.ledger_of_patient(clinic, patient).await?);
+            if contacts.is_empty() {
+                kept_off = self.kept_off(clinic, address, None).await?;
             }
-            (Who::Patient(_), None) => {}
         }
-        ledger.sort_by_key(|event: &Event| (event.recorded_at, event.id));
-        ledger.dedup_by_key(|event| event.id);
         let known =
             patient.is_some() || !(contacts.is_empty() && words.is_empty() && kept_off.is_empty());
-        let erased = self.erased(clinic, &patients).await?;
+        let erased = self.erased(clinic, &erasable).await?;
         Ok(known.then_some(Explanation {
             erased,
             contacts: contacts.iter().map(|contact| contact.id).collect(),
             patients: patients.into_iter().collect(),
             lists: words,
             kept_off,
-            ledger,
         }))
     }
 
@@ -188,17 +178,13 @@ impl Reconciler {
         clinic: ClinicId,
         patients: &BTreeSet<PatientId>,
     ) -> Result<Vec<Erasing>, ReconcileError> {
-        let mut erased = Vec::new();
-        for patient in patients {
-            let far = self.store.erasure_of(clinic, *patient).await?;
-            let far = far.filter(|far| far.asked_at.is_some() || far.erased_at.is_some());
-            erased.extend(far.map(|far| Erasing {
-                patient: *patient,
-                asked_at: far.asked_at,
-                erased_at: far.erased_at,
-            }));
-        }
-        Ok(erased)
+        let erased = self.store.erasures_of(clinic, patients).await?;
+        let erased = erased.into_iter().map(|(patient, far)| Erasing {
+            patient,
+            asked_at: far.asked_at,
+            erased_at: far.erased_at,
+        });
+        Ok(erased.collect())
     }
 
     /// Returns the opt-outs that are known by an address's hashes.
@@ -219,7 +205,7 @@ impl Reconciler {
         Ok(rows.into_iter().map(shown).collect())
     }
 
-    async fn contacts(
+    pub(super) async fn contacts(
         &self,
         clinic: ClinicId,
         who: &Who,

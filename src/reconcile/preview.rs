@@ -92,7 +92,8 @@ impl Reconciler {
         let now = self.clock.now();
         let mut after = -1;
         loop {
-            let page = self.store.links_page(&list.row, after, at_once(Which::All), Which::All).await?;
+            let page =
+                self.store.links_page(&list.row, after, at_once(Which::All), Which::All).await?;
             let Some(last) = page.last() else { break };
             after = last.ordinal;
             tenure.renew().await?;
