@@ -1,6 +1,7 @@
 //! `explain`: why a person is, or is not, on each list.
 
 use clap::Args;
+use serde::Serialize;
 
 use super::console::print_json;
 use super::reconcile::spoken;
@@ -15,6 +16,14 @@ pub struct Options {
     pub who: String,
 }
 
+/// What a clinic knows of somebody, and the ledger's lines about them, the oldest first.
+#[derive(Serialize)]
+struct Told {
+    #[serde(flatten)]
+    known: Explanation,
+    ledger: Vec<Event>,
+}
+
 /// Explains.
 pub async fn run(common: &Common, options: Options) -> anyhow::Result<Exit> {
     explain(&Deployment::open(common).await?, &options.who, common.json).await
@@ -26,8 +35,10 @@ pub async fn explain(deployment: &Deployment, who: &str, json: bool) -> anyhow::
     for clinic in deployment.clinics() {
         let (id, lists) = deployment.known_lists(clinic).await?;
         let who = Who::read(who, clinic.country.as_deref());
-        if let Some(known) = deployment.reconciler().explain(id, &lists, &who).await? {
-            found.push((clinic.slug.clone(), known));
+        let reconciler = deployment.reconciler();
+        if let Some(known) = reconciler.explain(id, &lists, &who).await? {
+            let ledger = reconciler.on_record_of(id, &who).await?;
+            found.push((clinic.slug.clone(), Told { known, ledger }));
         }
     }
     if found.is_empty() {
@@ -39,14 +50,14 @@ pub async fn explain(deployment: &Deployment, who: &str, json: bool) -> anyhow::
         let found: std::collections::BTreeMap<_, _> = found.into_iter().collect();
         print_json(&found)?;
     } else {
-        for (clinic, known) in &found {
-            print(clinic, known);
+        for (clinic, Told { known, ledger }) in &found {
+            print(clinic, known, ledger);
         }
     }
     Ok(Exit::InStep)
 }
 
-fn print(clinic: &str, known: &Explanation) {
+fn print(clinic: &str, known: &Explanation, ledger: &[Event]) {
     println!("clinic `{clinic}`");
     if known.contacts.is_empty() && known.patients.is_empty() && known.lists.is_empty() {
         println!("  nobody is known by that address, to the clinic or on its lists");
@@ -56,10 +67,10 @@ fn print(clinic: &str, known: &Explanation) {
     known.erased.iter().for_each(print_erasing);
     known.lists.iter().for_each(print_word);
     known.kept_off.iter().for_each(print_kept_off);
-    if !known.ledger.is_empty() {
+    if !ledger.is_empty() {
         println!("  on record:");
     }
-    known.ledger.iter().for_each(print_event);
+    ledger.iter().for_each(print_event);
 }
 
 fn print_word(word: &ListWord) {

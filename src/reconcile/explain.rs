@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::{KnownList, ReconcileError, Reconciler};
 use crate::domain::{
-    Address, Base, Class, ClinicId, Contact, ContactFacts, ContactId, Event, EventId, LinkId,
+    Address, Base, Class, ClinicId, Contact, ContactFacts, ContactId, EventId, LinkId,
     MemberStatus, OptOut, OptOutKind, Patient, PatientId, Reason, Verb,
 };
 use crate::plan::decide;
@@ -42,14 +42,12 @@ pub struct Explanation {
     pub contacts: Vec<ContactId>,
     /// The patients who have or had one of them, or who was asked about.
     pub patients: Vec<PatientId>,
-    /// Those of them who were erased, or are to be.
+    /// Those of them who were erased, or are to be; of an address, of those who have it now.
     pub erased: Vec<Erasing>,
     /// Each list's word.
     pub lists: Vec<ListWord>,
     /// What is known of the addresses by their hashes alone, whether anybody is known by them or not.
     pub kept_off: Vec<KeptOff>,
-    /// The ledger's lines, oldest first.
-    pub ledger: Vec<Event>,
 }
 
 /// A patient who was erased, or is to be.
@@ -130,81 +128,59 @@ impl Reconciler {
         let mut known = Explanation::default();
         known.contacts.extend(contacts.iter().map(|contact| contact.id));
         known.patients.extend(patient);
+        // That somebody was erased who had the address once is nothing about those who have it.
+        let mut erasable: BTreeSet<PatientId> = patient.into_iter().collect();
         for contact in &contacts {
-            self.told_of(clinic, lists, who, contact, &mut known).await?;
-        }
-        match (who, patient) {
-            (Who::Address(address), _) => {
-                if known.lists.is_empty() {
-                    known.lists = self.strangers(lists, address).await?;
-                }
-                if contacts.is_empty() {
-                    known.kept_off = self.kept_off(clinic, address, None).await?;
+            for row in self.store.links_of_contact(clinic, contact.id).await? {
+                if let Some(list) = lists.iter().find(|list| list.row.id == row.list_id) {
+                    known.lists.push(self.word(list, row).await?);
                 }
             }
-            (Who::Patient(_), Some(patient)) => {
-                known.ledger.extend(self.store.ledger_of_patient(clinic, patient).await?);
+            let facts = self.store.contact(clinic, contact.id).await?;
+            let Some(facts) = facts else { continue };
+            let address = match who {
+                Who::Patient(_) => contact.address.as_ref(),
+                Who::Address(address) => {
+                    let holders = || facts.holders.iter();
+                    known.patients.extend(holders().map(|holder| holder.patient.id));
+                    let now = holders().filter(|holder| holder.holds_now);
+                    erasable.extend(now.map(|holder| holder.patient.id));
+                    Some(address)
+                }
+            };
+            if let Some(address) = address {
+                known.kept_off.extend(self.kept_off(clinic, address, Some(&facts)).await?);
             }
-            (Who::Patient(_), None) => {}
         }
-        known.ledger.sort_by_key(|event: &Event| (event.recorded_at, event.id));
-        known.ledger.dedup_by_key(|event| event.id);
-        known.erased = self.erased(clinic, &known.patients).await?;
+        if let Who::Address(address) = who {
+            if known.lists.is_empty() {
+                known.lists = self.strangers(lists, address).await?;
+            }
+            if contacts.is_empty() {
+                known.kept_off = self.kept_off(clinic, address, None).await?;
+            }
+        }
+        known.patients.sort_unstable();
+        known.patients.dedup();
+        known.erased = self.erased(clinic, &erasable).await?;
         let nobody = patient.is_none() && contacts.is_empty();
         let nothing = known.lists.is_empty() && known.kept_off.is_empty();
         Ok((!(nobody && nothing)).then_some(known))
-    }
-
-    /// Adds what is known of one address to an explanation.
-    async fn told_of(
-        &self,
-        clinic: ClinicId,
-        lists: &[KnownList],
-        who: &Who,
-        contact: &Contact,
-        known: &mut Explanation,
-    ) -> Result<(), ReconcileError> {
-        for row in self.store.links_of_contact(clinic, contact.id).await? {
-            if let Some(list) = lists.iter().find(|list| list.row.id == row.list_id) {
-                known.lists.push(self.word(list, row).await?);
-            }
-        }
-        let Some(facts) = self.store.contact(clinic, contact.id).await? else { return Ok(()) };
-        let address = match who {
-            Who::Address(address) => {
-                let holders = facts.holders.iter().map(|holder| holder.patient.id);
-                known.patients.extend(holders);
-                known.ledger.extend(self.on_record(clinic, &facts).await?);
-                Some(address)
-            }
-            Who::Patient(_) => {
-                known.ledger.extend(self.store.ledger_of_contact(clinic, contact.id).await?);
-                contact.address.as_ref()
-            }
-        };
-        if let Some(address) = address {
-            known.kept_off.extend(self.kept_off(clinic, address, Some(&facts)).await?);
-        }
-        Ok(())
     }
 
     /// Returns those of the patients who were erased, or are to be.
     async fn erased(
         &self,
         clinic: ClinicId,
-        patients: &[PatientId],
+        patients: &BTreeSet<PatientId>,
     ) -> Result<Vec<Erasing>, ReconcileError> {
-        let mut erased = Vec::new();
-        for patient in patients {
-            let far = self.store.erasure_of(clinic, *patient).await?;
-            let far = far.filter(|far| far.asked_at.is_some() || far.erased_at.is_some());
-            erased.extend(far.map(|far| Erasing {
-                patient: *patient,
-                asked_at: far.asked_at,
-                erased_at: far.erased_at,
-            }));
-        }
-        Ok(erased)
+        let erased = self.store.erasures_of(clinic, patients).await?;
+        let erased = erased.into_iter().map(|(patient, far)| Erasing {
+            patient,
+            asked_at: far.asked_at,
+            erased_at: far.erased_at,
+        });
+        Ok(erased.collect())
     }
 
     /// Returns the opt-outs that are known by an address's hashes.
@@ -228,7 +204,7 @@ impl Reconciler {
         Ok(rows.into_iter().map(shown).collect())
     }
 
-    async fn contacts(
+    pub(super) async fn contacts(
         &self,
         clinic: ClinicId,
         who: &Who,

@@ -2,10 +2,33 @@
 
 use std::collections::BTreeSet;
 
-use super::{ReconcileError, Reconciler};
+use super::{ReconcileError, Reconciler, Who};
 use crate::domain::{ClinicId, ContactFacts, Draft, Event, EventId, PatientId};
 
 impl Reconciler {
+    /// Returns the lines of the ledger about whoever is asked about, in the order recorded.
+    pub async fn on_record_of(
+        &self,
+        clinic: ClinicId,
+        who: &Who,
+    ) -> Result<Vec<Event>, ReconcileError> {
+        let mut lines = Vec::new();
+        let (patient, contacts) = self.contacts(clinic, who).await?;
+        for contact in &contacts {
+            if patient.is_some() {
+                lines.extend(self.store.ledger_of_contact(clinic, contact.id).await?);
+            } else if let Some(facts) = self.store.contact(clinic, contact.id).await? {
+                lines.extend(self.on_record(clinic, &facts).await?);
+            }
+        }
+        if let Some(patient) = patient {
+            lines.extend(self.store.ledger_of_patient(clinic, patient).await?);
+        }
+        lines.sort_by_key(|line| (line.recorded_at, line.id));
+        lines.dedup_by_key(|line| line.id);
+        Ok(lines)
+    }
+
     /// Returns the lines of the ledger about an address, in the order recorded: its own; those of the
     /// patients who hold it, which name no address; and whatever else binds it. Of a word that is
     /// somebody else's nothing is told but that it binds.
@@ -20,16 +43,15 @@ impl Reconciler {
         let counts = |id| contact.standing.opt_outs.iter().any(|opt_out| opt_out.event == id);
         let holders = facts.holders.iter().filter(|holder| holder.holds_now);
         let holders: BTreeSet<PatientId> = holders.map(|holder| holder.patient.id).collect();
-        for holder in &facts.holders {
-            let said = self.store.ledger_of_patient(clinic, holder.patient.id).await?;
+        let ever: BTreeSet<PatientId> = facts.holders.iter().map(|h| h.patient.id).collect();
+        for (patient, line) in self.store.ledger_of_patients(clinic, &ever).await? {
             // What somebody said who has left the address since counts where it still binds it.
-            let theirs = |line: &Event| holder.holds_now || counts(line.id);
-            let here = |line: &Event| line.draft.channel.is_none_or(|of| of == contact.channel);
-            let new = said.into_iter().filter(|line| !known.contains(&line.id));
-            lines.extend(new.filter(|line| theirs(line) && here(line)).map(|line| {
+            let theirs = holders.contains(&patient) || counts(line.id);
+            let here = line.draft.channel.is_none_or(|of| of == contact.channel);
+            if theirs && here && !known.contains(&line.id) {
                 let own = line.draft.patient.is_some_and(|id| holders.contains(&id));
-                if own { line } else { barely(line, &holders) }
-            }));
+                lines.push(if own { line } else { barely(line, &holders) });
+            }
         }
         lines.sort_by_key(|line| (line.recorded_at, line.id));
         lines.dedup_by_key(|line| line.id);

@@ -41,9 +41,11 @@ impl Reconciler {
             let elsewhere = sharer.row.clinic != list.row.clinic;
             let theirs = self.scrub_one(sharer, addresses).await?;
             for (answer, their) in answers.iter_mut().zip(theirs) {
+                // An erasure is the one clinic's affair, and so is that it knew the person.
                 if answer.is_ok()
                     && let Err(may_not) = their
                     && may_not.reason.is_opt_out()
+                    && (!elsewhere || may_not.reason != Reason::Erased)
                 {
                     let told = if elsewhere { Reason::WantedByAnother.into() } else { may_not };
                     *answer = Err(told);

@@ -1,14 +1,16 @@
 //! Whether something that was written down changes anything, and if not, why: whoever typed it is told
 //! at once, not after the lists did not follow.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::desk::{Desk, RightsError};
 use super::wishes::Wish;
 use crate::domain::text::words;
 use crate::domain::{
-    Channel, ClinicId, ContactId, Event, EventId, EventKind, Grant, OptOutKind, Patient, Standing,
+    Channel, ClinicId, ContactId, Event, EventId, EventKind, OptOut, OptOutKind, Patient,
+    PatientId, Reason, Standing,
 };
+use crate::plan::{Verdict, judge};
 use crate::store::{Store, StoreError};
 
 words! {
@@ -83,87 +85,180 @@ impl Idle {
     }
 }
 
-/// What counts of what somebody said about one channel.
+/// What counts of what is on record of one person at one address.
 #[derive(PartialEq, Eq)]
 struct Counts {
     restricted: bool,
-    out: BTreeSet<OptOutKind>,
+    /// Opt-outs of their own, which follow them to another address.
+    own: BTreeSet<OptOutKind>,
+    /// Those of the address.
+    there: BTreeSet<OptOutKind>,
     refused: BTreeSet<String>,
 }
 
-/// Returns what a patient's lines add up to on a channel, and what of it counts.
-fn counts<'a>(events: impl Iterator<Item = &'a Event>, channel: Channel) -> Counts {
-    let mut standing = Standing::default();
-    let here = |event: &&Event| event.draft.channel.is_none_or(|of| of == channel);
-    for event in events.filter(here).filter(|event| event.draft.kind != EventKind::Bounced) {
-        standing.apply(event);
+impl Counts {
+    /// Adds up what a person said, `own`, and what is known of the address, as the law does: what
+    /// counts is what bars every consent, whosever word it is.
+    fn of(own: &Standing, address: Option<&Standing>) -> Self {
+        let all = || [own].into_iter().chain(address);
+        let outs = || all().flat_map(|standing| &standing.opt_outs);
+        let grants = || all().flat_map(|standing| &standing.grants);
+        let live = || grants().filter(|grant| outs().all(|out| grant.lifts(out)));
+        let bars = |out: &&OptOut| !grants().any(|grant| grant.lifts(out));
+        let out = |standing: &Standing| -> BTreeSet<OptOutKind> {
+            let bar = standing.opt_outs.iter().filter(|out| live().next().is_none() && bars(out));
+            bar.map(|out| out.kind).collect()
+        };
+        let refusals = own.preferences.iter().filter(|known| known.refused);
+        let refused = refusals.filter(|known| !live().any(|grant| grant.lifts(&known.said)));
+        Self {
+            restricted: own.is_restricted(),
+            own: out(own),
+            there: address.map(out).unwrap_or_default(),
+            refused: refused.map(|known| known.purpose.clone()).collect(),
+        }
     }
-    let lifted = |out| standing.grants.iter().any(|grant: &Grant| grant.lifts(out));
-    let out = standing.opt_outs.iter().filter(|out| !lifted(out)).map(|out| out.kind);
-    let refused = standing.preferences.iter().filter(|known| known.refused && !lifted(&known.said));
-    Counts {
-        restricted: standing.is_restricted(),
-        out: out.collect(),
-        refused: refused.map(|known| known.purpose.clone()).collect(),
+
+    fn is_out(&self, kind: OptOutKind) -> bool {
+        self.own.contains(&kind) || self.there.contains(&kind)
+    }
+}
+
+/// How a patient stands, and whoever shares an address with them.
+#[derive(PartialEq, Eq)]
+pub(super) struct Stands {
+    patient: PatientId,
+    /// By channel and address; none of a channel on which the patient has no address.
+    counts: BTreeMap<(Channel, Option<ContactId>, PatientId), Counts>,
+    /// What the law says of each address on each list, and by which proof.
+    verdicts: BTreeMap<(ContactId, String), (Vec<Reason>, Option<EventId>)>,
+}
+
+impl Stands {
+    /// Tells whether something counts of what the patient said, on one channel or on any.
+    fn any(&self, channel: Option<Channel>, so: impl Fn(&Counts) -> bool) -> bool {
+        self.counts.iter().any(|((on, _, patient), counts)| {
+            *patient == self.patient && channel.is_none_or(|one| one == *on) && so(counts)
+        })
+    }
+}
+
+/// Says what a verdict rests on, as far as lists follow it.
+fn rests_on(verdict: Verdict<'_>) -> (Vec<Reason>, Option<EventId>) {
+    match verdict {
+        Verdict::Wanted(wanted) => (vec![Reason::Wanted], wanted.proof.map(|proof| proof.event)),
+        Verdict::Barred { reasons, .. } | Verdict::Dropped { reasons } => (reasons, None),
+        Verdict::Unknown { .. } => (vec![Reason::UnknownMember], None),
     }
 }
 
 impl Desk<'_> {
-    /// Tells why a wish that `event` took down changes nothing; none where it changes something.
+    /// Asks the law how a patient stands.
+    pub(super) async fn stands(
+        &self,
+        clinic: ClinicId,
+        patient: PatientId,
+    ) -> Result<Stands, RightsError> {
+        let store = &self.reconciler.store;
+        let now = self.reconciler.clock.now();
+        let mut stands = Stands { patient, counts: BTreeMap::new(), verdicts: BTreeMap::new() };
+        for held in store.contacts_of_patient(clinic, patient).await? {
+            let Some(facts) = store.contact(clinic, held.id).await? else { continue };
+            let address = facts.contact.as_ref().map(|contact| &contact.standing);
+            for holder in facts.holders.iter().filter(|holder| holder.holds_now) {
+                let key = (held.channel, Some(held.id), holder.patient.id);
+                stands.counts.insert(key, Counts::of(&holder.standing, address));
+            }
+            let lists = self.clinic.lists.iter();
+            for list in lists.filter(|list| list.policy.channel == held.channel) {
+                let verdict = rests_on(judge(&facts, &list.policy, now));
+                stands.verdicts.insert((held.id, list.slug.clone()), verdict);
+            }
+        }
+        let lines = store.ledger_of_patient(clinic, patient).await?;
+        for channel in Channel::ALL {
+            if !stands.counts.keys().any(|(on, ..)| on == channel) {
+                let own = Counts::of(&alone(&lines, *channel), None);
+                stands.counts.insert((*channel, None, patient), own);
+            }
+        }
+        Ok(stands)
+    }
+
+    /// Tells why a wish that was taken down changes nothing; none where it changes something.
     pub(super) async fn idle(
         &self,
         clinic: ClinicId,
         patient: &Patient,
-        wish: &Wish,
-        event: EventId,
+        wishes: &[Wish],
+        before: &Stands,
     ) -> Result<Option<Idle>, RightsError> {
-        let store = &self.reconciler.store;
-        if store.erasure_of(clinic, patient.id).await?.is_some_and(|far| far.erased_at.is_some()) {
+        let erasure = self.reconciler.store.erasure_of(clinic, patient.id).await?;
+        if erasure.is_some_and(|far| far.erased_at.is_some()) {
             return Ok(Some(Idle::Erased));
         }
-        let held = store.contacts_of_patient(clinic, patient.id).await?;
-        let lines = store.ledger_of_patient(clinic, patient.id).await?;
-        let before = || lines.iter().filter(|line| line.id != event);
-        let channels = wish.channel().map_or_else(|| Channel::ALL.to_vec(), |one| vec![one]);
-        let stands: Vec<_> = channels
-            .iter()
-            .map(|channel| (counts(before(), *channel), counts(lines.iter(), *channel)))
-            .collect();
-        let changes = stands.iter().any(|(before, after)| before != after);
-        let was = |so: fn(&Counts) -> bool| stands.iter().any(|(before, _)| so(before));
-        let is = |so: fn(&Counts) -> bool| stands.iter().any(|(_, after)| so(after));
-        let restricts = patient.record.restricted;
-        Ok(match wish {
-            Wish::Unrestrict if restricts => Some(Idle::ClinicRestricts),
+        let after = self.stands(clinic, patient.id).await?;
+        let mut idle = None;
+        for wish in wishes {
+            idle = self.idle_wish(patient, wish, before, &after);
+            if idle.is_none() {
+                break;
+            }
+        }
+        Ok(idle)
+    }
+
+    fn idle_wish(
+        &self,
+        patient: &Patient,
+        wish: &Wish,
+        before: &Stands,
+        after: &Stands,
+    ) -> Option<Idle> {
+        let has = |channel| before.counts.keys().any(|(on, at, _)| *on == channel && at.is_some());
+        let was = |so: fn(&Counts) -> bool| before.any(wish.channel(), so);
+        match wish {
+            Wish::Unrestrict if patient.record.restricted => Some(Idle::ClinicRestricts),
             Wish::NotBy { channel, purpose: Some(purpose) } if !self.has(*channel, purpose) => {
                 Some(Idle::NoSuchPurpose)
             }
-            Wish::NotBy { channel, .. } if held.iter().all(|held| held.channel != *channel) => {
-                Some(Idle::NoAddress)
-            }
-            _ if changes => None,
-            Wish::Restrict if is(|counts| counts.restricted) => Some(Idle::Restricted),
+            Wish::NotBy { channel, .. } if !has(*channel) => Some(Idle::NoAddress),
+            _ if before != after => None,
+            Wish::Restrict if was(|counts| counts.restricted) => Some(Idle::Restricted),
             Wish::Unrestrict if !was(|counts| counts.restricted) => Some(Idle::NotRestricted),
             Wish::Restrict | Wish::Unrestrict => Some(Idle::NewerWord),
-            Wish::Object if was(|counts| counts.out.contains(&OptOutKind::Objected)) => {
+            Wish::Object if was(|counts| counts.is_out(OptOutKind::Objected)) => {
                 Some(Idle::AlreadyOut)
             }
-            Wish::NotBy { purpose: None, .. } if was(|counts| !counts.out.is_empty()) => {
+            Wish::NotBy { purpose: None, .. }
+                if was(|counts| OptOutKind::ALL.iter().any(|kind| counts.is_out(*kind))) =>
+            {
                 Some(Idle::AlreadyOut)
             }
-            Wish::NotBy { purpose: Some(purpose), .. } => {
-                let refused = stands.iter().any(|(before, _)| before.refused.contains(purpose));
+            Wish::NotBy { channel, purpose: Some(purpose) } => {
+                let refused = |counts: &Counts| counts.refused.contains(purpose);
+                let refused = before.any(Some(*channel), refused);
                 Some(if refused { Idle::AlreadyOut } else { Idle::NewerWord })
             }
             Wish::Object | Wish::NotBy { .. } => Some(Idle::NewerConsent),
             Wish::Gladly { .. } => Some(Idle::ListsNobody),
-        })
+        }
     }
 
     fn has(&self, channel: Channel, purpose: &str) -> bool {
         let mut lists = self.clinic.lists.iter().map(|list| &list.policy);
         lists.any(|list| list.channel == channel && list.purpose.as_deref() == Some(purpose))
     }
+}
+
+/// Adds up what a patient said on a channel by their own lines.
+fn alone(lines: &[Event], channel: Channel) -> Standing {
+    let mut standing = Standing::default();
+    let here = |line: &&Event| line.draft.channel.is_none_or(|of| of == channel);
+    for line in lines.iter().filter(here).filter(|line| line.draft.kind != EventKind::Bounced) {
+        standing.apply(line);
+    }
+    standing
 }
 
 /// Tells why a consent that `event` took down changes nothing; none where it counts.

@@ -162,14 +162,13 @@ impl Desk<'_> {
             events.push(draft.into_event(event, now));
         }
         let ids: Vec<EventId> = events.iter().map(|event| event.id).collect();
+        let before = self.stands(clinic, patient.id).await?;
         store.ledger_append(None, clinic, events).await?;
-        let mut idle = None;
-        for (wish, event) in wishes.iter().zip(&ids) {
-            idle = self.idle(clinic, patient, wish, *event).await?;
-            if idle.is_none() {
-                break;
-            }
-        }
+        // It is on record, and the lists follow, whether or not it can be told what it changes.
+        let idle = self.idle(clinic, patient, wishes, &before).await.unwrap_or_else(|error| {
+            tracing::warn!(%error, "could not be told whether what was taken down changes anything");
+            None
+        });
         let left = self.follow(clinic, patient.id).await?;
         Ok(Written::new(ids, left, idle))
     }

@@ -32,6 +32,16 @@ pub struct ApprovalRow {
     pub valid_until: DateTime<Utc>,
 }
 
+/// The newest decision about a list's plans.
+#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
+pub struct DecidedLast {
+    /// The decision.
+    #[sqlx(flatten)]
+    pub decision: ApprovalRow,
+    /// Whether a run has planned afresh since.
+    pub run_since: bool,
+}
+
 /// What an admin can accept although there is much of it at once (L23).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Acceptable {
@@ -142,9 +152,13 @@ statements! {
         "UPDATE acceptances SET valid_until = $4
          WHERE clinic_id = $1 AND what = $2 AND list_id IS NOT DISTINCT FROM $3 AND valid_until > $4"
     }
-    APPROVALS = {
-        "SELECT run_id, approved, decided_by, reason, decided_at, valid_until FROM approvals
-         WHERE clinic_id = $1 ORDER BY id DESC LIMIT $2"
+    // Approvals and runs are numbered as time goes: a run with a later number began after it.
+    DECIDED_LAST = {
+        "SELECT a.run_id, a.approved, a.decided_by, a.reason, a.decided_at, a.valid_until,
+            EXISTS (SELECT 1 FROM runs n WHERE n.clinic_id = $1 AND n.list_id = $2 AND n.id > a.id
+                AND n.ended_at IS NOT NULL AND n.woken_by <> 'webhook') AS run_since
+         FROM approvals a JOIN runs r ON r.clinic_id = a.clinic_id AND r.id = a.run_id
+         WHERE a.clinic_id = $1 AND r.list_id = $2 ORDER BY a.id DESC LIMIT 1"
     }
 }
 
@@ -229,9 +243,9 @@ impl Store {
         self.execute_under(lease, ACCEPTANCE_CLOSE, args).await.map(drop)
     }
 
-    /// Returns the clinic's approvals and refusals, the newest first.
-    pub async fn approvals(&self, clinic: ClinicId, limit: u32) -> Result<Vec<ApprovalRow>> {
-        self.db.rows(APPROVALS, args![clinic, limit]).await
+    /// Returns the newest decision about a plan of the list.
+    pub async fn decided_last(&self, list: &ListRow) -> Result<Option<DecidedLast>> {
+        self.db.row(DECIDED_LAST, args![list.clinic, list.id]).await
     }
 }
 

@@ -42,6 +42,13 @@ pub struct ErasureRow {
     pub erased_at: Option<DateTime<Utc>>,
 }
 
+#[derive(sqlx::FromRow)]
+struct OfPatient {
+    id: PatientId,
+    #[sqlx(flatten)]
+    far: ErasureRow,
+}
+
 statements! {
     ERASURE_ASK = {
         "INSERT INTO erasures (clinic_id, patient_id, asked_at, asked_by, reason)
@@ -55,6 +62,13 @@ statements! {
          LEFT JOIN erasures e ON e.clinic_id = p.clinic_id AND e.patient_id = p.id
             AND e.lifted_at IS NULL
          WHERE p.clinic_id = $1 AND p.id = $2"
+    }
+    ERASURES_OF (given: id uuid) = {
+        "SELECT p.id, e.asked_at, e.asked_by, e.reason, p.erased_at FROM given g
+         JOIN patients p ON p.clinic_id = $2 AND p.id = g.id
+         LEFT JOIN erasures e ON e.clinic_id = p.clinic_id AND e.patient_id = p.id
+            AND e.lifted_at IS NULL
+         WHERE e.asked_at IS NOT NULL OR p.erased_at IS NOT NULL ORDER BY p.id"
     }
     ERASURES_LIFT (given: id uuid) = {
         "UPDATE erasures SET lifted_at = $3
@@ -181,6 +195,17 @@ impl Store {
         patient: PatientId,
     ) -> Result<Option<ErasureRow>> {
         self.db.row(ERASURE_OF, args![clinic, patient]).await
+    }
+
+    /// Returns those of the patients who were erased or are to be, and how far each is.
+    pub async fn erasures_of(
+        &self,
+        clinic: ClinicId,
+        patients: &BTreeSet<PatientId>,
+    ) -> Result<Vec<(PatientId, ErasureRow)>> {
+        let given = id_rows(patients.iter().map(|id| id.0))?;
+        let rows: Vec<OfPatient> = self.db.rows(ERASURES_OF, args![given, clinic]).await?;
+        Ok(rows.into_iter().map(|row| (row.id, row.far)).collect())
     }
 
     /// Forgets the providers' keys of members whom the clinic never knew: some are made from a number.

@@ -65,7 +65,7 @@ mod upkeep;
 pub mod words;
 
 pub use alerts::{AlertRow, NewAlert, ToldBy};
-pub use approvals::{Acceptable, ApprovalRow};
+pub use approvals::{Acceptable, ApprovalRow, DecidedLast};
 pub use audit::{AuditRow, NewAudit};
 pub use barrier::{Barrier, Pass};
 pub use chain::Verified;

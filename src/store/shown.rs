@@ -33,7 +33,7 @@ pub struct ShownLink {
     pub contact: Option<ContactId>,
     /// Its address, which prints redacted; none once it was erased.
     pub address: Option<Address>,
-    /// Since when it is a member, as its provider says.
+    /// Since when it is a member, as its provider says; none where it does not.
     pub joined_at: Option<DateTime<Utc>>,
 }
 
@@ -109,7 +109,7 @@ statements! {
     }
     LINKS_SHOWN (given: id uuid) = {
         "SELECT k.id, k.contact_id, c.channel, c.address,
-            COALESCE(k.opted_in_at, k.signed_up_at, k.last_changed) AS joined_at
+            COALESCE(k.opted_in_at, k.signed_up_at) AS joined_at
          FROM given g CROSS JOIN links k
          LEFT JOIN contacts c ON c.clinic_id = k.clinic_id AND c.id = k.contact_id
          WHERE k.clinic_id = $2 AND k.id = g.id"
@@ -117,7 +117,7 @@ statements! {
     // The two classes are neighbours in the alphabet, and so in the index.
     LINKS_HELD = {
         "SELECT k.id, k.contact_id, c.channel, c.address,
-            COALESCE(k.opted_in_at, k.signed_up_at, k.last_changed) AS joined_at,
+            COALESCE(k.opted_in_at, k.signed_up_at) AS joined_at,
             k.ordinal, k.class, k.reason, k.status
          FROM links k
          LEFT JOIN contacts c ON c.clinic_id = k.clinic_id AND c.id = k.contact_id

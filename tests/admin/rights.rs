@@ -82,6 +82,13 @@ on_both_engines! {
         let receipt = world.get(&world.of_patient("erasure"), &auditor).await;
         assert_eq!((receipt.status, &receipt.body), (200, &said.body));
         assert!(!receipt.body.to_string().contains(ADDRESS));
+        let viewer = world.token(Role::Viewer, &[]).await;
+        let asked = json!({ "list": "news", "addresses": [ADDRESS] });
+        for (token, told) in [(&auditor, "erased"), (&viewer, "suppression list")] {
+            let said = world.post("/api/v1/clinics/riverside/check", token, asked.clone()).await;
+            let answer = &said.body["answers"][0];
+            assert!(answer["reason"].as_str().unwrap().contains(told), "{said:?}");
+        }
         let again = json!({ "reason": "another letter", "confirm": "riverside" });
         let said = world.post(&path, &owner, again).await;
         assert_eq!(said.body["reason"], "letter of 3 March");

@@ -5,6 +5,7 @@ use listwarden::commands::consent::{Record, record};
 use listwarden::domain::{Because, Channel, Event, EventKind, PatientRecord, Reason};
 use listwarden::reconcile::{Explanation, Who};
 use listwarden::rights::{Desk, Idle, TakenDown, Wish, Written};
+use listwarden::simulator::mailchimp::Status;
 
 use crate::on_both_engines;
 use crate::world::{Engine, World, email};
@@ -18,7 +19,10 @@ impl World {
     }
 
     async fn on_record(&self, name: &str) -> Vec<Event> {
-        self.known(name).await.unwrap().ledger
+        let config = self.deployment.clinics().next().unwrap();
+        let id = self.deployment.store.clinic_ensure(&config.slug).await.unwrap();
+        let who = Who::Address(email(name));
+        self.deployment.reconciler().on_record_of(id, &who).await.unwrap()
     }
 
     /// Has a wish taken down that was told `ago`, and returns what was answered.
@@ -152,6 +156,58 @@ on_both_engines! {
         assert_eq!(world.consents_at_the_desk("ben").await, Some(Idle::OptOutStands), "too near (L2)");
         world.pass(TimeDelta::minutes(10));
         assert_eq!(world.consents_at_the_desk("ben").await, None);
+        world.end().await;
+    }
+}
+
+on_both_engines! {
+    async fn a_no_after_a_sign_up_there_changes_something_and_one_from_before_it_nothing(world: World) {
+        world.listed(&["ann"]).await;
+        world.unsubscribes("ann");
+        world.runs().await;
+        world.pass(TimeDelta::days(2));
+        world.contact("ann").sign_up().unwrap();
+        world.confirms("ann");
+        world.runs().await;
+        let no = Wish::NotBy { channel: Channel::Email, purpose: None };
+        world.pass(TimeDelta::hours(1));
+        let before = world.says_at_the_desk("ann", no.clone(), TimeDelta::days(1)).await;
+        assert_eq!(before.idle, Some(Idle::NewerConsent), "the sign-up is the address's, and newer");
+        assert_eq!(world.there("ann"), Some(Status::Subscribed));
+        assert_eq!(world.idle("ann", no.clone()).await, None, "she had signed up since her first no");
+        assert_eq!(world.there("ann"), Some(Status::Unsubscribed));
+        assert_eq!(world.idle("ann", no).await, Some(Idle::AlreadyOut));
+        world.end().await;
+    }
+}
+
+on_both_engines! {
+    async fn an_objection_said_again_at_an_address_of_somebody_else_takes_them_off(world: World) {
+        world.listed(&["ann", "ben"]).await;
+        assert_eq!(world.idle("ann", Wish::Object).await, None);
+        world.moves("ann", "ben").await;
+        world.try_run(true).await;
+        assert_eq!(world.there("ben"), Some(Status::Subscribed), "it follows her, not his address");
+        assert_eq!(world.idle("ann", Wish::Object).await, None, "now it is said at his address");
+        assert_eq!(world.there("ben"), Some(Status::Unsubscribed));
+        assert_eq!(world.idle("ann", Wish::Object).await, Some(Idle::AlreadyOut));
+        world.end().await;
+    }
+}
+
+on_both_engines! {
+    async fn that_somebody_was_erased_who_had_the_address_once_is_not_told_of_those_who_have_it(world: World) {
+        world.consenting("ann").await;
+        let ben = PatientRecord { email: Some(email("ann")), ..world.somebody("ben") };
+        world.enters(ben).await;
+        world.adopts().await;
+        assert!(world.erases("ben").await.done);
+        assert_eq!(world.known("ann").await.unwrap().erased, []);
+        let config = world.deployment.clinics().next().unwrap();
+        let (id, lists) = world.deployment.known_lists(config).await.unwrap();
+        let who = Who::Patient("ben".to_owned());
+        let his = world.deployment.reconciler().explain(id, &lists, &who).await.unwrap().unwrap();
+        assert!(matches!(his.erased.as_slice(), [erased] if erased.erased_at.is_some()), "{his:?}");
         world.end().await;
     }
 }

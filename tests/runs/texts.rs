@@ -688,6 +688,38 @@ on_both_engines! {
     }
 }
 
+on_both_engines! {
+    async fn l27_an_erasure_by_one_clinic_is_no_answer_to_another(world: World) {
+        let mut texting = Texting::new(world).await;
+        texting.opens_a_second_clinic().await;
+        texting.consenting("ann", ANN).await;
+        let hill = texting.hill().await;
+        let mobile = Address::mobile(ANN, None).ok();
+        let record = PatientRecord { email: None, mobile, ..texting.world.somebody("ann") };
+        hill.upsert(std::slice::from_ref(&record)).await.unwrap();
+        for _ in 0..3 {
+            texting.every_clinic_runs().await;
+        }
+        texting.replies(ANN, "YES");
+        texting.every_clinic_runs().await;
+        texting.pass(TimeDelta::hours(1));
+        let updated_at = texting.world.now();
+        hill.upsert(&[PatientRecord { status: PatientStatus::Deleted, updated_at, ..record }]).await.unwrap();
+        texting.every_clinic_runs().await;
+        let deployment = &texting.world.deployment;
+        let hills = deployment.expect_clinic("hill").unwrap();
+        let (hill, _) = deployment.known_lists(hills).await.unwrap();
+        let asked = [Address::mobile(ANN, None).unwrap()];
+        let kept = deployment.reconciler().kept_off(hill, &asked[0], None).await.unwrap();
+        assert_eq!(kept[0].kind.word(), "erased", "{kept:?}");
+        let config = deployment.expect_clinic("riverside").unwrap();
+        let (_, lists) = deployment.known_lists(config).await.unwrap();
+        let list = lists.iter().find(|list| list.row.slug == "texts").unwrap();
+        assert_eq!(deployment.reconciler().scrub(list, &asked).await.unwrap(), [Ok(())]);
+        texting.world.end().await;
+    }
+}
+
 async fn kinds(clinic: &Reference) -> Vec<String> {
     clinic.feedback().await.unwrap().into_iter().map(|line| line.kind).collect()
 }

@@ -88,7 +88,8 @@ stories! {
         assert_eq!(store.operations_release(lease, next, at(61)).await.unwrap(), 0);
         let unheld = store.operations_unhold(lease, next, list, Counted::Invitation).await;
         assert_eq!(unheld.unwrap(), 1, "the brake lets the rest go");
-        assert!(store.approvals(world.clinic, 5).await.unwrap()[0].approved);
+        let last = store.decided_last(list).await.unwrap().unwrap();
+        assert!(last.decision.approved && !last.run_since, "the next has not ended");
     }
 
     async fn a_refused_plan_is_not_made(world: World) {
@@ -98,7 +99,7 @@ stories! {
         assert_eq!(store.plan_open(&world.list).await.unwrap(), None);
         let journal = store.journal(run, 0, 10).await.unwrap();
         assert!(journal.iter().all(|row| row.state == OpState::Refused));
-        let approval = store.approvals(world.clinic, 5).await.unwrap().remove(0);
+        let approval = store.decided_last(&world.list).await.unwrap().unwrap().decision;
         assert_eq!((approval.approved, approval.reason.as_deref()), (false, Some("too many")));
     }
 

@@ -42,6 +42,11 @@ impl Counted {
         (kept.turned == *turned && now - kept.at < LASTS).then(|| kept.reports.clone())
     }
 
+    /// Forgets what was counted of a clinic: an act may have changed it.
+    pub(super) fn forget(&self, clinic: ClinicId) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&clinic);
+    }
+
     fn keep(&self, clinic: ClinicId, kept: Kept) {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if all.len() >= CLINICS {

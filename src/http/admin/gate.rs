@@ -336,6 +336,9 @@ pub(super) async fn guard(
 /// Does what is asked, and has on record what came of it.
 async fn act(gate: Gate, line: NewAudit, next: Next, request: Request) -> Response {
     let mut answer = next.run(request).await;
+    if let Some(clinic) = line.clinic {
+        gate.admin.counted.forget(clinic);
+    }
     // The page answers an act by leading on from it.
     let done = answer.status().is_success() || answer.status().is_redirection();
     let outcome = if done { AuditOutcome::Done } else { AuditOutcome::Failed };

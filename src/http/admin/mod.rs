@@ -43,7 +43,7 @@ use http::header::{
 };
 use http::{HeaderName, HeaderValue, StatusCode};
 use serde::de::DeserializeOwned;
-use tokio::sync::{Notify, mpsc, oneshot, watch};
+use tokio::sync::{Notify, Semaphore, mpsc, oneshot, watch};
 use tracing::Instrument;
 
 use self::counted::Counted;
@@ -80,6 +80,8 @@ pub struct Admin {
     oidc: Provider,
     watching: Watching,
     counted: Counted,
+    /// One assessment of an exposure at a time.
+    assessing: Semaphore,
 }
 
 impl fmt::Debug for Admin {
@@ -132,6 +134,7 @@ impl Admin {
             door: Door::default(),
             watching: Watching::default(),
             counted: Counted::default(),
+            assessing: Semaphore::new(1),
         }
     }
 

@@ -14,7 +14,7 @@ use super::problem::Problem;
 use super::route::Route;
 use super::{Admin, Body};
 use crate::domain::{
-    Act, Actor, Address, Channel, ContactId, Event, EventId, EventKind, ListId, PatientId,
+    Act, Actor, Address, Channel, ContactId, Event, EventId, EventKind, ListId, PatientId, Reason,
     TimeSource,
 };
 use crate::reconcile::{Erasing, Explanation, KeptOff, ListWord, MayNot, Who};
@@ -66,7 +66,7 @@ pub(super) struct Explained {
     pub(super) contacts: Vec<ContactId>,
     /// The patients, by our ids: what is asked about their rights names them so.
     pub(super) patients: Vec<PatientId>,
-    /// Those of them who were erased, or are to be.
+    /// Those of them who were erased, or are to be; of an address, of those who have it now.
     pub(super) erased: Vec<Erasing>,
     pub(super) lists: Vec<ListWord>,
     /// Opt-outs that are known by the keyed hash of the address alone, whether anybody is known by it
@@ -103,10 +103,14 @@ pub(super) struct Answer {
 }
 
 impl Answer {
-    fn of(said: Result<(), MayNot>) -> Self {
-        let Err(may_not) = said else {
+    /// That somebody was erased, and when, is told to whoever may see receipts.
+    fn of(said: Result<(), MayNot>, sees_receipts: bool) -> Self {
+        let Err(mut may_not) = said else {
             return Self { may: true, reason: None, law: None, since: None };
         };
+        if may_not.reason == Reason::Erased && !sees_receipts {
+            may_not = Reason::UnknownSuppressed.into();
+        }
         let (reason, law) = (may_not.reason.sentence(), may_not.reason.law());
         Self {
             may: false,
@@ -199,7 +203,7 @@ pub(super) async fn explain(
     let who = Who::read(who, clinic.country.as_deref());
     let known = admin.reconciler.explain(id, &lists, &who).await?;
     let known = known.ok_or_else(|| Problem::missing("person"))?;
-    let Explanation { contacts, patients, erased, lists, kept_off, .. } = known;
+    let Explanation { contacts, patients, erased, lists, kept_off } = known;
     Ok(Json(Explained { contacts, patients, erased, lists, kept_off }))
 }
 
@@ -223,10 +227,11 @@ pub(super) async fn check(
     let parsed: Vec<_> = check.addresses.iter().map(parse).collect();
     let sound: Vec<Address> = parsed.iter().filter_map(|address| address.clone().ok()).collect();
     let mut answered = admin.reconciler.scrub(&list, &sound).await?.into_iter();
+    let sees_receipts = permit.token.role.may(Act::Audit);
     let answers: Vec<Answer> = parsed
         .into_iter()
         .map(|parsed| match parsed.map(|_| answered.next()) {
-            Ok(Some(said)) => Answer::of(said),
+            Ok(Some(said)) => Answer::of(said, sees_receipts),
             Ok(None) | Err(_) => Answer::no_address(),
         })
         .collect();

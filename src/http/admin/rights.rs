@@ -26,6 +26,8 @@ use crate::rights::{
 
 /// How long an answer waits for what follows at the providers, which goes on all the same.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// In how many seconds to ask for an assessment again where one is under way.
+const ASSESSED_AGAIN: u64 = 60;
 
 pub(super) fn routes() -> Vec<Route> {
     vec![
@@ -330,6 +332,8 @@ pub(super) async fn exposure(
         None => permit.lists(&admin).await?.1,
     };
     let window = Window { from: asked.from, to: asked.to };
+    // It reads every link with its whole past, beside the webhooks.
+    let _turn = admin.assessing.try_acquire().map_err(|_| Problem::too_many(ASSESSED_AGAIN))?;
     let now = admin.clock.now();
     let exposed =
         rights::exposure::exposure(&admin.store, &lists, window, asked.people, now).await?;

@@ -29,8 +29,6 @@ use crate::domain::{Act, RunId};
 const PLOTTED: u32 = 60;
 /// Runs, and changes of a plan, that are shown before one asks for more.
 const SHOWN: u32 = 10;
-/// Decisions about plans that are looked through.
-const DECISIONS: u32 = 50;
 
 pub(super) fn routes() -> Vec<Route> {
     vec![
@@ -77,9 +75,10 @@ async fn list(
     let runs: Vec<RunView> = rows.into_iter().map(|row| RunView::of(row, &known)).collect();
     let parked = admin.store.parked_because(&known[0].row).await?;
     let waits = waiting(&admin, &frame, &slug, turn).await?;
-    let decided = admin.store.approvals(clinic, DECISIONS).await?;
-    let newest = decided.into_iter().find(|decided| runs.iter().any(|run| run.run == decided.run));
-    let refused = newest.filter(|decided| !decided.approved);
+    let decided = admin.store.decided_last(&known[0].row).await?;
+    // Once a run has planned afresh and nothing waits, the refusal is past.
+    let decided = decided.filter(|decided| waits.is_some() || !decided.run_since);
+    let refused = decided.map(|last| last.decision).filter(|decided| !decided.approved);
     let (overview, base) = (&stands.overview, frame.path("")?);
     let next = next_run(&admin, &frame);
     let view = html! {

@@ -107,7 +107,8 @@ fn view(
                 (badge(Tone::Plain, "Nothing to show"))
                 " No clinic that this token is for has a list."
             } @else if open == 0 {
-                (badge(Tone::Good, "All clean")) " Nobody is on a list who should not be."
+                (badge(Tone::Good, "All clean")) " Nobody is on a list who should not be"
+                @if page.next.is_some() { ", of those on this page" } "."
             } @else {
                 (badge(Tone::Bad, "Not clean")) " "
                 (count(open, "list needs", "lists need")) " a look"

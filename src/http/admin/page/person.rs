@@ -87,6 +87,8 @@ async fn find(
             (kept_off(&known.kept_off, config.time_zone))
         } @else if known.contacts.is_empty() && known.lists.is_empty() && known.erased.is_empty() {
             p { "The clinic knows this patient, without an address that any list could use." }
+        } @else if known.contacts.is_empty() && known.lists.is_empty() {
+            p { "The clinic knew this patient." }
         } @else if known.contacts.is_empty() {
             p { "A member whom the clinic never knew." }
             (kept_off(&known.kept_off, config.time_zone))
@@ -99,7 +101,7 @@ async fn find(
             }
             (words(&known.lists))
         }
-        (erased(&frame, &known.erased, config.time_zone)?)
+        (erased(&frame, &known.erased, "The patient", config.time_zone)?)
         @if frame.may(Act::Audit) {
             @for patient in &known.patients {
                 p { a href=(rights(&frame, *patient)?) { "Rights of the patient" } }
@@ -133,6 +135,8 @@ async fn person(State(admin): State<Arc<Admin>>, frame: Frame) -> Result<Respons
     let links = admin.store.links_of_contact(id, contact).await?;
     let links: Vec<_> = links.iter().map(|row| row.link.id).collect();
     let changes = admin.store.changes_of_links(id, &links, CHANGES).await?;
+    let alone = holders.iter().filter(|holder| holder.holds_now).count() < 2;
+    let whose = if alone { "The patient" } else { "One of the patients who have this address" };
     let path = frame.path(&format!("/contacts/{contact}"))?;
     let show = frame.form(&format!("{path}/show"), &html! { button { "Show" } });
     let view = html! {
@@ -151,7 +155,7 @@ async fn person(State(admin): State<Arc<Admin>>, frame: Frame) -> Result<Respons
             p { "On no list of the clinic." }
         } @else { (words(&said)) }
         (kept_off(&kept, config.time_zone))
-        (erased(&frame, &gone, config.time_zone)?)
+        (erased(&frame, &gone, whose, config.time_zone)?)
         h2 { "What was changed" }
         (changed(&frame, &changes, &lists, config.time_zone)?)
         h2 { "What is on record" }
@@ -215,15 +219,20 @@ fn words(lists: &[ListWord]) -> Markup {
 }
 
 /// Says who was erased, or is to be.
-fn erased(frame: &Frame, erased: &[Erasing], zone: chrono_tz::Tz) -> Result<Markup, Problem> {
+fn erased(
+    frame: &Frame,
+    erased: &[Erasing],
+    whose: &str,
+    zone: chrono_tz::Tz,
+) -> Result<Markup, Problem> {
     let base = frame.path("/patients/")?;
     Ok(html! {
         @for erasing in erased {
             p.note.wait {
                 @match (erasing.erased_at, erasing.asked_at) {
-                    (Some(at), _) => { "The patient was erased on " (when(at, zone)) ". " }
+                    (Some(at), _) => { (whose) " was erased on " (when(at, zone)) ". " }
                     (None, Some(at)) => {
-                        "The patient is being erased, as asked on " (when(at, zone)) ". "
+                        (whose) " is being erased, as asked on " (when(at, zone)) ". "
                     }
                     (None, None) => {}
                 }
