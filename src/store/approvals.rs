@@ -38,8 +38,8 @@ pub struct DecidedLast {
     /// The decision.
     #[sqlx(flatten)]
     pub decision: ApprovalRow,
-    /// Whether a run has planned afresh since.
-    pub run_since: bool,
+    /// The newest run that planned afresh since.
+    pub run_since: Option<RunId>,
 }
 
 /// What an admin can accept although there is much of it at once (L23).
@@ -155,10 +155,13 @@ statements! {
     // Approvals and runs are numbered as time goes: a run with a later number began after it.
     DECIDED_LAST = {
         "SELECT a.run_id, a.approved, a.decided_by, a.reason, a.decided_at, a.valid_until,
-            EXISTS (SELECT 1 FROM runs n WHERE n.clinic_id = $1 AND n.list_id = $2 AND n.id > a.id
-                AND n.ended_at IS NOT NULL AND n.woken_by <> 'webhook') AS run_since
-         FROM approvals a JOIN runs r ON r.clinic_id = a.clinic_id AND r.id = a.run_id
-         WHERE a.clinic_id = $1 AND r.list_id = $2 ORDER BY a.id DESC LIMIT 1"
+            (SELECT n.id FROM runs n WHERE n.clinic_id = $1 AND n.list_id = $2 AND n.id > a.id
+                AND n.ended_at IS NOT NULL AND n.woken_by <> 'webhook'
+             ORDER BY n.id DESC LIMIT 1) AS run_since
+         FROM approvals a CROSS JOIN runs r
+         WHERE a.clinic_id = $1 AND r.clinic_id = a.clinic_id AND r.id = a.run_id
+            AND r.list_id = $2
+         ORDER BY a.id DESC LIMIT 1"
     }
 }
 

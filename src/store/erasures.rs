@@ -64,11 +64,11 @@ statements! {
          WHERE p.clinic_id = $1 AND p.id = $2"
     }
     ERASURES_OF (given: id uuid) = {
-        "SELECT p.id, e.asked_at, e.asked_by, e.reason, p.erased_at FROM given g
-         JOIN patients p ON p.clinic_id = $2 AND p.id = g.id
+        "SELECT p.id, e.asked_at, e.asked_by, e.reason, p.erased_at FROM given g CROSS JOIN patients p
          LEFT JOIN erasures e ON e.clinic_id = p.clinic_id AND e.patient_id = p.id
             AND e.lifted_at IS NULL
-         WHERE e.asked_at IS NOT NULL OR p.erased_at IS NOT NULL ORDER BY p.id"
+         WHERE p.clinic_id = $2 AND p.id = g.id
+            AND (e.asked_at IS NOT NULL OR p.erased_at IS NOT NULL) ORDER BY p.id"
     }
     ERASURES_LIFT (given: id uuid) = {
         "UPDATE erasures SET lifted_at = $3

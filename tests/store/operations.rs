@@ -89,7 +89,7 @@ stories! {
         let unheld = store.operations_unhold(lease, next, list, Counted::Invitation).await;
         assert_eq!(unheld.unwrap(), 1, "the brake lets the rest go");
         let last = store.decided_last(list).await.unwrap().unwrap();
-        assert!(last.decision.approved && !last.run_since, "the next has not ended");
+        assert!(last.decision.approved && last.run_since.is_none(), "the next has not ended");
     }
 
     async fn a_refused_plan_is_not_made(world: World) {

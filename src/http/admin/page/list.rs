@@ -77,7 +77,7 @@ async fn list(
     let waits = waiting(&admin, &frame, &slug, turn).await?;
     let decided = admin.store.decided_last(&known[0].row).await?;
     // Once a run has planned afresh and nothing waits, the refusal is past.
-    let decided = decided.filter(|decided| waits.is_some() || !decided.run_since);
+    let decided = decided.filter(|decided| waits.is_some() || decided.run_since.is_none());
     let refused = decided.map(|last| last.decision).filter(|decided| !decided.approved);
     let (overview, base) = (&stands.overview, frame.path("")?);
     let next = next_run(&admin, &frame);
