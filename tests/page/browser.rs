@@ -125,10 +125,22 @@ impl Browser {
         panic!("nothing like {what} in:\n{}", self.text().await);
     }
 
+    /// Does something with what a selector finds first; anew where the view was left for the next one
+    /// in between, so that nothing came of it.
+    async fn does(&self, using: &str, what: &str, act: &str, body: Value) {
+        for _ in 0..LOOKS {
+            let id = self.find(using, what).await;
+            match self.tell(&format!("element/{id}/{act}"), body.clone()).await {
+                Ok(_) => return,
+                Err(error) => assert_eq!(error["error"], "stale element reference", "{what}"),
+            }
+        }
+        panic!("{what} never stays");
+    }
+
     pub async fn types(&self, selector: &str, text: &str) {
-        let id = self.find("css selector", selector).await;
-        self.tell(&format!("element/{id}/clear"), json!({})).await.unwrap();
-        self.tell(&format!("element/{id}/value"), json!({ "text": text })).await.unwrap();
+        self.does("css selector", selector, "clear", json!({})).await;
+        self.does("css selector", selector, "value", json!({ "text": text })).await;
     }
 
     /// Presses the button of that name.
@@ -147,8 +159,7 @@ impl Browser {
     }
 
     async fn clicks(&self, using: &str, what: &str) {
-        let id = self.find(using, what).await;
-        self.tell(&format!("element/{id}/click"), json!({})).await.unwrap();
+        self.does(using, what, "click", json!({})).await;
     }
 
     /// Waits until the view says `words`.
@@ -163,8 +174,10 @@ impl Browser {
     }
 
     pub async fn text(&self) -> String {
-        let text = self.runs("return document.body ? document.body.innerText : ''").await;
-        text.as_str().unwrap_or_default().to_owned()
+        let script = "return document.body ? document.body.innerText : ''";
+        let told = self.tell("execute/sync", json!({ "script": script, "args": [] })).await;
+        // A view that is being left says nothing.
+        told.ok().and_then(|text| Some(text.as_str()?.to_owned())).unwrap_or_default()
     }
 
     pub async fn path(&self) -> String {

@@ -23,6 +23,13 @@ impl Answered {
     pub fn cookie(&self) -> Option<&str> {
         Some(self.headers.get(SET_COOKIE)?.to_str().unwrap())
     }
+
+    /// Tells whether its cookie lasts for so many seconds, but for those that the answer took.
+    pub fn cookie_lasts(&self, seconds: u32) -> bool {
+        let lasts = self.cookie().and_then(|cookie| cookie.split("; Max-Age=").nth(1));
+        let lasts = lasts.and_then(|rest| rest.split(';').next()?.parse::<u32>().ok());
+        lasts.is_some_and(|lasts| (seconds - 60..=seconds).contains(&lasts))
+    }
 }
 
 /// Somebody with a browser of their own.
