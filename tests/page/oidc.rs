@@ -3,7 +3,9 @@
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
+use listwarden::clock::{Clock, SystemClock};
 use listwarden::config::RETURN;
 use listwarden::domain::Role;
 use listwarden::store::AuditOutcome;
@@ -61,10 +63,15 @@ async fn a_group_gives_a_role_for_its_clinics_until_one_signs_out(engine: Engine
     browser.sees("there is no such clinic").await;
     browser.goes(&format!("{}/clinics/riverside", served.url)).await;
     browser.presses("Resync").await;
-    browser.sees("Resync").await;
-    let log = served.world.store.audit_page(None, i64::MAX, 50).await.unwrap();
+    // The view that is left has the same words as the next one: what was asked is seen in the log.
+    let asked = "POST /clinics/{clinic}/resyncs";
+    let mut log = served.world.store.audit_page(None, i64::MAX, 50).await.unwrap();
+    while !log.iter().any(|line| line.what == asked && line.outcome == AuditOutcome::Done) {
+        SystemClock.sleep(Duration::from_millis(100)).await;
+        log = served.world.store.audit_page(None, i64::MAX, 50).await.unwrap();
+    }
     let of = |what: &str| log.iter().find(|line| line.what.starts_with(what)).unwrap();
-    for what in ["GET /sign-in/oidc/return", "POST /clinics/{clinic}/resyncs"] {
+    for what in ["GET /sign-in/oidc/return", asked] {
         assert_eq!(of(what).who, "oidc:front-desk");
     }
     browser.presses_on("header button").await;
