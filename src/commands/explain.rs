@@ -6,7 +6,7 @@ use serde::Serialize;
 use super::console::print_json;
 use super::reconcile::spoken;
 use super::{Common, Deployment, Exit};
-use crate::domain::{Actor, Event, EventKind};
+use crate::domain::{Actor, Event, EventKind, OptOutKind};
 use crate::reconcile::{Erasing, Explanation, KeptOff, ListWord, Who};
 
 /// Whom to explain.
@@ -105,7 +105,8 @@ fn print_erasing(erasing: &Erasing) {
 fn print_kept_off(kept: &KeptOff) {
     let since = kept.since.format("%Y-%m-%d %H:%M UTC");
     let lifted = if kept.lifted { "; a newer consent lifts it" } else { "" };
-    println!("  by the hash {} of the address: {} since {since}{lifted}", kept.mark, kept.kind);
+    let kind = kept.kind.map_or("suppressed", OptOutKind::word);
+    println!("  by the hash {} of the address: {kind} since {since}{lifted}", kept.mark);
 }
 
 fn print_event(event: &Event) {

@@ -50,6 +50,23 @@ pub struct Explanation {
     pub kept_off: Vec<KeptOff>,
 }
 
+impl Explanation {
+    /// Takes out what receipts tell: that somebody was erased, and when. Of suppressed addresses it
+    /// leaves that they are.
+    #[must_use]
+    pub fn without_erasures(mut self) -> Self {
+        self.erased.clear();
+        // Of every kind: the one that was missing would be known.
+        self.kept_off.iter_mut().for_each(|kept| kept.kind = None);
+        for because in self.lists.iter_mut().flat_map(|word| &mut word.reasons) {
+            if because.reason == Reason::Erased {
+                *because = Reason::UnknownSuppressed.into();
+            }
+        }
+        self
+    }
+}
+
 /// A patient who was erased, or is to be.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct Erasing {
@@ -66,8 +83,8 @@ pub struct Erasing {
 pub struct KeptOff {
     /// The beginning of the hash, as the list of suppressions has it.
     pub mark: String,
-    /// What kind.
-    pub kind: OptOutKind,
+    /// What kind; none where it may not be told.
+    pub kind: Option<OptOutKind>,
     /// Since when.
     pub since: DateTime<Utc>,
     /// Whether a newer consent of somebody who holds the address lifts it.
@@ -197,7 +214,7 @@ impl Reconciler {
         rows.retain(|row| told.insert((row.kind, row.clock, row.at)));
         let shown = |row: SuppressionRow| KeptOff {
             mark: row.mark(),
-            kind: row.kind,
+            kind: Some(row.kind),
             since: row.at,
             lifted: facts.is_some_and(|facts| is_lifted(&row, facts)),
         };

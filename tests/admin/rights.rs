@@ -88,6 +88,14 @@ on_both_engines! {
             let said = world.post("/api/v1/clinics/riverside/check", token, asked.clone()).await;
             let answer = &said.body["answers"][0];
             assert!(answer["reason"].as_str().unwrap().contains(told), "{said:?}");
+            let path = "/api/v1/clinics/riverside/explain";
+            let known = world.post(path, token, json!({ "who": ADDRESS })).await;
+            assert_eq!(known.status, 200, "{known:?}");
+            let kind = (told == "erased").then_some(told);
+            assert_eq!(known.body["kept_off"][0]["kind"], json!(kind), "{known:?}");
+            let known = world.post(path, token, json!({ "who": "1" })).await;
+            let erased = known.body["erased"].as_array().map_or(0, Vec::len);
+            assert_eq!(erased, kind.iter().count(), "{known:?}");
         }
         let again = json!({ "reason": "another letter", "confirm": "riverside" });
         let said = world.post(&path, &owner, again).await;

@@ -198,13 +198,24 @@ pub(super) async fn explain(
     Body(asked): Body<Whom>,
 ) -> Result<Json<Explained>, Problem> {
     let who = clean(&asked.who)?;
-    let (id, lists) = permit.lists(&admin).await?;
     let (_, clinic) = permit.clinic()?;
     let who = Who::read(who, clinic.country.as_deref());
-    let known = admin.reconciler.explain(id, &lists, &who).await?;
+    let known = explanation(&admin, &permit, &who).await?;
     let known = known.ok_or_else(|| Problem::missing("person"))?;
     let Explanation { contacts, patients, erased, lists, kept_off } = known;
     Ok(Json(Explained { contacts, patients, erased, lists, kept_off }))
+}
+
+/// Explains somebody; that somebody was erased, and when, is told to whoever may see receipts.
+pub(super) async fn explanation(
+    admin: &Admin,
+    permit: &Permit,
+    who: &Who,
+) -> Result<Option<Explanation>, Problem> {
+    let (clinic, lists) = permit.lists(admin).await?;
+    let known = admin.reconciler.explain(clinic, &lists, who).await?;
+    let sees_receipts = permit.token.role.may(Act::Audit);
+    Ok(if sees_receipts { known } else { known.map(Explanation::without_erasures) })
 }
 
 pub(super) async fn check(

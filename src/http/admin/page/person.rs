@@ -70,8 +70,7 @@ async fn find(
 ) -> Result<Response, Problem> {
     let (_, clinic) = frame.permit.clinic()?;
     let who = Who::read(clean(&asked.who)?, clinic.country.as_deref());
-    let (id, lists) = frame.permit.lists(&admin).await?;
-    let Some(known) = admin.reconciler.explain(id, &lists, &who).await? else {
+    let Some(known) = people::explanation(&admin, &frame.permit, &who).await? else {
         let nobody =
             form(&frame, Some("Neither the clinic's records nor its lists know anybody by that."))?;
         return Ok(frame.page(Tab::Person, "Person", &nobody));
@@ -126,7 +125,7 @@ async fn person(State(admin): State<Arc<Admin>>, frame: Frame) -> Result<Respons
     let (_, lists) = frame.permit.lists(&admin).await?;
     let known = match &facts.address {
         Some(address) => {
-            admin.reconciler.explain(id, &lists, &Who::Address(address.clone())).await?
+            people::explanation(&admin, &frame.permit, &Who::Address(address.clone())).await?
         }
         None => None,
     };
@@ -248,7 +247,7 @@ fn kept_off(known: &[KeptOff], zone: chrono_tz::Tz) -> Markup {
         @for kept in known {
             p.note.wait {
                 "By the keyed hash of the address (" code { (kept.mark) } "): "
-                (opt_out_words(kept.kind)) " since " (when(kept.since, zone))
+                (kept.kind.map_or("suppressed", opt_out_words)) " since " (when(kept.since, zone))
                 @if kept.lifted { "; a newer consent lifts it." } @else { ". Nobody is contacted there." }
             }
         }
