@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use listwarden::clock::{SystemClock, timeout};
 use listwarden::domain::{Actor, EventKind, MemberStatus, OptOutKind, PatientStatus};
-use listwarden::store::Verified;
+use listwarden::store::{Store, Verified};
 
 use sqlx::{Connection, PgConnection};
 
@@ -39,6 +39,34 @@ stories! {
         world.reads(&[record("2", "ann@mail.test")]).await;
         let back = world.link_of("ann@mail.test").await.facts.contact.unwrap();
         assert_eq!((back.id, back.standing), (contact, standing), "the tombstone remembers");
+    }
+
+    async fn l14_an_address_is_erased_whole_or_not_at_all(world: World) {
+        let (lease, clinic) = (&world.lease, world.clinic);
+        world.reads(&[record("1", "ann@mail.test")]).await;
+        let contact = world.contact("ann@mail.test").await.unwrap();
+        let mut no = world.event(EventKind::Withdrawn, "no");
+        no.draft.contact = Some(contact);
+        world.appends(vec![no]).await;
+        let erases = async |store: Store| store.contact_erase(lease, clinic, contact).await;
+        world.keeps_all_or_nothing(erases).await;
+        let facts = world.store.contact(clinic, contact).await.unwrap().unwrap();
+        assert_eq!(facts.contact.unwrap().address, None);
+    }
+
+    async fn what_an_address_said_for_itself_goes_with_it(world: World) {
+        let (store, lease, clinic) = (&world.store, &world.lease, world.clinic);
+        world.reads(&[record("1", "ann@mail.test")]).await;
+        let contact = world.contact("ann@mail.test").await.unwrap();
+        let mut complaint = world.event(EventKind::Complained, "complaint");
+        complaint.draft.contact = Some(contact);
+        complaint.draft.evidence = Some("campaign of the seventh".to_owned());
+        world.appends(vec![complaint]).await;
+        store.contact_erase(lease, clinic, contact).await.unwrap();
+        assert!(!world.dump().await.contains("campaign of the seventh"));
+        let left = store.ledger_of_contact(clinic, contact).await.unwrap();
+        let kinds: Vec<_> = left.iter().map(|line| line.draft.kind).collect();
+        assert_eq!(kinds, [EventKind::Erased]);
     }
 
     async fn a_source_that_keeps_listing_a_deleted_patient_brings_nothing_back(world: World) {

@@ -6,7 +6,7 @@ use listwarden::domain::{
     Base, By, Class, Invitation, MemberKey, MemberStatus, Operation, Personal, Reason, RunId, Verb,
 };
 use listwarden::store::{
-    LinkRow, Marks, OpState, Park, PlannedLink, PlannedOperation, Recorded, Which,
+    LinkRow, Marks, OpState, Park, PlannedLink, PlannedOperation, Recorded, Store, Which,
 };
 
 use crate::world::{World, at, record};
@@ -45,6 +45,15 @@ stories! {
         assert_eq!(store.invitations_since(&world.list, at(-60)).await.unwrap(), 1);
         assert_eq!(store.invitations_since(&world.list, at(60)).await.unwrap(), 0);
         assert_eq!(store.removals_since(&world.list, at(-60)).await.unwrap(), 0);
+    }
+
+    async fn l17_what_is_sent_is_noted_with_its_intent_or_not_at_all(world: World) {
+        let run = planned_run(world, OpState::Planned).await;
+        let (lease, clinic, ids) = (&world.lease, world.clinic, world.planned(run).await);
+        let submits =
+            async |store: Store| store.operations_submitted(lease, clinic, &ids).await.map(drop);
+        world.keeps_all_or_nothing(submits).await;
+        assert!(world.link_of("p0@mail.test").await.link.intent.is_some());
     }
 
     async fn l17_what_is_seen_while_a_change_is_under_way_settles_nothing(world: World) {

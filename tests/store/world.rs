@@ -2,9 +2,10 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU32, Ordering};
 use std::time::Duration;
 
+use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use listwarden::clock::{Clock, ManualClock};
 use listwarden::domain::{
@@ -14,7 +15,8 @@ use listwarden::domain::{
 };
 use listwarden::keys::{AddressHash, Keyring, Secret};
 use listwarden::store::{
-    Lease, LinkRow, ListRow, Marks, ObservedMember, Origin, Store, Upserted, Which,
+    Barrier, Lease, LinkRow, ListRow, Marks, ObservedMember, Origin, Pass, Store, StoreError,
+    Upserted, Which,
 };
 use sqlx::{AssertSqlSafe, Connection, PgConnection, SqliteConnection};
 use uuid::Uuid;
@@ -91,6 +93,30 @@ pub fn keyring(bytes: &[u8]) -> Arc<Keyring> {
     Arc::new(Keyring::new(&secrets[0], &secrets[1..]))
 }
 
+/// A process that is killed after so many statements.
+#[derive(Debug)]
+pub struct Killed(AtomicI64);
+
+impl Killed {
+    pub fn after(statements: i64) -> Arc<Self> {
+        Arc::new(Self(AtomicI64::new(statements)))
+    }
+}
+
+#[async_trait]
+impl Barrier for Killed {
+    async fn enter(&self) -> Pass {
+        Box::new(())
+    }
+
+    fn allow(&self, _writes: bool) -> Result<(), sqlx::Error> {
+        match self.0.fetch_sub(1, Ordering::Relaxed) {
+            1.. => Ok(()),
+            _ => Err(sqlx::Error::PoolClosed),
+        }
+    }
+}
+
 impl World {
     pub async fn new(engine: Engine) -> Self {
         let dir = tempfile::tempdir().unwrap();
@@ -112,6 +138,20 @@ impl World {
     /// Opens the same database as another process would.
     pub async fn another_process(&self, keys: Arc<Keyring>) -> Store {
         Store::open(&self.url, keys, self.clock.clone()).await.unwrap()
+    }
+
+    /// Something is done in processes that are killed after ever more statements, until one is
+    /// through: what they leave is what was there before.
+    pub async fn keeps_all_or_nothing(&self, work: impl AsyncFn(Store) -> Result<(), StoreError>) {
+        let before = self.dump().await;
+        for statements in 0..100 {
+            if work(self.store.clone().behind(Killed::after(statements))).await.is_ok() {
+                return assert!(statements > 3, "{statements} statements");
+            }
+            let same = self.dump().await == before;
+            assert!(same, "a process that was killed after {statements} statements left something");
+        }
+        panic!("it came to no end");
     }
 
     pub async fn end(self) {
