@@ -69,9 +69,10 @@ statements! {
     PATIENT_KEPT = {
         "SELECT record FROM patients WHERE clinic_id = $1 AND id = $2 AND erased_at IS NULL"
     }
+    // Not over what was erased since the record was read.
     PATIENT_DELETED_AGAIN = {
         "UPDATE patients SET status = 'deleted', record = $3, digest = 0, seen = NULL
-         WHERE clinic_id = $1 AND id = $2"
+         WHERE clinic_id = $1 AND id = $2 AND erased_at IS NULL"
     }
 }
 

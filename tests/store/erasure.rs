@@ -1,8 +1,10 @@
 use std::time::Duration;
 
 use listwarden::clock::{SystemClock, timeout};
-use listwarden::domain::{Actor, EventKind, MemberStatus, OptOutKind, PatientStatus};
-use listwarden::store::{Store, Verified};
+use listwarden::domain::{
+    Actor, EventKind, MemberStatus, OptOutKind, PatientRecord, PatientStatus,
+};
+use listwarden::store::{AskedBy, Store, Verified};
 
 use sqlx::{Connection, PgConnection};
 
@@ -119,12 +121,7 @@ async fn an_order_to_erase_outlasts_a_read_of_the_same_record_that_began_before_
         COMMIT";
     let both = async {
         tokio::join!(world.reads(std::slice::from_ref(&changed)), async {
-            let waits = "SELECT COUNT(*) FROM pg_stat_activity
-                WHERE datname = current_database() AND wait_event_type = 'Lock'";
-            let mut watcher = PgConnection::connect(&world.url).await.unwrap();
-            while sqlx::query_scalar::<_, i64>(waits).fetch_one(&mut watcher).await.unwrap() == 0 {
-                tokio::task::yield_now().await;
-            }
+            world.has_waiting(1).await;
             sqlx::raw_sql(order).execute(&mut desk).await.unwrap();
         })
     };
@@ -134,4 +131,59 @@ async fn an_order_to_erase_outlasts_a_read_of_the_same_record_that_began_before_
     let kept = world.store.patient_find(world.clinic, "1").await.unwrap().unwrap();
     assert_eq!(kept.record.status, PatientStatus::Deleted);
     world.end().await;
+}
+
+#[tokio::test]
+async fn l8_a_no_that_comes_while_its_patient_is_erased_follows_the_person_on_postgres() {
+    let world = World::new(Engine::Postgres).await;
+    world.reads(&[deleted("1", "home@mail.test"), record("2", "home@mail.test")]).await;
+    let ann = world.patient("1").await;
+    let mut yes = world.event(EventKind::Granted, "yes");
+    yes.draft.patient = Some(ann);
+    world.appends(vec![yes]).await;
+    let mut no = world.event(EventKind::Withdrawn, "no");
+    no.draft.contact = world.contact("home@mail.test").await;
+    let says_no = Box::pin(world.appends(vec![no]));
+    let erases = Box::pin(world.store.patient_erase(&world.lease, world.clinic, ann));
+    let (_, erased) = world.one_after_the_other("patient_standings", says_no, erases).await;
+    erased.unwrap();
+    world.reads(&[record("1", "ann@new.test")]).await;
+    let standing = world.link_of("ann@new.test").await.facts.holders[0].standing.clone();
+    let kinds: Vec<_> = standing.opt_outs.iter().map(|opt_out| opt_out.kind).collect();
+    assert_eq!(kinds, [OptOutKind::Withdrawn]);
+    assert!(standing.grants.is_empty(), "nothing else of the past is kept");
+    world.end().await;
+}
+
+#[tokio::test]
+async fn an_order_to_erase_brings_back_nobody_who_is_being_erased_on_postgres() {
+    let world = World::new(Engine::Postgres).await;
+    world.reads(&[deleted("1", "ann@mail.test")]).await;
+    let ann = world.patient("1").await;
+    let erases = Box::pin(world.store.patient_erase(&world.lease, world.clinic, ann));
+    let order = AskedBy { by: "olive", reason: "letter" };
+    let asks = Box::pin(world.store.erasure_ask(world.clinic, ann, order));
+    let (erased, asked) = world.one_after_the_other("patients", erases, asks).await;
+    erased.unwrap();
+    assert!(asked.unwrap());
+    assert!(!world.dump().await.contains("Annabel"));
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_replayed_erasure_brings_back_nobody_who_is_being_erased_on_postgres() {
+    let world = World::new(Engine::Postgres).await;
+    world.reads(&[deleted("1", "ann@mail.test")]).await;
+    let ann = world.patient("1").await;
+    let erases = Box::pin(world.store.patient_erase(&world.lease, world.clinic, ann));
+    let replays = Box::pin(world.store.patient_deleted_again(world.clinic, ann));
+    let (erased, replayed) = world.one_after_the_other("patients", erases, replays).await;
+    erased.unwrap();
+    replayed.unwrap();
+    assert!(!world.dump().await.contains("Annabel"));
+    world.end().await;
+}
+
+fn deleted(source_id: &str, email: &str) -> PatientRecord {
+    PatientRecord { status: PatientStatus::Deleted, ..record(source_id, email) }
 }

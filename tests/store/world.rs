@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
-use listwarden::clock::{Clock, ManualClock};
+use listwarden::clock::{Clock, ManualClock, SystemClock, timeout};
 use listwarden::domain::{
     Actor, Address, Answer, Channel, ClinicId, Consent, ContactId, Draft, Entry, Event, EventId,
     EventKind, MemberKey, MemberStatus, Observed, PatientId, PatientRecord, PatientStatus,
@@ -152,6 +152,45 @@ impl World {
             assert!(same, "a process that was killed after {statements} statements left something");
         }
         panic!("it came to no end");
+    }
+
+    /// Waits until so many connections to PostgreSQL wait for a lock.
+    pub async fn has_waiting(&self, connections: i64) {
+        let waits = "SELECT COUNT(*) FROM pg_stat_activity
+            WHERE datname = current_database() AND wait_event_type = 'Lock'";
+        let mut watcher = PgConnection::connect(&self.url).await.unwrap();
+        loop {
+            let waiting = sqlx::query_scalar::<_, i64>(waits).fetch_one(&mut watcher).await;
+            if waiting.unwrap() >= connections {
+                return;
+            }
+            tokio::task::yield_now().await;
+        }
+    }
+
+    /// Two things are done on PostgreSQL that wait for the rows of one table, or for each other: the
+    /// second begins when the first waits, and both go on when both wait.
+    pub async fn one_after_the_other<A: Send, B: Send>(
+        &self,
+        table: &str,
+        first: impl Future<Output = A> + Send,
+        second: impl Future<Output = B> + Send,
+    ) -> (A, B) {
+        let mut desk = PgConnection::connect(&self.url).await.unwrap();
+        sqlx::raw_sql(locks(table, "BEGIN; ")).execute(&mut desk).await.unwrap();
+        let both = async {
+            let second = async {
+                self.has_waiting(1).await;
+                second.await
+            };
+            let lets_go = async {
+                self.has_waiting(2).await;
+                sqlx::raw_sql("COMMIT").execute(&mut desk).await.unwrap();
+            };
+            let (first, second, ()) = tokio::join!(first, second, lets_go);
+            (first, second)
+        };
+        timeout(&SystemClock, Duration::from_mins(1), Box::pin(both)).await.expect("both wait")
     }
 
     pub async fn end(self) {
@@ -317,6 +356,10 @@ impl World {
         };
         rows.into_iter().map(|(text,)| text).collect()
     }
+}
+
+fn locks(table: &str, before: &str) -> AssertSqlSafe<String> {
+    AssertSqlSafe(format!("{before}SELECT * FROM {table} FOR NO KEY UPDATE"))
 }
 
 pub fn address_of(row: &LinkRow) -> Option<String> {
