@@ -2,6 +2,7 @@
 
 use super::Store;
 use super::columns::{args, from_json, json};
+use super::db::again;
 use super::error::Result;
 use super::leases::Lease;
 use super::lists::ListRow;
@@ -87,14 +88,16 @@ impl Store {
     /// nothing is approved, and nothing that was under way counts.
     pub async fn clinic_restored(&self, clinic: ClinicId) -> Result<()> {
         let now = self.clock.now();
-        let mut tx = self.db.begin().await?;
-        tx.execute(CLINIC_RESTORED, args![clinic]).await?;
-        tx.execute(LISTS_RESTORED, args![clinic, now]).await?;
-        tx.execute(INTENTS_RESTORED, args![clinic]).await?;
-        tx.execute(OPERATIONS_RESTORED, args![clinic, now]).await?;
-        tx.execute(APPROVALS_RESTORED, args![clinic, now]).await?;
-        tx.execute(ACCEPTANCES_RESTORED, args![clinic, now]).await?;
-        tx.commit().await
+        again!(self, {
+            let mut tx = self.db.begin().await?;
+            tx.execute(CLINIC_RESTORED, args![clinic]).await?;
+            tx.execute(LISTS_RESTORED, args![clinic, now]).await?;
+            tx.execute(INTENTS_RESTORED, args![clinic]).await?;
+            tx.execute(OPERATIONS_RESTORED, args![clinic, now]).await?;
+            tx.execute(APPROVALS_RESTORED, args![clinic, now]).await?;
+            tx.execute(ACCEPTANCES_RESTORED, args![clinic, now]).await?;
+            tx.commit().await
+        })
     }
 
     /// Takes what a list showed that was read whole after the store was put back: what changed there

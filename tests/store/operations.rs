@@ -9,7 +9,7 @@ use listwarden::store::{
     LinkRow, Marks, OpState, Park, PlannedLink, PlannedOperation, Recorded, Store, Which,
 };
 
-use crate::world::{World, at, record};
+use crate::world::{Engine, World, at, record};
 
 stories! {
     async fn an_operation_goes_from_plan_to_journal(world: World) {
@@ -177,6 +177,28 @@ stories! {
         assert_eq!(runs[0].outcome.as_deref(), Some("clean"));
         assert_eq!(runs[0].trigger, "cron");
     }
+}
+
+#[tokio::test]
+async fn a_refusal_that_loses_against_a_run_is_made_again_on_postgres() {
+    let world = World::new(Engine::Postgres).await;
+    let run = planned_run(&world, OpState::Waiting).await;
+    let refuses = Box::pin(world.store.refuse(run, "olive", "too many"));
+    assert_eq!(world.loses("runs", "links", refuses).await.unwrap(), 2);
+    let journal = world.store.journal(run, 0, 10).await.unwrap();
+    assert!(journal.iter().all(|row| row.state == OpState::Refused));
+    world.end().await;
+}
+
+#[tokio::test]
+async fn l20_a_restore_that_loses_against_a_run_is_made_again_on_postgres() {
+    let world = World::new(Engine::Postgres).await;
+    let run = planned_run(&world, OpState::Planned).await;
+    let restores = Box::pin(world.store.clinic_restored(world.clinic));
+    world.loses("lists", "operations", restores).await.unwrap();
+    let journal = world.store.journal(run, 0, 10).await.unwrap();
+    assert!(journal.iter().all(|row| row.state == OpState::Superseded));
+    world.end().await;
 }
 
 /// Plans an invitation for every link of the list, of two patients at least.

@@ -193,6 +193,30 @@ impl World {
         timeout(&SystemClock, Duration::from_mins(1), Box::pin(both)).await.expect("both wait")
     }
 
+    /// Does `work` on PostgreSQL while somebody has the rows of `later`, for which it comes to wait, and
+    /// then wants those of `earlier`, which it has: whoever has waited for a second looks whether that
+    /// is in vain, and loses.
+    pub async fn loses<T: Send>(
+        &self,
+        earlier: &str,
+        later: &str,
+        work: impl Future<Output = T> + Send,
+    ) -> T {
+        let mut winner = PgConnection::connect(&self.url).await.unwrap();
+        sqlx::raw_sql(locks(later, "BEGIN; ")).execute(&mut winner).await.unwrap();
+        let both = async {
+            let wins = async {
+                self.has_waiting(1).await;
+                SystemClock.sleep(Duration::from_millis(300)).await;
+                sqlx::raw_sql(locks(earlier, "")).execute(&mut winner).await.unwrap();
+                sqlx::raw_sql("COMMIT").execute(&mut winner).await.unwrap();
+            };
+            let (done, ()) = tokio::join!(work, wins);
+            done
+        };
+        timeout(&SystemClock, Duration::from_mins(1), Box::pin(both)).await.expect("one loses")
+    }
+
     pub async fn end(self) {
         if self.engine == Engine::Postgres {
             let (_, name) = self.url.rsplit_once('/').unwrap();
