@@ -79,6 +79,21 @@ stories! {
         assert_eq!(urgent().await.unwrap().len(), 1);
     }
 
+    async fn l23_what_was_made_is_on_record_and_counted_though_it_was_set_aside_meanwhile(world: World) {
+        let run = planned_run(world, OpState::Planned).await;
+        let (store, lease) = (&world.store, &world.lease);
+        let page = store.operations_page(run, &world.list, 0, 1, OpState::Planned).await.unwrap();
+        store.operations_submitted(lease, world.clinic, &[page[0].id]).await.unwrap();
+        store.clinic_restored(world.clinic).await.unwrap();
+        store.operations_recorded(lease, world.clinic, &[acknowledged(&page[0])]).await.unwrap();
+        let journal = store.journal(run, 0, 10).await.unwrap();
+        let states: Vec<_> = journal.iter().map(|row| row.state).collect();
+        assert_eq!(states, [OpState::Acknowledged, OpState::Superseded]);
+        assert_eq!(store.invitations_since(&world.list, at(-60)).await.unwrap(), 1);
+        let link = world.link_of("p0@mail.test").await.link;
+        assert_eq!(link.base.unwrap().status, MemberStatus::Pending);
+    }
+
     async fn l23_a_braked_plan_goes_on_after_its_approval_and_no_further(world: World) {
         let run = planned_run(world, OpState::Braked).await;
         let (store, lease, list) = (&world.store, &world.lease, &world.list);
