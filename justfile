@@ -43,6 +43,15 @@ upgrade:
 image:
     bash .ci/image
 
+# Plants wrongs in a copy of the program, one at a time: the tests must catch each (docs/mutants.md).
+mutants *ARGS:
+    tests/mutants/run {{ARGS}}
+
+# Changes every operator and every answer in src/plan, one at a time, for hours (.cargo/mutants.toml).
+mutants-plan *ARGS:
+    [ -x target/tools/bin/cargo-mutants ] || cargo install --quiet --locked --root target/tools --version 27.0.0 cargo-mutants
+    target/tools/bin/cargo-mutants mutants {{ARGS}}
+
 # Shows the whole job on a made-up clinic.
 demo *ARGS:
     cargo run --release -- demo {{ARGS}}

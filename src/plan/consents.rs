@@ -74,7 +74,9 @@ fn change(old: Option<&Consent>, new: &Consent, updated_at: DateTime<Utc>) -> Ve
         }
         Answer::NotAsked if said_yes => vec![taken_back(old, new, updated_at)],
         Answer::NotAsked => Vec::new(),
-        Answer::Withdrawn | Answer::Objected if old.is_some() && is_echo(new) => Vec::new(),
+        Answer::Withdrawn | Answer::Objected if old.is_some_and(|old| is_echo(old, new)) => {
+            Vec::new()
+        }
         Answer::Withdrawn => vec![opt_out(EventKind::Withdrawn, old, new, updated_at)],
         Answer::Objected => vec![opt_out(EventKind::Objected, old, new, updated_at)],
     }
@@ -84,8 +86,12 @@ fn change(old: Option<&Consent>, new: &Consent, updated_at: DateTime<Utc>) -> Ve
 const WRITTEN_BACK: &str = "listwarden";
 
 /// Tells a no that came from the ledger in the first place: it is learned once (L15).
-fn is_echo(new: &Consent) -> bool {
-    new.method.as_deref() == Some(WRITTEN_BACK)
+///
+/// Whatever we write has a time of its own. Another answer beside our method, and no later than what
+/// stood beside it before, is not ours: the method was left over.
+fn is_echo(old: &Consent, new: &Consent) -> bool {
+    let left_over = old.method == new.method && old.answer != new.answer && new.at <= old.at;
+    new.method.as_deref() == Some(WRITTEN_BACK) && !left_over
 }
 
 /// A yes that the record no longer gives: the clinic's change, whatever evidence of the yes stands

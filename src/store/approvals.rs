@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 
 use super::Store;
 use super::columns::{At, args, count};
-use super::db::Tx;
+use super::db::{Tx, again};
 use super::error::{Result, StoreError};
 use super::leases::Lease;
 use super::lists::ListRow;
@@ -192,21 +192,23 @@ impl Store {
     /// planned anew. Returns how many changes that is.
     pub async fn refuse(&self, run: RunId, by: &str, reason: &str) -> Result<u64> {
         let now = self.clock.now();
-        let mut tx = self.db.begin().await?;
-        let awaited = awaited(&mut tx, run).await?;
-        let ended = tx.execute(APPROVALS_END, args![run, now]).await?;
-        tx.execute(LIST_DISAPPROVED, args![run]).await?;
-        let args = args![run, self.clock.id(), false, by, reason, now, now];
-        if tx.execute(APPROVAL_ADD, args).await? == 0 {
-            return Err(StoreError::Missing { what: "plan" });
-        }
-        tx.execute(LINKS_STALE_OF_REFUSED, args![run]).await?;
-        let refused = tx.execute(OPERATIONS_REFUSE, args![run, now]).await?;
-        if refused == 0 && ended == 0 && awaited > 0 {
-            return Err(StoreError::Settled { how: REPLACED });
-        }
-        tx.commit().await?;
-        Ok(refused)
+        again!(self, {
+            let mut tx = self.db.begin().await?;
+            let awaited = awaited(&mut tx, run).await?;
+            let ended = tx.execute(APPROVALS_END, args![run, now]).await?;
+            tx.execute(LIST_DISAPPROVED, args![run]).await?;
+            let args = args![run, self.clock.id(), false, by, reason, now, now];
+            if tx.execute(APPROVAL_ADD, args).await? == 0 {
+                return Err(StoreError::Missing { what: "plan" });
+            }
+            tx.execute(LINKS_STALE_OF_REFUSED, args![run]).await?;
+            let refused = tx.execute(OPERATIONS_REFUSE, args![run, now]).await?;
+            if refused == 0 && ended == 0 && awaited > 0 {
+                return Err(StoreError::Settled { how: REPLACED });
+            }
+            tx.commit().await?;
+            Ok(refused)
+        })
     }
 
     /// Accepts until then what is not believed without an admin (L23).

@@ -10,6 +10,7 @@ use super::error::{Result, StoreError};
 use super::following::links_stale_of_contacts;
 use super::leases::Lease;
 use super::ledger::ledger_lock;
+use super::patients::clinic_lock;
 use super::sql::statements;
 use super::suppressions::suppressions_add;
 use crate::domain::{
@@ -254,22 +255,29 @@ impl Store {
         clinic: ClinicId,
         patient: PatientId,
     ) -> Result<()> {
-        let mut tx = self.begin_under(lease).await?;
-        let record: Option<(String,)> = tx.row(PATIENT_RECORD, args![clinic, patient]).await?;
-        let (record,) = record.ok_or(StoreError::Missing { what: "patient" })?;
-        let wiped = wiped(from_json("patient record", &record)?);
-        let consents = json(&crate::domain::Said::by(&wiped))?;
-        let now = self.clock.now();
-        let contacts: Vec<(ContactId,)> = tx.rows(PATIENT_CONTACTS, args![clinic, patient]).await?;
-        let args = args![clinic, patient, json(&wiped)?, consents, now];
-        tx.execute(PATIENT_WIPE, args).await?;
-        patient_standings_wipe(&mut tx, clinic, patient).await?;
-        tx.execute(PATIENT_DETAIL_DELETE, args![clinic, patient]).await?;
-        tx.execute(PATIENT_INVITED_DELETE, args![clinic, patient]).await?;
-        tx.execute(PATIENT_HOLDS_NOTHING, args![clinic, patient]).await?;
-        let contacts = contacts.iter().map(|(contact,)| contact.0).collect();
-        links_stale_of_contacts(&mut tx, clinic, &contacts).await?;
-        tx.commit().await
+        again!(self, {
+            let mut tx = self.begin_under(lease).await?;
+            // Between what is read here and what is kept of it nobody's no is written down, and no
+            // order to erase is given, which would put back the record that it has read.
+            clinic_lock(&mut tx, clinic).await?;
+            ledger_lock(&mut tx, clinic).await?;
+            let record: Option<(String,)> = tx.row(PATIENT_RECORD, args![clinic, patient]).await?;
+            let (record,) = record.ok_or(StoreError::Missing { what: "patient" })?;
+            let wiped = wiped(from_json("patient record", &record)?);
+            let consents = json(&crate::domain::Said::by(&wiped))?;
+            let now = self.clock.now();
+            let contacts: Vec<(ContactId,)> =
+                tx.rows(PATIENT_CONTACTS, args![clinic, patient]).await?;
+            let args = args![clinic, patient, json(&wiped)?, consents, now];
+            tx.execute(PATIENT_WIPE, args).await?;
+            patient_standings_wipe(&mut tx, clinic, patient).await?;
+            tx.execute(PATIENT_DETAIL_DELETE, args![clinic, patient]).await?;
+            tx.execute(PATIENT_INVITED_DELETE, args![clinic, patient]).await?;
+            tx.execute(PATIENT_HOLDS_NOTHING, args![clinic, patient]).await?;
+            let contacts = contacts.iter().map(|(contact,)| contact.0).collect();
+            links_stale_of_contacts(&mut tx, clinic, &contacts).await?;
+            tx.commit().await
+        })
     }
 }
 

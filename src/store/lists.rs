@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 
 use super::Store;
 use super::columns::{MaybeAt, args};
+use super::db::again;
 use super::error::{Result, StoreError};
 use super::leases::Lease;
 use super::sql::statements;
@@ -201,13 +202,15 @@ impl Store {
     /// Lets go of an emptied list's account and audience: its next run is a first run (L20), for
     /// which nothing is approved yet.
     pub async fn list_reset(&self, list: &ListRow) -> Result<()> {
-        let mut tx = self.db.begin().await?;
-        tx.execute(LIST_RESET, args![list.clinic, list.id]).await?;
-        tx.execute(LIST_RESET_LINKS, args![list.clinic, list.id]).await?;
-        let until = args![list.clinic, list.id, self.clock.now()];
-        tx.execute(LIST_RESET_APPROVALS, until.clone()).await?;
-        tx.execute(LIST_RESET_ACCEPTANCES, until).await?;
-        tx.commit().await
+        again!(self, {
+            let mut tx = self.db.begin().await?;
+            tx.execute(LIST_RESET, args![list.clinic, list.id]).await?;
+            tx.execute(LIST_RESET_LINKS, args![list.clinic, list.id]).await?;
+            let until = args![list.clinic, list.id, self.clock.now()];
+            tx.execute(LIST_RESET_APPROVALS, until.clone()).await?;
+            tx.execute(LIST_RESET_ACCEPTANCES, until).await?;
+            tx.commit().await
+        })
     }
 
     /// Records a complete observation as of `cursor`, by changes or (`swept_at`) from end to end.

@@ -80,6 +80,8 @@ struct RecordedPut<'a> {
 }
 
 statements! {
+    // Also what was set aside while it was under way, by a restore say: it was made at the provider all
+    // the same, and the brake counts what was made.
     OPERATIONS_SETTLED (given: id uuid, state text) = {
         "UPDATE operations SET state = g.state, payload = NULL, settled_at = $3
          FROM given g WHERE operations.clinic_id = $2 AND operations.id = g.id"

@@ -6,6 +6,7 @@ use uuid::Uuid;
 
 use super::Store;
 use super::columns::{Arg, At, args, count, id_rows, json, millis};
+use super::db::again;
 use super::error::{Result, StoreError};
 use super::leases::Lease;
 use super::lists::ListRow;
@@ -204,12 +205,14 @@ impl Store {
         change: &'static Sql,
         args: Vec<Arg>,
     ) -> Result<()> {
-        let mut tx = self.db.begin().await?;
-        if tx.execute(change, args).await? == 0 {
-            return Err(StoreError::Missing { what: "parked change that this can be said of" });
-        }
-        tx.execute(LINK_STALE, args![clinic, link]).await?;
-        tx.commit().await
+        again!(self, {
+            let mut tx = self.db.begin().await?;
+            if tx.execute(change, args.clone()).await? == 0 {
+                return Err(StoreError::Missing { what: "parked change that this can be said of" });
+            }
+            tx.execute(LINK_STALE, args![clinic, link]).await?;
+            tx.commit().await
+        })
     }
 
     /// Counts what is parked on the list by why: changes that were tried, then people about whom an

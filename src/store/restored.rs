@@ -2,6 +2,7 @@
 
 use super::Store;
 use super::columns::{args, from_json, json};
+use super::db::again;
 use super::error::Result;
 use super::leases::Lease;
 use super::lists::ListRow;
@@ -69,9 +70,10 @@ statements! {
     PATIENT_KEPT = {
         "SELECT record FROM patients WHERE clinic_id = $1 AND id = $2 AND erased_at IS NULL"
     }
+    // Not over what was erased since the record was read.
     PATIENT_DELETED_AGAIN = {
         "UPDATE patients SET status = 'deleted', record = $3, digest = 0, seen = NULL
-         WHERE clinic_id = $1 AND id = $2"
+         WHERE clinic_id = $1 AND id = $2 AND erased_at IS NULL"
     }
 }
 
@@ -86,14 +88,16 @@ impl Store {
     /// nothing is approved, and nothing that was under way counts.
     pub async fn clinic_restored(&self, clinic: ClinicId) -> Result<()> {
         let now = self.clock.now();
-        let mut tx = self.db.begin().await?;
-        tx.execute(CLINIC_RESTORED, args![clinic]).await?;
-        tx.execute(LISTS_RESTORED, args![clinic, now]).await?;
-        tx.execute(INTENTS_RESTORED, args![clinic]).await?;
-        tx.execute(OPERATIONS_RESTORED, args![clinic, now]).await?;
-        tx.execute(APPROVALS_RESTORED, args![clinic, now]).await?;
-        tx.execute(ACCEPTANCES_RESTORED, args![clinic, now]).await?;
-        tx.commit().await
+        again!(self, {
+            let mut tx = self.db.begin().await?;
+            tx.execute(CLINIC_RESTORED, args![clinic]).await?;
+            tx.execute(LISTS_RESTORED, args![clinic, now]).await?;
+            tx.execute(INTENTS_RESTORED, args![clinic]).await?;
+            tx.execute(OPERATIONS_RESTORED, args![clinic, now]).await?;
+            tx.execute(APPROVALS_RESTORED, args![clinic, now]).await?;
+            tx.execute(ACCEPTANCES_RESTORED, args![clinic, now]).await?;
+            tx.commit().await
+        })
     }
 
     /// Takes what a list showed that was read whole after the store was put back: what changed there

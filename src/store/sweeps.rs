@@ -2,7 +2,7 @@
 
 use super::Store;
 use super::columns::{args, id_rows, json};
-use super::db::Tx;
+use super::db::{Tx, again};
 use super::error::{Result, StoreError};
 use super::leases::Lease;
 use super::marks::{Marks, Stretch};
@@ -45,10 +45,12 @@ impl Store {
         let mut missing = Missing::of(&mut tx, clinic, NO_SWEEP, present).await?;
         let mut number = 0;
         loop {
-            match missing.next(&mut tx, self.db.chunk_i64()).await?.len() {
-                0 => return Ok((number, number + present.count())),
-                found => number += found as u64,
-            }
+            let found = missing.next(&mut tx, self.db.chunk_i64()).await?;
+            let Some((last, ..)) = found.last() else {
+                return Ok((number, number + present.count()));
+            };
+            missing.after = *last;
+            number += found.len() as u64;
         }
     }
 
@@ -61,22 +63,27 @@ impl Store {
         sweep: i64,
         present: &Marks,
     ) -> Result<u64> {
-        let mut tx = self.begin_under(lease).await?;
-        let mut missing = Missing::of(&mut tx, clinic, sweep, present).await?;
+        let mut missing = {
+            let mut tx = self.begin_under(lease).await?;
+            Missing::of(&mut tx, clinic, sweep, present).await?
+        };
         let mut vanished = 0;
         loop {
-            let found = missing.next(&mut tx, self.db.chunk_i64() / 4).await?;
-            if found.is_empty() {
-                return Ok(vanished);
-            }
-            let rows = id_rows(found.iter().map(|(_, id, _)| id.0))?;
-            tx.execute(SWEEP_MISS, args![rows, clinic, sweep]).await?;
-            let gone = found.iter().filter(|(.., times)| *times >= 2);
-            let gone: Vec<PatientId> = gone.map(|(_, id, _)| *id).collect();
-            links_stale_of_patients(&mut tx, clinic, gone.iter().copied()).await?;
-            tx.commit().await?;
-            vanished += gone.len() as u64;
-            tx = self.begin_under(lease).await?;
+            let missed: Option<(i64, u64)> = again!(self, {
+                let mut tx = self.begin_under(lease).await?;
+                let found = missing.next(&mut tx, self.db.chunk_i64() / 4).await?;
+                let Some((last, ..)) = found.last() else { return Ok(None) };
+                let rows = id_rows(found.iter().map(|(_, id, _)| id.0))?;
+                tx.execute(SWEEP_MISS, args![rows, clinic, sweep]).await?;
+                let gone = found.iter().filter(|(.., times)| *times >= 2);
+                let gone: Vec<PatientId> = gone.map(|(_, id, _)| *id).collect();
+                links_stale_of_patients(&mut tx, clinic, gone.iter().copied()).await?;
+                tx.commit().await?;
+                Ok(Some((*last, gone.len() as u64)))
+            })?;
+            let Some((last, gone)) = missed else { return Ok(vanished) };
+            missing.after = last;
+            vanished += gone;
         }
     }
 }
@@ -104,14 +111,14 @@ impl Missing {
     }
 
     /// Returns the next ones, at most `limit`: ordinal, id, and the sweeps in a row that missed them.
+    /// They are the next ones until `after` is set to the last of them.
     async fn next(&mut self, tx: &mut Tx, limit: i64) -> Result<Vec<(i64, PatientId, i64)>> {
         while !self.gaps.is_empty() {
             let rest = self.gaps.len().saturating_sub(GAPS);
             let gaps: Vec<_> = self.gaps[rest..].iter().rev().collect();
             let args = args![json(&gaps)?, self.clinic, self.sweep, self.after, limit];
             let found: Vec<(i64, PatientId, i64)> = tx.rows(SWEEP_MISSING, args).await?;
-            if let Some((last, ..)) = found.last() {
-                self.after = *last;
+            if !found.is_empty() {
                 return Ok(found);
             }
             self.gaps.truncate(rest);

@@ -180,6 +180,18 @@ fn l12_a_confirmation_that_comes_after_the_archive_restores_nothing() {
 }
 
 #[test]
+fn l12_a_click_on_an_invitation_that_a_removal_voided_restores_nothing() {
+    // Void before the provider was called; the call never arrived, and the patient is back.
+    let clicked = ann()
+        .invited(90)
+        .voided()
+        .seen(MemberStatus::Subscribed, 92)
+        .shows(|o| o.opted_in_at = Some(day(92)));
+    clicked.learns(&[]);
+    clicked.removes(Verb::Archive, Reason::TurnedSubscribed);
+}
+
+#[test]
 fn l12_a_confirmation_after_the_invitation_lapsed_lists_nobody_though_nobody_looked_meanwhile() {
     let clicked = |at: i64| {
         let opted_in = move |o: &mut Observed| o.opted_in_at = Some(day(at));

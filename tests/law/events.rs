@@ -323,6 +323,29 @@ fn l15_a_no_that_we_wrote_back_is_not_learned_again() {
 }
 
 #[test]
+fn l15_another_answer_beside_the_method_that_we_left_is_not_ours() {
+    let beside = |answer, at: Option<i64>| Consent {
+        method: Some("listwarden".to_owned()),
+        at: at.map(day),
+        ..consent(answer)
+    };
+    let ours = says(beside(Answer::Withdrawn, Some(5)), 6);
+    for at in [Some(5), Some(4), None] {
+        let objects = learned(Some(&ours), &says(beside(Answer::Objected, at), 9));
+        assert_eq!((objects[0].kind, objects[0].channel), (EventKind::Objected, None), "{at:?}");
+        assert_eq!(objects[0].occurred_at, Some(day(9)), "{at:?}");
+    }
+    let objects = learned(Some(&ours), &says(beside(Answer::Objected, Some(5)), 9));
+    assert_eq!(objects[0].actor, Actor::Clinic, "whose act it was, nobody took down");
+    let ticked = says(beside(Answer::Granted, Some(5)), 7);
+    assert_eq!(learned(Some(&ticked), &ours)[0].kind, EventKind::Withdrawn);
+    // An objection that we write over our own no has a time of its own.
+    assert!(learned(Some(&ours), &says(beside(Answer::Objected, Some(8)), 9)).is_empty());
+    let by_another = Consent { actor: Some("person".to_owned()), ..ours.email_consent.clone() };
+    assert!(learned(Some(&ours), &says(by_another, 9)).is_empty(), "the same answer");
+}
+
+#[test]
 fn l23_a_bare_withdrawal_counts_and_one_the_person_made_does_not() {
     let yes = Said::by(&says(consent(Answer::Granted), 1));
     assert!(withdraws_barely(Some(&yes), &says(Consent::default(), 9)));

@@ -216,6 +216,23 @@ on_both_engines! {
 }
 
 on_both_engines! {
+    async fn l23_whom_a_page_did_not_show_is_read_singly_before_they_count_as_gone(world: World) {
+        world.many_listed("p", 20).await;
+        let path = format!("/3.0/lists/{}/members", world.audience);
+        let hides = Fault::ShrunkPage { drop: 3 };
+        world.simulator.script(Rule::next(hides).on("GET", &path).times(2));
+        world.try_run(true).await;
+        // At once: a later sweep shows them all again.
+        for number in 0..20 {
+            assert_eq!(world.reasons(&format!("p{number}")).await, [Reason::Wanted], "p{number}");
+        }
+        world.runs().await;
+        assert_eq!(world.subscribed(), 20);
+        world.end().await;
+    }
+}
+
+on_both_engines! {
     async fn l23_members_that_were_only_not_shown_are_kept_whatever_was_accepted(world: World) {
         world.many_listed("p", 20).await;
         let members = Acceptable::Members(world.list_id().await);

@@ -247,6 +247,24 @@ on_both_engines! {
 }
 
 on_both_engines! {
+    async fn a_delivery_that_the_store_does_not_take_is_asked_for_again(mut world: World) {
+        let serving = world.ann_and_webhooks().await;
+        world.unsubscribes("ann");
+        let genuine = world.catches().await;
+        let look = Request::get(&genuine.url).body(Body::empty()).unwrap();
+        assert_eq!(serving.answers(look).await, 200, "the path is known from now on");
+        serving.reconciler.store.close().await;
+        assert_eq!(serving.answers(request(&genuine)).await, 503, "the provider tries again");
+        assert_eq!(serving.receiver.counts().of(Verdict::Unavailable), 1);
+        assert_eq!(world.deliveries_on_record().await, 0);
+        let restarted = Serving::of(&world).await;
+        assert_eq!(restarted.answers(request(&genuine)).await, 200);
+        assert_eq!(world.withdrawals_on_record().await, 1);
+        world.end().await;
+    }
+}
+
+on_both_engines! {
     async fn l17_what_staff_archived_is_no_opt_out(mut world: World) {
         let serving = world.ann_and_webhooks().await;
         world.staff().archive(&address("ann")).unwrap();

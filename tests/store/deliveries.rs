@@ -27,6 +27,16 @@ stories! {
         assert_eq!((appended.new, appended.duplicate), (0, 1));
     }
 
+    async fn l15_a_delivery_is_kept_with_the_opt_out_that_it_proves_or_not_at_all(world: World) {
+        let endpoint = world.endpoint().await;
+        let name = "ann@mail.test";
+        world.reads(&[record("1", name)]).await;
+        let told = [delivery(world, endpoint, "user/1", name)];
+        let takes = async |store: Store| store.deliveries_take(&told).await.map(drop);
+        world.keeps_all_or_nothing(takes).await;
+        assert_eq!(world.store.ledger_length(world.clinic).await.unwrap(), 1);
+    }
+
     async fn an_opt_out_that_is_held_is_the_one_on_record_until_the_address_confirms(world: World) {
         let endpoint = world.endpoint().await;
         let name = "ann@mail.test";

@@ -1,15 +1,10 @@
 //! A new master key: everything sealed under the old one is sealed anew, and the old one may go.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
-
-use async_trait::async_trait;
 use listwarden::domain::{Address, Origin};
-use listwarden::store::barrier::{Barrier, Pass};
 use listwarden::store::{Endpoint, NewDelivery, NewEndpoint, Resealed, Store, StoreError};
 use secrecy::ExposeSecret;
 
-use crate::world::{World, keyring, record};
+use crate::world::{Killed, World, keyring, record};
 
 /// More than are sealed anew at a time.
 const BODIES: usize = 501;
@@ -66,24 +61,6 @@ impl World {
     }
 }
 
-/// A process that is killed after so many statements.
-#[derive(Debug)]
-struct Killed(AtomicI64);
-
-#[async_trait]
-impl Barrier for Killed {
-    async fn enter(&self) -> Pass {
-        Box::new(())
-    }
-
-    fn allow(&self, _writes: bool) -> Result<(), sqlx::Error> {
-        match self.0.fetch_sub(1, Ordering::Relaxed) {
-            1.. => Ok(()),
-            _ => Err(sqlx::Error::PoolClosed),
-        }
-    }
-}
-
 stories! {
     async fn after_a_rotation_that_is_killed_anywhere_and_begun_again_the_old_key_may_go(world: World) {
         world.reads(&[record("1", "ann@mail.test")]).await;
@@ -98,7 +75,7 @@ stories! {
         let (mut values, mut statements) = (0, 0);
         loop {
             let rotating = world.with_keys(&[2, 1]).await;
-            let rotating = rotating.behind(Arc::new(Killed(AtomicI64::new(statements))));
+            let rotating = rotating.behind(Killed::after(statements));
             let rotated = async {
                 rotating.check_keys().await?;
                 rotating.keys_keep().await?;

@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use listwarden::domain::{Base, By, Class, Invitation, MemberStatus, Reason, Verb};
 use listwarden::store::{Adopted, Park, PlannedLink, StoreError, Which};
 
-use crate::world::{at, record};
+use crate::world::{Engine, World, at, record};
 
 stories! {
     async fn a_new_list_gives_every_contact_a_link(world: World) {
@@ -140,6 +140,29 @@ stories! {
 
 fn contact(row: &listwarden::store::LinkRow) -> listwarden::domain::ContactId {
     row.facts.contact.as_ref().unwrap().id
+}
+
+#[tokio::test]
+async fn a_list_that_moves_while_a_run_writes_does_not_fail_on_postgres() {
+    let world = World::new(Engine::Postgres).await;
+    world.reads(&[record("1", "ann@mail.test")]).await;
+    let resets = Box::pin(world.store.list_reset(&world.list));
+    world.loses("lists", "links", resets).await.unwrap();
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_parked_change_is_tried_again_though_a_run_writes_on_postgres() {
+    let world = World::new(Engine::Postgres).await;
+    world.reads(&[record("1", "ann@mail.test")]).await;
+    let (store, link) = (&world.store, world.link_of("ann@mail.test").await.link.id);
+    let park = Park { reason: "forgotten there".to_owned(), next_try: at(60) };
+    let parks = [(link, Verb::Archive, park)];
+    store.parked_put(&world.lease, world.clinic, &parks).await.unwrap();
+    let retries = Box::pin(store.parked_retry(world.clinic, link));
+    world.loses("parked", "links", retries).await.unwrap();
+    assert_eq!(world.link_of("ann@mail.test").await.parked.unwrap().next_try, at(0));
+    world.end().await;
 }
 
 fn planned(row: &listwarden::store::LinkRow) -> PlannedLink {

@@ -6,10 +6,10 @@ use listwarden::domain::{
     Base, By, Class, Invitation, MemberKey, MemberStatus, Operation, Personal, Reason, RunId, Verb,
 };
 use listwarden::store::{
-    LinkRow, Marks, OpState, Park, PlannedLink, PlannedOperation, Recorded, Which,
+    LinkRow, Marks, OpState, Park, PlannedLink, PlannedOperation, Recorded, Store, Which,
 };
 
-use crate::world::{World, at, record};
+use crate::world::{Engine, World, at, record};
 
 stories! {
     async fn an_operation_goes_from_plan_to_journal(world: World) {
@@ -47,6 +47,15 @@ stories! {
         assert_eq!(store.removals_since(&world.list, at(-60)).await.unwrap(), 0);
     }
 
+    async fn l17_what_is_sent_is_noted_with_its_intent_or_not_at_all(world: World) {
+        let run = planned_run(world, OpState::Planned).await;
+        let (lease, clinic, ids) = (&world.lease, world.clinic, world.planned(run).await);
+        let submits =
+            async |store: Store| store.operations_submitted(lease, clinic, &ids).await.map(drop);
+        world.keeps_all_or_nothing(submits).await;
+        assert!(world.link_of("p0@mail.test").await.link.intent.is_some());
+    }
+
     async fn l17_what_is_seen_while_a_change_is_under_way_settles_nothing(world: World) {
         let run = planned_run(world, OpState::Planned).await;
         let (store, lease, list) = (&world.store, &world.lease, &world.list);
@@ -68,6 +77,21 @@ stories! {
         let (intent, seen_at) = (link.intent.as_ref().unwrap(), link.observed.as_ref().unwrap().seen_at);
         assert!(!intent.under_way && !intent.is_settled_by(seen_at));
         assert_eq!(urgent().await.unwrap().len(), 1);
+    }
+
+    async fn l23_what_was_made_is_on_record_and_counted_though_it_was_set_aside_meanwhile(world: World) {
+        let run = planned_run(world, OpState::Planned).await;
+        let (store, lease) = (&world.store, &world.lease);
+        let page = store.operations_page(run, &world.list, 0, 1, OpState::Planned).await.unwrap();
+        store.operations_submitted(lease, world.clinic, &[page[0].id]).await.unwrap();
+        store.clinic_restored(world.clinic).await.unwrap();
+        store.operations_recorded(lease, world.clinic, &[acknowledged(&page[0])]).await.unwrap();
+        let journal = store.journal(run, 0, 10).await.unwrap();
+        let states: Vec<_> = journal.iter().map(|row| row.state).collect();
+        assert_eq!(states, [OpState::Acknowledged, OpState::Superseded]);
+        assert_eq!(store.invitations_since(&world.list, at(-60)).await.unwrap(), 1);
+        let link = world.link_of("p0@mail.test").await.link;
+        assert_eq!(link.base.unwrap().status, MemberStatus::Pending);
     }
 
     async fn l23_a_braked_plan_goes_on_after_its_approval_and_no_further(world: World) {
@@ -168,6 +192,28 @@ stories! {
         assert_eq!(runs[0].outcome.as_deref(), Some("clean"));
         assert_eq!(runs[0].trigger, "cron");
     }
+}
+
+#[tokio::test]
+async fn a_refusal_that_loses_against_a_run_is_made_again_on_postgres() {
+    let world = World::new(Engine::Postgres).await;
+    let run = planned_run(&world, OpState::Waiting).await;
+    let refuses = Box::pin(world.store.refuse(run, "olive", "too many"));
+    assert_eq!(world.loses("runs", "links", refuses).await.unwrap(), 2);
+    let journal = world.store.journal(run, 0, 10).await.unwrap();
+    assert!(journal.iter().all(|row| row.state == OpState::Refused));
+    world.end().await;
+}
+
+#[tokio::test]
+async fn l20_a_restore_that_loses_against_a_run_is_made_again_on_postgres() {
+    let world = World::new(Engine::Postgres).await;
+    let run = planned_run(&world, OpState::Planned).await;
+    let restores = Box::pin(world.store.clinic_restored(world.clinic));
+    world.loses("lists", "operations", restores).await.unwrap();
+    let journal = world.store.journal(run, 0, 10).await.unwrap();
+    assert!(journal.iter().all(|row| row.state == OpState::Superseded));
+    world.end().await;
 }
 
 /// Plans an invitation for every link of the list, of two patients at least.

@@ -5,7 +5,7 @@ use listwarden::domain::{
 };
 use listwarden::store::{Marks, Origin, Upserted};
 
-use crate::world::{at, keyring, record, saying};
+use crate::world::{Engine, World, at, keyring, record, saying};
 
 stories! {
     async fn a_record_read_twice_is_written_once(world: World) {
@@ -229,4 +229,19 @@ stories! {
         let facts = world.store.contact(world.clinic, contact).await.unwrap().unwrap();
         assert_eq!(facts.contact.unwrap().standing.grants.len(), 1);
     }
+}
+
+#[tokio::test]
+async fn l9_a_sweep_that_loses_against_a_webhook_still_counts_once_on_postgres() {
+    let world = World::new(Engine::Postgres).await;
+    let (store, lease, clinic) = (&world.store, &world.lease, world.clinic);
+    world.reads(&[record("1", "ann@mail.test")]).await;
+    let (once, nobody) = (store.sweep_begin(clinic).await.unwrap(), Marks::default());
+    assert_eq!(store.sweep_finish(lease, clinic, once, &nobody).await.unwrap(), 0);
+    let twice = store.sweep_begin(clinic).await.unwrap();
+    let finishes = Box::pin(store.sweep_finish(lease, clinic, twice, &nobody));
+    assert_eq!(world.loses("patients", "links", finishes).await.unwrap(), 1);
+    let ann = store.patient_find(clinic, "1").await.unwrap().unwrap();
+    assert_eq!(ann.record.status, PatientStatus::Vanished);
+    world.end().await;
 }

@@ -2,11 +2,12 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU32, Ordering};
 use std::time::Duration;
 
+use async_trait::async_trait;
 use chrono::{DateTime, Utc};
-use listwarden::clock::{Clock, ManualClock};
+use listwarden::clock::{Clock, ManualClock, SystemClock, timeout};
 use listwarden::domain::{
     Actor, Address, Answer, Channel, ClinicId, Consent, ContactId, Draft, Entry, Event, EventId,
     EventKind, MemberKey, MemberStatus, Observed, PatientId, PatientRecord, PatientStatus,
@@ -14,7 +15,8 @@ use listwarden::domain::{
 };
 use listwarden::keys::{AddressHash, Keyring, Secret};
 use listwarden::store::{
-    Lease, LinkRow, ListRow, Marks, ObservedMember, Origin, Store, Upserted, Which,
+    Barrier, Lease, LinkRow, ListRow, Marks, ObservedMember, Origin, Pass, Store, StoreError,
+    Upserted, Which,
 };
 use sqlx::{AssertSqlSafe, Connection, PgConnection, SqliteConnection};
 use uuid::Uuid;
@@ -91,6 +93,30 @@ pub fn keyring(bytes: &[u8]) -> Arc<Keyring> {
     Arc::new(Keyring::new(&secrets[0], &secrets[1..]))
 }
 
+/// A process that is killed after so many statements.
+#[derive(Debug)]
+pub struct Killed(AtomicI64);
+
+impl Killed {
+    pub fn after(statements: i64) -> Arc<Self> {
+        Arc::new(Self(AtomicI64::new(statements)))
+    }
+}
+
+#[async_trait]
+impl Barrier for Killed {
+    async fn enter(&self) -> Pass {
+        Box::new(())
+    }
+
+    fn allow(&self, _writes: bool) -> Result<(), sqlx::Error> {
+        match self.0.fetch_sub(1, Ordering::Relaxed) {
+            1.. => Ok(()),
+            _ => Err(sqlx::Error::PoolClosed),
+        }
+    }
+}
+
 impl World {
     pub async fn new(engine: Engine) -> Self {
         let dir = tempfile::tempdir().unwrap();
@@ -112,6 +138,83 @@ impl World {
     /// Opens the same database as another process would.
     pub async fn another_process(&self, keys: Arc<Keyring>) -> Store {
         Store::open(&self.url, keys, self.clock.clone()).await.unwrap()
+    }
+
+    /// Something is done in processes that are killed after ever more statements, until one is
+    /// through: what they leave is what was there before.
+    pub async fn keeps_all_or_nothing(&self, work: impl AsyncFn(Store) -> Result<(), StoreError>) {
+        let before = self.dump().await;
+        for statements in 0..100 {
+            if work(self.store.clone().behind(Killed::after(statements))).await.is_ok() {
+                return assert!(statements > 3, "{statements} statements");
+            }
+            let same = self.dump().await == before;
+            assert!(same, "a process that was killed after {statements} statements left something");
+        }
+        panic!("it came to no end");
+    }
+
+    /// Waits until so many connections to PostgreSQL wait for a lock.
+    pub async fn has_waiting(&self, connections: i64) {
+        let waits = "SELECT COUNT(*) FROM pg_stat_activity
+            WHERE datname = current_database() AND wait_event_type = 'Lock'";
+        let mut watcher = PgConnection::connect(&self.url).await.unwrap();
+        loop {
+            let waiting = sqlx::query_scalar::<_, i64>(waits).fetch_one(&mut watcher).await;
+            if waiting.unwrap() >= connections {
+                return;
+            }
+            tokio::task::yield_now().await;
+        }
+    }
+
+    /// Two things are done on PostgreSQL that wait for the rows of one table, or for each other: the
+    /// second begins when the first waits, and both go on when both wait.
+    pub async fn one_after_the_other<A: Send, B: Send>(
+        &self,
+        table: &str,
+        first: impl Future<Output = A> + Send,
+        second: impl Future<Output = B> + Send,
+    ) -> (A, B) {
+        let mut desk = PgConnection::connect(&self.url).await.unwrap();
+        sqlx::raw_sql(locks(table, "BEGIN; ")).execute(&mut desk).await.unwrap();
+        let both = async {
+            let second = async {
+                self.has_waiting(1).await;
+                second.await
+            };
+            let lets_go = async {
+                self.has_waiting(2).await;
+                sqlx::raw_sql("COMMIT").execute(&mut desk).await.unwrap();
+            };
+            let (first, second, ()) = tokio::join!(first, second, lets_go);
+            (first, second)
+        };
+        timeout(&SystemClock, Duration::from_mins(1), Box::pin(both)).await.expect("both wait")
+    }
+
+    /// Does `work` on PostgreSQL while somebody has the rows of `later`, for which it comes to wait, and
+    /// then wants those of `earlier`, which it has: whoever has waited for a second looks whether that
+    /// is in vain, and loses.
+    pub async fn loses<T: Send>(
+        &self,
+        earlier: &str,
+        later: &str,
+        work: impl Future<Output = T> + Send,
+    ) -> T {
+        let mut winner = PgConnection::connect(&self.url).await.unwrap();
+        sqlx::raw_sql(locks(later, "BEGIN; ")).execute(&mut winner).await.unwrap();
+        let both = async {
+            let wins = async {
+                self.has_waiting(1).await;
+                SystemClock.sleep(Duration::from_millis(300)).await;
+                sqlx::raw_sql(locks(earlier, "")).execute(&mut winner).await.unwrap();
+                sqlx::raw_sql("COMMIT").execute(&mut winner).await.unwrap();
+            };
+            let (done, ()) = tokio::join!(work, wins);
+            done
+        };
+        timeout(&SystemClock, Duration::from_mins(1), Box::pin(both)).await.expect("one loses")
     }
 
     pub async fn end(self) {
@@ -277,6 +380,10 @@ impl World {
         };
         rows.into_iter().map(|(text,)| text).collect()
     }
+}
+
+fn locks(table: &str, before: &str) -> AssertSqlSafe<String> {
+    AssertSqlSafe(format!("{before}SELECT * FROM {table} FOR NO KEY UPDATE"))
 }
 
 pub fn address_of(row: &LinkRow) -> Option<String> {
