@@ -29,6 +29,9 @@ struct Options {
     /// Members of the list that deliveries are about.
     #[arg(long, default_value_t = 10_000)]
     members: usize,
+    /// After each round of `serve`, wait until all that was told is carried out, and say how long that took.
+    #[arg(long)]
+    drain: bool,
     /// Opt-outs whose way is followed.
     #[arg(long, default_value_t = 200)]
     opt_outs: usize,

@@ -13,7 +13,7 @@ use listwarden::store::Endpoint;
 use secrecy::ExposeSecret;
 
 use crate::world::{Delivery, Serving, World, address, count, execute, free_port, fresh};
-use crate::{Engine, Options, percentile};
+use crate::{Engine, Options, instant, percentile};
 
 pub const HEAD: &str = "\
 | engine | receiver | deliveries/s | p50 | p99 | peak | of Express |
@@ -149,6 +149,9 @@ impl Bench<'_> {
         let first = sent.min(u64::try_from(self.options.members)?);
         ensure!(opt_outs >= first, "{receiver:?} answered {first} opt-outs and kept {opt_outs}");
         let figures = Figures { peak: serving.peak()?, ..figures };
+        if receiver == Receiver::Serve && self.options.drain {
+            self.drain(first).await?;
+        }
         serving.stop()?;
         for lease in held {
             self.world.deployment.store.lease_release(&lease).await?;
@@ -160,6 +163,18 @@ impl Bench<'_> {
         // What one has still in hand is not the next one's to wait for.
         SystemClock.sleep(Duration::from_secs(1)).await;
         Ok(figures)
+    }
+
+    /// Waits until nobody waits any more, and tells how long that took.
+    async fn drain(&self, opt_outs: u64) -> anyhow::Result<()> {
+        let began = instant();
+        for tables in ["deliveries WHERE attended_at IS NULL", "links WHERE urgent"] {
+            while count(&self.world.store, tables).await? > 0 {
+                SystemClock.sleep(Duration::from_millis(100)).await;
+            }
+        }
+        eprintln!("{opt_outs} members were off {:.1} s later", began.elapsed().as_secs_f64());
+        Ok(())
     }
 
     /// What autovacuum does within a minute of so much having changed.

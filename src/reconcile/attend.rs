@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::future::Future;
 use std::pin::Pin;
 
+use chrono::{DateTime, TimeDelta, Utc};
 use futures::future::join_all;
 use http::{HeaderMap, Method};
 use tracing::{Instrument, info_span};
@@ -20,14 +21,20 @@ use crate::providers::signatures::Delivery as Request;
 use crate::providers::{Keyword, Notice, Word};
 use crate::store::{BY_WEBHOOK, Delivery, Endpoint, OpState, Which};
 
-/// Deliveries attended to at a time.
-const PAGE: u32 = 200;
+/// Deliveries attended to at a time: few enough to keep in memory, and so many that after a burst most
+/// members are read as a job.
+const PAGE: u32 = 1_000;
+/// How long a worker that only attends goes on before it gives an account back: a run waits for ten
+/// seconds.
+const STINT: TimeDelta = TimeDelta::seconds(5);
 
 /// What attending left undone.
 #[derive(Debug, Default)]
 pub struct Left {
     /// Whether another worker holds something now, and attends between its pages.
     pub held: bool,
+    /// Whether an account was given back, for others to have their turn, while more waits.
+    pub more: bool,
     /// What was attended to, by its lease.
     pub done: BTreeSet<String>,
     /// What failed, by its lease.
@@ -38,12 +45,13 @@ impl Left {
     /// Tells whether nothing is left.
     #[must_use]
     pub fn is_nothing(&self) -> bool {
-        !self.held && self.failed.is_empty()
+        !self.held && !self.more && self.failed.is_empty()
     }
 
     fn add(&mut self, lease: String, turn: Turn) {
         match turn {
             Turn::Held => self.held = true,
+            Turn::Begun => self.more = true,
             Turn::Done => drop(self.done.insert(lease)),
             Turn::Failed => drop(self.failed.insert(lease)),
         }
@@ -54,12 +62,14 @@ impl Left {
 #[derive(Clone, Copy)]
 enum Turn {
     Done,
+    /// More waits.
+    Begun,
     Held,
     Failed,
 }
 
 /// A boxed turn: attending goes on within the turns that it makes.
-type Attending<'a> = Pin<Box<dyn Future<Output = Result<(), ReconcileError>> + Send + 'a>>;
+type Attending<'a> = Pin<Box<dyn Future<Output = Result<bool, ReconcileError>> + Send + 'a>>;
 
 impl Reconciler {
     /// Attends to everything that waits, as far as accounts are free, and tells what is left.
@@ -118,9 +128,10 @@ impl Reconciler {
                 return Ok(Turn::Held);
             };
             let span = info_span!("attend", account = name);
-            let done = self.attend_account(&tenure, name).instrument(span).await;
+            let until = Some(self.clock.now() + STINT);
+            let done = self.attend_account(&tenure, name, until).instrument(span).await;
             tenure.release().await?;
-            done.map(|()| Turn::Done)
+            Ok(if done? { Turn::Done } else { Turn::Begun })
         };
         let turn = visited.await.unwrap_or_else(|error: ReconcileError| {
             tracing::warn!(
@@ -134,11 +145,12 @@ impl Reconciler {
     }
 
     /// Does what [`Reconciler::attend`] does for one account, by whoever holds it: first what is
-    /// proven, then what must be read again.
+    /// proven, then what must be read again. Tells whether that is all, or more waited at `until`.
     pub(super) fn attend_account<'a>(
         &'a self,
         tenure: &'a Tenure<'_>,
         name: &'a str,
+        until: Option<DateTime<Utc>>,
     ) -> Attending<'a> {
         Box::pin(async move {
             let mut failed = self.turn_urgent_lists(tenure, name).await.err();
@@ -149,13 +161,17 @@ impl Reconciler {
                         self.store.deliveries_waiting(account.clinic, &account.name, after, PAGE);
                     let page = waiting.await?;
                     let Some(last) = page.last() else { break };
+                    // What fails waits in front; what is behind it has its turn all the same.
+                    if failed.is_none() && until.is_some_and(|until| self.clock.now() >= until) {
+                        return Ok(false);
+                    }
                     after = last.id;
                     let read = self.read_deliveries(tenure, account, &page).await;
                     let turned = self.turn_urgent_lists(tenure, name).await;
                     failed = failed.or(read.err()).or(turned.err());
                 }
             }
-            failed.map_or(Ok(()), Err)
+            failed.map_or(Ok(true), Err)
         })
     }
 

@@ -56,7 +56,7 @@ impl Reconciler {
         page: Vec<OperationRow>,
     ) -> Result<(), ReconcileError> {
         let mut page = self.ask_in_turn(tenure, list, page).await?;
-        let unsent = self.find_addresses(list, &mut page).await?;
+        let unsent = self.find_addresses(tenure, list, &mut page).await?;
         let writes = page.iter().filter_map(|row| write(list, row)).collect();
         let mut lots = list.port.lots(writes).into_iter();
         let rows = Rows::of(page);
@@ -95,6 +95,7 @@ impl Reconciler {
     /// are there again (L15, L22). Returns what becomes of those who have none.
     async fn find_addresses(
         &self,
+        tenure: &Tenure<'_>,
         list: &ManagedList,
         page: &mut [OperationRow],
     ) -> Result<Vec<(Uuid, Outcome)>, ReconcileError> {
@@ -105,7 +106,8 @@ impl Reconciler {
         if keys.is_empty() {
             return Ok(unsent);
         }
-        for (row, member) in known.into_iter().zip(list.port.members(&keys).await?) {
+        let members = tenure.beside(list.port.members(&keys)).await?;
+        for (row, member) in known.into_iter().zip(members) {
             row.address = member.as_ref().and_then(|member| member.address.clone());
             match member {
                 None => unsent.push((row.id, Outcome::Absent)),

@@ -239,7 +239,7 @@ impl Reconciler {
         }
         let keys: Vec<MemberKey> = unseen.iter().map(|(_, key)| key.clone()).collect();
         let asked_at = self.clock.now();
-        let members = list.port.members(&keys).await?;
+        let members = tenure.beside(list.port.members(&keys)).await?;
         let mut gone = Vec::new();
         let mut found = Vec::new();
         for ((link, _), member) in unseen.into_iter().zip(members) {
@@ -265,7 +265,7 @@ impl Reconciler {
             after = last.ordinal;
             tenure.renew().await?;
             let asked_at = self.clock.now();
-            let found = self.read_by_key(list, &page).await?;
+            let found = self.read_by_key(tenure, list, &page).await?;
             let mut there = Vec::new();
             for (row, found) in page.into_iter().zip(found) {
                 let address = row.facts.contact.as_ref().and_then(|c| c.address.as_ref());
@@ -288,12 +288,13 @@ impl Reconciler {
     /// Reads the members whose key is known; none where it is not.
     async fn read_by_key<L: ListReader + ?Sized>(
         &self,
+        tenure: &Tenure<'_>,
         list: &ManagedList<L>,
         rows: &[LinkRow],
     ) -> Result<Vec<Option<Option<Member>>>, ReconcileError> {
         let key = |row: &LinkRow| row.link.observed.as_ref().and_then(|seen| seen.member.clone());
         let keys: Vec<MemberKey> = rows.iter().filter_map(key).collect();
-        let mut members = list.port.members(&keys).await?.into_iter();
+        let mut members = tenure.beside(list.port.members(&keys)).await?.into_iter();
         Ok(rows.iter().map(|row| key(row).and_then(|_| members.next())).collect())
     }
 

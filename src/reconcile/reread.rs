@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::roster::ManagedAccount;
 use super::tenure::Tenure;
 use super::{ManagedList, ReconcileError, Reconciler};
-use crate::domain::{Address, Entry, ListId, MemberStatus, Observed};
+use crate::domain::{Address, Entry, ListId, MemberKey, MemberStatus, Observed};
 use crate::providers::{Notice, Word};
 use crate::store::{LinkRow, ListRow, ObservedMember};
 
@@ -78,16 +78,53 @@ impl Reconciler {
         addresses: &BTreeSet<&Address>,
     ) -> Result<(), ReconcileError> {
         let Some(list) = self.as_it_is(list).await? else { return Ok(()) };
-        let addresses: Vec<_> = addresses.iter().copied().collect();
+        let mut addresses: Vec<_> = addresses.iter().copied().collect();
+        if addresses.len() > READ_TOGETHER {
+            addresses = self.read_known(tenure, &list, addresses).await?;
+        }
         for addresses in addresses.chunks(READ_TOGETHER) {
             tenure.prolong().await?;
             let asked_at = self.clock.now();
             let read = addresses.iter().map(|address| self.read_address(&list, address));
             let read: Vec<_> = try_join_all(read).await?.into_iter().flatten().collect();
-            let seen = self.store.members_observe(&tenure.lease, &list.row, &read).await?;
-            self.store.links_urgent(&tenure.lease, &list.row, &seen, asked_at).await?;
+            self.store_read(tenure, &list, &read, asked_at).await?;
         }
         Ok(())
+    }
+
+    /// Reads together, as a job where the provider has such, the members that had the addresses when
+    /// they were seen last. Returns the addresses that none of them has now.
+    async fn read_known<'a>(
+        &self,
+        tenure: &Tenure<'_>,
+        list: &ManagedList,
+        addresses: Vec<&'a Address>,
+    ) -> Result<Vec<&'a Address>, ReconcileError> {
+        let keys = self.store.member_keys_at(&list.row, &addresses).await?;
+        let known: Vec<MemberKey> = keys.iter().flatten().cloned().collect();
+        let asked_at = self.clock.now();
+        let mut members = tenure.beside(list.port.members(&known)).await?.into_iter();
+        let (mut read, mut others) = (Vec::new(), Vec::new());
+        for (address, key) in addresses.into_iter().zip(keys) {
+            let member = key.and_then(|_| members.next().flatten());
+            match member.filter(|member| member.address.as_ref() == Some(address)) {
+                Some(member) => read.push(self.observed(list, member, asked_at)),
+                None => others.push(address),
+            }
+        }
+        self.store_read(tenure, list, &read, asked_at).await?;
+        Ok(others)
+    }
+
+    async fn store_read(
+        &self,
+        tenure: &Tenure<'_>,
+        list: &ManagedList,
+        read: &[ObservedMember],
+        asked_at: DateTime<Utc>,
+    ) -> Result<(), ReconcileError> {
+        let seen = self.store.members_observe(&tenure.lease, &list.row, read).await?;
+        Ok(self.store.links_urgent(&tenure.lease, &list.row, &seen, asked_at).await?)
     }
 
     /// Reads whom an address is about: the member that has it, else the one that we know had it,

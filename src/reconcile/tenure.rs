@@ -1,13 +1,16 @@
 //! Holding a lease: only its holder calls the account, and only under a live epoch is anything
 //! recorded.
 
+use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use futures::future::{Either, select};
 
 use super::{ReconcileError, Reconciler};
+use crate::providers::ProviderError;
 use crate::store::{Lease, StoreError};
 
 /// Asks a run to stop between operations; what is left is done by the next run.
@@ -132,7 +135,7 @@ impl<'a> Tenure<'a> {
         if clinics.is_empty() || !self.reconciler.store.is_any_waiting(&clinics).await? {
             return Ok(());
         }
-        self.reconciler.attend_account(self, account).await
+        self.reconciler.attend_account(self, account, None).await.map(drop)
     }
 
     fn asked(&self) -> MutexGuard<'_, Option<DateTime<Utc>>> {
@@ -153,6 +156,22 @@ impl<'a> Tenure<'a> {
         }
         *self.prolonged_at.lock().unwrap_or_else(PoisonError::into_inner) = now;
         Ok(())
+    }
+
+    /// Waits for what the provider takes its time for, and keeps the lease meanwhile.
+    pub(super) async fn beside<T>(
+        &self,
+        work: impl Future<Output = Result<T, ProviderError>>,
+    ) -> Result<T, ReconcileError> {
+        let mut work = pin!(work);
+        let clock = &self.reconciler.clock;
+        loop {
+            let due = clock.deadline(self.reconciler.settings.lease / RENEWED_IN);
+            match select(work.as_mut(), due).await {
+                Either::Left((done, _)) => return Ok(done?),
+                Either::Right(((), _)) => self.prolong().await?,
+            }
+        }
     }
 
     /// Gives the lease back at once, so that nobody waits for it to run out.

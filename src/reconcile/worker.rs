@@ -38,7 +38,8 @@ impl Reconciler {
                     pause = PAUSE;
                     rests.note(&left, self.clock.now());
                     // Whoever holds it looks for what is delivered meanwhile: being woken changes nothing.
-                    if left.held { (HELD, false) } else { (LOOK, true) }
+                    // What was given back is left alone for longer than others wait between two tries.
+                    if left.held { (HELD, false) } else { (LOOK, !left.more) }
                 }
                 Err(error) => {
                     tracing::warn!(

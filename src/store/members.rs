@@ -52,6 +52,12 @@ struct Lookup<'a> {
     hash: Option<&'a str>,
 }
 
+impl<'a> Lookup<'a> {
+    fn of_hash(hash: &'a AddressHash) -> Self {
+        Self { key: None, hash: Some(&hash.hash) }
+    }
+}
+
 statements! {
     MEMBERS_KNOWN (given: key text, hash text) = {
         "SELECT k.id, k.ordinal, k.contact_id, c.hash AS contact_hash, k.address_hash,
@@ -71,6 +77,15 @@ statements! {
          LEFT JOIN contacts c ON c.clinic_id = $2 AND c.id = k.contact_id
          WHERE k.clinic_id = $2 AND k.id = f.id
          ORDER BY k.ordinal"
+    }
+    MEMBERS_AT (given: key text, hash text) = {
+        "SELECT g.hash, k.member_key FROM given g CROSS JOIN contacts d CROSS JOIN links k
+         WHERE d.clinic_id = $2 AND d.channel = $4 AND d.hash = g.hash
+            AND k.clinic_id = $2 AND k.contact_id = d.id AND k.list_id = $3
+            AND k.member_key IS NOT NULL
+         UNION ALL SELECT g.hash, k.member_key FROM given g CROSS JOIN links k
+         WHERE k.clinic_id = $2 AND k.list_id = $3 AND k.address_hash = g.hash
+            AND k.member_key IS NOT NULL"
     }
     MEMBERS_CONTACTS (given: key text, hash text) = {
         "SELECT c.hash, c.id, c.standing FROM given g
@@ -183,6 +198,24 @@ impl Store {
         Ok(matching.ordinals())
     }
 
+    /// Returns the keys of the members that had the addresses when they were seen last, in the order of
+    /// the addresses; none of one that nobody is known to have had.
+    pub async fn member_keys_at(
+        &self,
+        list: &ListRow,
+        addresses: &[&Address],
+    ) -> Result<Vec<Option<MemberKey>>> {
+        let hash = |address: &&Address| self.address_hashes(list.clinic, address);
+        let hashed: Vec<Vec<AddressHash>> = addresses.iter().map(hash).collect();
+        let lookups: Vec<_> = hashed.iter().flatten().map(Lookup::of_hash).collect();
+        let args = args![json(&lookups)?, list.clinic, list.id, list.channel];
+        let found: Vec<(String, MemberKey)> = self.db.rows(MEMBERS_AT, args).await?;
+        let found: BTreeMap<String, MemberKey> = found.into_iter().collect();
+        let key =
+            |hashes: &Vec<AddressHash>| hashes.iter().find_map(|h| found.get(&h.hash).cloned());
+        Ok(hashed.iter().map(key).collect())
+    }
+
     /// Returns members present on the list (archived ones too) whom `seen` has not marked, by ordinal.
     pub async fn links_unseen(
         &self,
@@ -285,7 +318,7 @@ fn by_key(member: &ObservedMember) -> Option<Lookup<'_>> {
 }
 
 fn by_hash(member: &ObservedMember) -> impl Iterator<Item = Lookup<'_>> {
-    member.hashes.iter().map(|hash| Lookup { key: None, hash: Some(&hash.hash) })
+    member.hashes.iter().map(Lookup::of_hash)
 }
 
 /// The nil id stands for a link that has none yet.

@@ -2,8 +2,10 @@
 //! beside an account that fails.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use chrono::TimeDelta;
+use listwarden::clock::Clock;
 use listwarden::commands::{Ending, Exit, reconcile};
 use listwarden::domain::{PatientRecord, PatientStatus};
 use listwarden::reconcile::{ListState, Scope};
@@ -233,6 +235,43 @@ on_both_engines! {
         assert_eq!(world.deliveries_waiting().await, 0);
         assert_eq!(world.withdrawals_on_record().await, 10);
         world.runs().await;
+        world.end().await;
+    }
+}
+
+on_both_engines! {
+    async fn of_a_burst_the_members_are_read_again_as_one_job_and_the_account_is_kept_meanwhile(mut world: World) {
+        world.reconfigures("api_key =", "single_call_limit = 55\njob_poll_seconds = 1\napi_key =").await;
+        let serving = world.many_and_webhooks(60).await;
+        // Somebody has another address there by now: whoever has the old one is looked for singly.
+        world.simulator.contact(&world.audience, &address("p0")).change_address(&address("moved")).unwrap();
+        for number in 1..60 {
+            world.unsubscribes(&format!("p{number}"));
+        }
+        assert_eq!(world.simulator.deliver_webhooks().await, 61);
+        world.simulator.configure(|settings| settings.batch_ms = 3_000);
+        world.simulator.reset_counters();
+        world.clock.run();
+        let mut attending = serving.reconciler.clone();
+        attending.settings.lease = Duration::from_millis(500);
+        let account = attending.roster.accounts[0].account.clone();
+        let attending = tokio::spawn(async move { attending.attend().await });
+        let asked = |route: &str| world.simulator.counters().by_route.get(route).copied();
+        // One to take them off, as was proven; one to read them.
+        while asked("POST /batches") != Some(2) {
+            world.clock.sleep(Duration::from_millis(50)).await;
+        }
+        for _ in 0..10 {
+            world.clock.sleep(Duration::from_millis(200)).await;
+            let name = format!("account:{account}");
+            let other = world.deployment.store.lease_acquire(&name, world.clock.id(), Duration::ZERO);
+            assert!(other.await.unwrap().is_none(), "a lease that lasts half a second is renewed");
+        }
+        assert!(attending.await.unwrap().unwrap().is_nothing());
+        let singly = asked("GET /lists/{list_id}/members/{subscriber_hash}");
+        assert!(singly.is_some_and(|singly| singly < 5), "{singly:?}");
+        assert_eq!(world.withdrawals_on_record().await, 59);
+        assert_eq!(world.deliveries_waiting().await, 0);
         world.end().await;
     }
 }

@@ -112,7 +112,7 @@ on_both_engines! {
         let known = world.known("zed").await.unwrap();
         assert!(known.contacts.is_empty() && known.lists.is_empty());
         let [kept] = known.kept_off.as_slice() else { panic!("{known:?}") };
-        assert_eq!((kept.kind.word(), kept.since, kept.lifted), ("objected", since, false));
+        assert_eq!((kept.kind.unwrap().word(), kept.since, kept.lifted), ("objected", since, false));
         let config = world.deployment.clinics().next().unwrap();
         let (_, lists) = world.deployment.known_lists(config).await.unwrap();
         let asked = [email("zed"), email("nobody"), email("ann")];

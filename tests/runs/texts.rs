@@ -711,7 +711,7 @@ on_both_engines! {
         let (hill, _) = deployment.known_lists(hills).await.unwrap();
         let asked = [Address::mobile(ANN, None).unwrap()];
         let kept = deployment.reconciler().kept_off(hill, &asked[0], None).await.unwrap();
-        assert_eq!(kept[0].kind.word(), "erased", "{kept:?}");
+        assert_eq!(kept[0].kind.unwrap().word(), "erased", "{kept:?}");
         let config = deployment.expect_clinic("riverside").unwrap();
         let (_, lists) = deployment.known_lists(config).await.unwrap();
         let list = lists.iter().find(|list| list.row.slug == "texts").unwrap();
