@@ -38,7 +38,7 @@ const FORGET: &str = "\
 enum Receiver {
     /// `serve`, attending to what it was told at the same time.
     Serve,
-    /// `serve`, while another process holds the account and attends.
+    /// `serve`, while another process holds the account: nobody attends.
     ServeAlone,
     Express,
 }
@@ -112,7 +112,7 @@ impl Receiver {
     const fn name(self, engine: Engine) -> &'static str {
         match (self, engine) {
             (Self::Serve, _) => "`serve`, attending",
-            (Self::ServeAlone, _) => "`serve`, another process attends",
+            (Self::ServeAlone, _) => "`serve`, receiving alone",
             (Self::Express, Engine::Postgres) => "Express, pg",
             (Self::Express, Engine::Sqlite) => "Express, better-sqlite3",
         }
