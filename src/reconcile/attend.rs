@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::future::Future;
 use std::pin::Pin;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::TimeDelta;
 use futures::future::join_all;
 use http::{HeaderMap, Method};
 use tracing::{Instrument, info_span};
@@ -23,9 +23,9 @@ use crate::store::{BY_WEBHOOK, Delivery, Endpoint, OpState, Which};
 
 /// Deliveries attended to at a time: few enough to keep in memory, and so many that after a burst most
 /// members are read as a job.
-const PAGE: u32 = 1_000;
-/// How long a worker that only attends goes on before it gives an account back: a run waits for ten
-/// seconds.
+const PAGE: u32 = 500;
+/// How long a worker that only attends begins another page before it gives an account back: a run waits
+/// for ten seconds.
 const STINT: TimeDelta = TimeDelta::seconds(5);
 
 /// What attending left undone.
@@ -35,7 +35,7 @@ pub struct Left {
     pub held: bool,
     /// Whether an account was given back, for others to have their turn, while more waits.
     pub more: bool,
-    /// What was attended to, by its lease.
+    /// What was attended to, or begun, by its lease.
     pub done: BTreeSet<String>,
     /// What failed, by its lease.
     pub failed: BTreeSet<String>,
@@ -51,7 +51,10 @@ impl Left {
     fn add(&mut self, lease: String, turn: Turn) {
         match turn {
             Turn::Held => self.held = true,
-            Turn::Begun => self.more = true,
+            Turn::Begun => {
+                self.more = true;
+                self.done.insert(lease);
+            }
             Turn::Done => drop(self.done.insert(lease)),
             Turn::Failed => drop(self.failed.insert(lease)),
         }
@@ -128,8 +131,8 @@ impl Reconciler {
                 return Ok(Turn::Held);
             };
             let span = info_span!("attend", account = name);
-            let until = Some(self.clock.now() + STINT);
-            let done = self.attend_account(&tenure, name, until).instrument(span).await;
+            let tenure = tenure.until(self.clock.now() + STINT);
+            let done = self.attend_account(&tenure, name).instrument(span).await;
             tenure.release().await?;
             Ok(if done? { Turn::Done } else { Turn::Begun })
         };
@@ -145,12 +148,12 @@ impl Reconciler {
     }
 
     /// Does what [`Reconciler::attend`] does for one account, by whoever holds it: first what is
-    /// proven, then what must be read again. Tells whether that is all, or more waited at `until`.
+    /// proven, then what must be read again. Tells whether that is
+    /// all, or more waited when it was time to give the account back.
     pub(super) fn attend_account<'a>(
         &'a self,
         tenure: &'a Tenure<'_>,
         name: &'a str,
-        until: Option<DateTime<Utc>>,
     ) -> Attending<'a> {
         Box::pin(async move {
             let mut failed = self.turn_urgent_lists(tenure, name).await.err();
@@ -162,7 +165,7 @@ impl Reconciler {
                     let page = waiting.await?;
                     let Some(last) = page.last() else { break };
                     // What fails waits in front; what is behind it has its turn all the same.
-                    if failed.is_none() && until.is_some_and(|until| self.clock.now() >= until) {
+                    if failed.is_none() && tenure.is_over() {
                         return Ok(false);
                     }
                     after = last.id;

@@ -1,6 +1,7 @@
 //! Reading again: the members that deliveries are about, as the provider has them now.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use futures::future::try_join_all;
@@ -9,12 +10,16 @@ use uuid::Uuid;
 use super::roster::ManagedAccount;
 use super::tenure::Tenure;
 use super::{ManagedList, ReconcileError, Reconciler};
+use crate::clock::timeout;
 use crate::domain::{Address, Entry, ListId, MemberKey, MemberStatus, Observed};
 use crate::providers::{Notice, Word};
 use crate::store::{LinkRow, ListRow, ObservedMember};
 
 /// Members asked for at the same time, as far as the account's share of connections allows.
 const READ_TOGETHER: usize = 50;
+
+/// How long reading together may take before everybody is read singly.
+const JOB_PATIENCE: Duration = Duration::from_secs(10);
 
 /// Whom deliveries are about on one list.
 struct Asked<'a> {
@@ -93,7 +98,8 @@ impl Reconciler {
     }
 
     /// Reads together, as a job where the provider has such, the members that had the addresses when
-    /// they were seen last. Returns the addresses that none of them has now.
+    /// they were seen last. Returns the addresses that none of them has now; all, where the job fails or
+    /// takes long: one member that cannot be read, or a queue that stands, keeps nobody waiting.
     async fn read_known<'a>(
         &self,
         tenure: &Tenure<'_>,
@@ -103,8 +109,11 @@ impl Reconciler {
         let keys = self.store.member_keys_at(&list.row, &addresses).await?;
         let known: Vec<MemberKey> = keys.iter().flatten().cloned().collect();
         let asked_at = self.clock.now();
-        let mut members = tenure.beside(list.port.members(&known)).await?.into_iter();
-        let (mut read, mut others) = (Vec::new(), Vec::new());
+        let reading = tenure.beside(list.port.members(&known));
+        let Ok(Ok(members)) = timeout(self.clock.as_ref(), JOB_PATIENCE, reading).await else {
+            return Ok(addresses);
+        };
+        let (mut members, mut read, mut others) = (members.into_iter(), Vec::new(), Vec::new());
         for (address, key) in addresses.into_iter().zip(keys) {
             let member = key.and_then(|_| members.next().flatten());
             match member.filter(|member| member.address.as_ref() == Some(address)) {

@@ -38,6 +38,8 @@ pub(super) struct Tenure<'a> {
     /// When it was last asked whether somebody waits; none while it attends, or if it
     /// never does.
     asked_at: Mutex<Option<DateTime<Utc>>>,
+    /// When it is to be given back, whatever waits still; none for a run.
+    until: Option<DateTime<Utc>>,
     prolonged_at: Mutex<DateTime<Utc>>,
 }
 
@@ -61,7 +63,7 @@ impl<'a> Tenure<'a> {
         let lease = reconciler.store.lease_acquire(name, holder, ttl).await?;
         let now = reconciler.clock.now();
         let (asked_at, prolonged_at) = (Mutex::new(Some(now)), Mutex::new(now));
-        Ok(lease.map(|lease| Self { reconciler, lease, asked_at, prolonged_at }))
+        Ok(lease.map(|lease| Self { reconciler, lease, asked_at, until: None, prolonged_at }))
     }
 
     /// Takes the lease as soon as a worker that only attends has given it back; none where somebody
@@ -84,6 +86,16 @@ impl<'a> Tenure<'a> {
     pub(super) fn without_attending(self) -> Self {
         *self.asked() = None;
         self
+    }
+
+    /// Begins nothing more after `until` but what is urgent: for whoever only attends.
+    pub(super) fn until(self, until: DateTime<Utc>) -> Self {
+        Self { until: Some(until), ..self }
+    }
+
+    /// Tells whether it is time to give the lease back.
+    pub(super) fn is_over(&self) -> bool {
+        self.until.is_some_and(|until| self.reconciler.clock.now() >= until)
     }
 
     /// Renews the lease, if that was not done lately, and attends to whoever waits;
@@ -135,7 +147,7 @@ impl<'a> Tenure<'a> {
         if clinics.is_empty() || !self.reconciler.store.is_any_waiting(&clinics).await? {
             return Ok(());
         }
-        self.reconciler.attend_account(self, account, None).await.map(drop)
+        self.reconciler.attend_account(self, account).await.map(drop)
     }
 
     fn asked(&self) -> MutexGuard<'_, Option<DateTime<Utc>>> {

@@ -39,7 +39,7 @@ impl Reconciler {
                     rests.note(&left, self.clock.now());
                     // Whoever holds it looks for what is delivered meanwhile: being woken changes nothing.
                     // What was given back is left alone for longer than others wait between two tries.
-                    if left.held { (HELD, false) } else { (LOOK, !left.more) }
+                    if left.held && !left.more { (HELD, false) } else { (LOOK, !left.more) }
                 }
                 Err(error) => {
                     tracing::warn!(

@@ -164,7 +164,7 @@ impl World {
             if waiting.unwrap() >= connections {
                 return;
             }
-            tokio::task::yield_now().await;
+            SystemClock.sleep(Duration::from_millis(10)).await;
         }
     }
 
@@ -203,11 +203,12 @@ impl World {
         work: impl Future<Output = T> + Send,
     ) -> T {
         let mut winner = PgConnection::connect(&self.url).await.unwrap();
-        sqlx::raw_sql(locks(later, "BEGIN; ")).execute(&mut winner).await.unwrap();
+        // It never looks itself, or it might be the one that loses.
+        let begins = "BEGIN; SET LOCAL deadlock_timeout = '1h'; ";
+        sqlx::raw_sql(locks(later, begins)).execute(&mut winner).await.unwrap();
         let both = async {
             let wins = async {
                 self.has_waiting(1).await;
-                SystemClock.sleep(Duration::from_millis(300)).await;
                 sqlx::raw_sql(locks(earlier, "")).execute(&mut winner).await.unwrap();
                 sqlx::raw_sql("COMMIT").execute(&mut winner).await.unwrap();
             };
