@@ -1,12 +1,11 @@
 //! Judged at every line: nothing that the program says names anybody.
 
-use std::io;
+use std::fmt::{Debug, Write as _};
 use std::sync::{Arc, Mutex, PoisonError, TryLockError};
 
-use tracing::Dispatch;
-use tracing_subscriber::fmt::MakeWriter;
-use tracing_subscriber::layer::SubscriberExt;
-use tracing_subscriber::{EnvFilter, Registry};
+use tracing::field::{Field, Visit};
+use tracing::span::{Attributes, Id, Record};
+use tracing::{Dispatch, Event, Metadata, Subscriber};
 
 use super::Lookout;
 
@@ -28,12 +27,7 @@ impl Said {
     /// Returns a subscriber that hears everything said by this program.
     #[must_use]
     pub fn listening(&self) -> Dispatch {
-        let lines = tracing_subscriber::fmt::layer()
-            .without_time()
-            .with_ansi(false)
-            .with_writer(self.clone());
-        let ours = EnvFilter::new("off,listwarden=trace");
-        Dispatch::new(Registry::default().with(ours).with(lines))
+        Dispatch::new(Listener(self.clone()))
     }
 
     /// Hears something said: a line of a log or of the journal, an error, an outcome.
@@ -47,22 +41,48 @@ impl Said {
     }
 }
 
-impl io::Write for Said {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.hear(&String::from_utf8_lossy(bytes));
-        Ok(bytes.len())
+/// Hears what spans and events of this program hold, and keeps no spans: a registry of each world's own
+/// would be asked by the threads of the database, which know only the process's.
+struct Listener(Said);
+
+impl Subscriber for Listener {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        metadata.target().starts_with("listwarden")
     }
 
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
+    fn new_span(&self, span: &Attributes<'_>) -> Id {
+        let mut fields = Fields(span.metadata().name().to_owned());
+        span.record(&mut fields);
+        self.0.hear(&fields.0);
+        Id::from_u64(1)
     }
+
+    fn record(&self, _: &Id, values: &Record<'_>) {
+        let mut fields = Fields(String::new());
+        values.record(&mut fields);
+        self.0.hear(&fields.0);
+    }
+
+    fn event(&self, event: &Event<'_>) {
+        let mut fields = Fields(event.metadata().target().to_owned());
+        event.record(&mut fields);
+        self.0.hear(&fields.0);
+    }
+
+    fn record_follows_from(&self, _: &Id, _: &Id) {}
+
+    fn enter(&self, _: &Id) {}
+
+    fn exit(&self, _: &Id) {}
 }
 
-impl<'a> MakeWriter<'a> for Said {
-    type Writer = Self;
+/// What a span or an event holds, as text.
+struct Fields(String);
 
-    fn make_writer(&'a self) -> Self {
-        self.clone()
+impl Visit for Fields {
+    fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
+        // Writing into a string does not fail.
+        let _ = write!(self.0, " {}={value:?}", field.name());
     }
 }
 
