@@ -134,6 +134,9 @@ pub struct Invitation {
 const ANSWER_SKEW: TimeDelta = TimeDelta::minutes(1);
 
 impl Invitation {
+    /// What an invitation that the contact began itself is kept under.
+    pub const SIGNED_UP_THERE: &'static str = "signed up there";
+
     /// Tells whether an answer at `at` would confirm it: neither voided nor confirmed, and not
     /// lapsed after `expires` (L12). Two clocks may differ a little, and the sending is recorded after
     /// it was done.

@@ -63,6 +63,14 @@ impl Grant {
         };
         strong_enough && self.outranks(opt_out)
     }
+
+    /// Tells the same of an opt-out of an address. An admin accepts a grant against the objections and
+    /// complaints of the address that it was given for, and of no other (L7, L11).
+    #[must_use]
+    pub fn lifts_at(&self, contact: ContactId, opt_out: &OptOut) -> bool {
+        let by_admin = matches!(opt_out.kind, OptOutKind::Complained | OptOutKind::Objected);
+        self.lifts(opt_out) && (!by_admin || self.contact == Some(contact))
+    }
 }
 
 fn leads(at: DateTime<Utc>, clock: TimeSource, opt_out: &OptOut) -> bool {

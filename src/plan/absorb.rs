@@ -104,9 +104,6 @@ pub fn unconfirmed(
     (waits && seen.is_sign_up_here()).then(|| seen.granted(observed.signed_up_at))
 }
 
-/// What an invitation that the contact began itself is kept under.
-const SIGNED_UP_THERE: &str = "signed up there";
-
 /// One observed member with everything that is needed to read it.
 #[derive(Clone, Copy)]
 struct Seen<'a> {
@@ -258,7 +255,7 @@ impl Seen<'_> {
     /// grant, since anybody can type anybody's address into a form.
     fn sign_up_begun(&self) -> (Vec<Draft>, Adoption) {
         let invitation = Some(Invitation {
-            key: SIGNED_UP_THERE.to_owned(),
+            key: Invitation::SIGNED_UP_THERE.to_owned(),
             sent_at: self.observed.signed_up_at.unwrap_or(self.observed.seen_at),
             voided: false,
             confirmed: false,
@@ -304,7 +301,7 @@ impl Seen<'_> {
 
     /// Tells whether the invitation that is open is one the contact began itself.
     fn sign_up_is_open(&self) -> bool {
-        let begun = |i: &Invitation| !i.voided && i.key == SIGNED_UP_THERE;
+        let begun = |i: &Invitation| !i.voided && i.key == Invitation::SIGNED_UP_THERE;
         self.link.invitation.as_ref().is_some_and(begun)
     }
 

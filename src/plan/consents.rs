@@ -6,8 +6,8 @@
 use chrono::{DateTime, Utc};
 
 use crate::domain::{
-    Actor, Answer, Channel, Consent, ContactId, Draft, EventKind, Patient, PatientRecord, Said,
-    TimeSource,
+    Actor, Answer, Channel, Consent, ContactId, Draft, EventKind, OptOut, OptOutKind, Patient,
+    PatientRecord, Said, Standing, TimeSource,
 };
 
 /// Where events of the clinic's record say they were learned.
@@ -15,12 +15,14 @@ pub const SOURCE: &str = "clinic record";
 
 /// Returns what the ledger learns from a record that said `before`, or nothing yet.
 ///
-/// `contact` names the patient's present contact on a channel.
+/// `contact` names the patient's present contact on a channel; `is_held` tells whether the ledger holds
+/// a no that we wrote back to the record ([`holds_no`]).
 #[must_use]
 pub fn changes(
     before: Option<&Said>,
     patient: &Patient,
     contact: impl Fn(Channel) -> Option<ContactId>,
+    is_held: impl Fn(Channel, &Consent) -> bool,
 ) -> Vec<Draft> {
     let record = &patient.record;
     let mut drafts = Vec::new();
@@ -30,7 +32,8 @@ pub fn changes(
         if old == Some(new) {
             continue;
         }
-        for mut draft in change(old, new, record.updated_at) {
+        let echo = old.is_some_and(|old| is_echo(old, new)) && is_held(*channel, new);
+        for mut draft in change(old, new, record.updated_at, echo) {
             draft.patient = Some(patient.id);
             draft.contact = contact(*channel);
             draft.channel = (draft.kind != EventKind::Objected).then_some(*channel);
@@ -49,12 +52,20 @@ pub fn changes(
     drafts
 }
 
-/// The table: what the record said x what it says -> the events.
-fn change(old: Option<&Consent>, new: &Consent, updated_at: DateTime<Utc>) -> Vec<Draft> {
+/// The table: what the record said x what it says -> the events. An `echo` of ours is learned already.
+fn change(
+    old: Option<&Consent>,
+    new: &Consent,
+    updated_at: DateTime<Utc>,
+    echo: bool,
+) -> Vec<Draft> {
     let was = old.map(|consent| consent.answer);
     let said_yes = matches!(was, Some(Answer::Granted | Answer::SoftOptIn));
     let grant = |kind, actor, at| draft(kind, actor, new, at);
     match new.answer {
+        Answer::Granted | Answer::SoftOptIn if old.is_some_and(|old| is_same_yes(old, new)) => {
+            Vec::new()
+        }
         Answer::Granted if new.is_explicit() => {
             vec![Draft { explicit: true, ..grant(EventKind::Granted, Actor::Person, new.at) }]
         }
@@ -74,24 +85,54 @@ fn change(old: Option<&Consent>, new: &Consent, updated_at: DateTime<Utc>) -> Ve
         }
         Answer::NotAsked if said_yes => vec![taken_back(old, new, updated_at)],
         Answer::NotAsked => Vec::new(),
-        Answer::Withdrawn | Answer::Objected if old.is_some_and(|old| is_echo(old, new)) => {
-            Vec::new()
-        }
+        Answer::Withdrawn | Answer::Objected if echo => Vec::new(),
         Answer::Withdrawn => vec![opt_out(EventKind::Withdrawn, old, new, updated_at)],
         Answer::Objected => vec![opt_out(EventKind::Objected, old, new, updated_at)],
     }
 }
 
+/// Tells a yes that is on record already and only comes to show its time: by a clock that was ahead it
+/// had none when it was first read, and was given before that (L2). Nobody is asked upon it again (L3).
+fn is_same_yes(old: &Consent, new: &Consent) -> bool {
+    old.at.is_none() && *new == Consent { at: new.at, ..old.clone() }
+}
+
 /// The method under which the clinic keeps a no that we wrote back to it.
 const WRITTEN_BACK: &str = "listwarden";
 
-/// Tells a no that came from the ledger in the first place: it is learned once (L15).
+/// Tells a no that came from the ledger in the first place: it is learned once (L15), as long as the
+/// ledger holds it.
 ///
 /// Whatever we write has a time of its own. Another answer beside our method, and no later than what
 /// stood beside it before, is not ours: the method was left over.
 fn is_echo(old: &Consent, new: &Consent) -> bool {
     let left_over = old.method == new.method && old.answer != new.answer && new.at <= old.at;
     new.method.as_deref() == Some(WRITTEN_BACK) && !left_over
+}
+
+/// Tells whether a record has come to say what looks like a no of ours.
+#[must_use]
+pub fn echoes(before: Option<&Said>, record: &PatientRecord) -> bool {
+    Channel::ALL.iter().any(|channel| {
+        let (old, new) = (before.map(|said| said.consent(*channel)), record.consent(*channel));
+        let no = matches!(new.answer, Answer::Withdrawn | Answer::Objected);
+        no && old.is_some_and(|old| old != new && is_echo(old, new))
+    })
+}
+
+/// Tells whether the ledger holds a no that we wrote back: one as late, or one that nothing lifted
+/// since. A store that was put back lost what it learned after its backup, and the record is all that
+/// still tells of it.
+#[must_use]
+pub fn holds_no(standing: &Standing, no: &Consent) -> bool {
+    let as_strong = |known: &&OptOut| match no.answer {
+        Answer::Objected => known.kind == OptOutKind::Objected,
+        _ => known.kind != OptOutKind::Erased,
+    };
+    let as_late = |known: &OptOut| no.at.is_none_or(|at| known.at >= at);
+    let lifted = |known: &OptOut| standing.grants.iter().any(|grant| grant.lifts(known));
+    let mut known = standing.opt_outs.iter().filter(as_strong);
+    known.any(|known| as_late(known) || !lifted(known))
 }
 
 /// A yes that the record no longer gives: the clinic's change, whatever evidence of the yes stands
@@ -145,8 +186,9 @@ pub fn withdraws_barely(before: Option<&Said>, record: &PatientRecord) -> bool {
     Channel::ALL.iter().any(|channel| {
         let old = before.map(|said| said.consent(*channel));
         let new = record.consent(*channel);
+        let echo = old.is_some_and(|old| is_echo(old, new));
         old != Some(new)
-            && change(old, new, record.updated_at).iter().any(|draft| {
+            && change(old, new, record.updated_at, echo).iter().any(|draft| {
                 draft.actor == Actor::Clinic
                     && matches!(draft.kind, EventKind::Withdrawn | EventKind::Objected)
             })

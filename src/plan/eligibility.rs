@@ -308,7 +308,7 @@ fn bars_of_grant(grant: &Grant, contact: &Contact, holder: &Holder, policy: &Pol
     if coming_of_age(holder, policy).is_some_and(|day| given(grant).date_naive() < day) {
         push(&mut bars.reasons, Reason::GrantUnderAge);
     }
-    for opt_out in opt_outs(contact, holder).filter(|opt_out| !grant.lifts(opt_out)) {
+    for opt_out in opt_outs(contact, holder).filter(|opt_out| !lifts(grant, opt_out, contact)) {
         let parked = opt_out.kind == OptOutKind::Withdrawn
             && grant.kind == GrantKind::Flag
             && grant.outranks(opt_out);
@@ -316,6 +316,15 @@ fn bars_of_grant(grant: &Grant, contact: &Contact, holder: &Holder, policy: &Pol
         bars.opt_out(reason, opt_out);
     }
     bars
+}
+
+/// Tells whether the grant lifts an opt-out: of the address, or of a holder.
+fn lifts(grant: &Grant, opt_out: &OptOut, contact: &Contact) -> bool {
+    if contact.standing.opt_outs.contains(opt_out) {
+        grant.lifts_at(contact.id, opt_out)
+    } else {
+        grant.lifts(opt_out)
+    }
 }
 
 /// The purpose that the holder's record has come to limit an older, general grant to.

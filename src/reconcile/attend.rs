@@ -317,7 +317,7 @@ impl Reconciler {
             if planned.to_execute == 0 || self.stop.is_asked() {
                 break;
             }
-            self.execute(tenure, run, list).await?;
+            self.execute(tenure, run, list, true).await?;
             // The last look: what was changed stands otherwise now.
             self.store.links_urgent_after(&tenure.lease, run, &list.row).await?;
         }

@@ -1,6 +1,6 @@
 //! The clinic's side: patients into the store, their consents into the ledger.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use futures::future::try_join;
@@ -10,11 +10,11 @@ use super::tenure::Tenure;
 use super::{Practice, ReconcileError, Reconciler, SourceOutcome, SourceState, seen};
 use crate::domain::Draft;
 use crate::domain::policy::Brake;
-use crate::domain::{Channel, ClinicId, PatientId, Said};
+use crate::domain::{Channel, ClinicId, PatientId, Said, Standing};
 use crate::keys::Digests;
 use crate::patients::SourcePage;
 use crate::plan::brake;
-use crate::plan::consents::{changes, withdraws_barely};
+use crate::plan::consents::{changes, echoes, holds_no, withdraws_barely};
 use crate::providers::ListReader;
 use crate::store::{Acceptable, ClinicRow, Marks, Origin, Unapplied};
 
@@ -244,7 +244,10 @@ impl Reconciler {
     ) -> Result<(), ReconcileError> {
         let free: Vec<Unapplied> =
             page.into_iter().filter(|row| !(hold && is_bare_withdrawal(row))).collect();
-        let drafts: Vec<Draft> = free.iter().flat_map(drafts_of).collect();
+        let told = free.iter().filter(|row| echoes(row.said.as_ref(), &row.patient.record));
+        let told: Vec<PatientId> = told.map(|row| row.patient.id).collect();
+        let standings = self.store.standings_of_patients(clinic, &told).await?;
+        let drafts: Vec<Draft> = free.iter().flat_map(|row| drafts_of(row, &standings)).collect();
         let said: Vec<(PatientId, Said)> =
             free.iter().map(|row| (row.patient.id, Said::by(&row.patient.record))).collect();
         self.append(Some(tenure), clinic, drafts).await?;
@@ -277,12 +280,15 @@ fn is_bare_withdrawal(row: &Unapplied) -> bool {
     withdraws_barely(row.said.as_ref(), &row.patient.record)
 }
 
-fn drafts_of(row: &Unapplied) -> Vec<Draft> {
+fn drafts_of(row: &Unapplied, standings: &BTreeMap<(PatientId, Channel), Standing>) -> Vec<Draft> {
     let contact = |channel| match channel {
         Channel::Email => row.contacts.email,
         Channel::Sms => row.contacts.sms,
     };
-    changes(row.said.as_ref(), &row.patient, contact)
+    let stands = |channel| standings.get(&(row.patient.id, channel));
+    changes(row.said.as_ref(), &row.patient, contact, |channel, no| {
+        stands(channel).is_some_and(|standing| holds_no(standing, no))
+    })
 }
 
 /// What reading the source came to.

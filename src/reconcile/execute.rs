@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::tenure::Tenure;
 use super::under_way::UnderWay;
 use super::{ManagedList, ReconcileError, Reconciler};
-use crate::domain::{Personal, RunId, Verb};
+use crate::domain::{MemberKey, MemberStatus, Personal, RunId, Verb};
 use crate::providers::{Job, JobState, Lot, LotResult, MemberWrite, Outcome, Refusal};
 use crate::store::{OpState, OperationRow};
 
@@ -23,12 +23,14 @@ const JOB_POLL_MOST: Duration = Duration::from_secs(2);
 const JOB_PATIENCE: Duration = Duration::from_hours(1);
 
 impl Reconciler {
-    /// Carries out every operation of the run that is free to go.
+    /// Carries out every operation of the run that is free to go. Unless everybody was `just_read`,
+    /// whoever is to leave is read once more.
     pub(super) async fn execute(
         &self,
         tenure: &Tenure<'_>,
         run: RunId,
         list: &ManagedList,
+        just_read: bool,
     ) -> Result<(), ReconcileError> {
         let mut after = -1;
         let mut done = 0;
@@ -38,6 +40,9 @@ impl Reconciler {
             let Some(last) = page.last() else { return Ok(()) };
             after = last.ordinal;
             done += page.len() as u64;
+            if !just_read {
+                Box::pin(self.look_again(tenure, list, &page)).await?;
+            }
             Box::pin(self.execute_page(tenure, list, page)).await?;
             self.progress.at(&list.row.slug, "changes made", done, None);
             if self.stop.is_asked() {
@@ -89,6 +94,33 @@ impl Reconciler {
             failed = failed.or(settled.err());
         }
         failed.map_or(Ok(()), Err)
+    }
+
+    /// Reads those again who are to leave, but for their own no: that nothing was heard of them is a
+    /// hint, and what we do would cover up a no that a page of changes left out (L13 to L15). Whoever
+    /// stands otherwise is planned again.
+    async fn look_again(
+        &self,
+        tenure: &Tenure<'_>,
+        list: &ManagedList,
+        page: &[OperationRow],
+    ) -> Result<(), ReconcileError> {
+        let leaves = |row: &&OperationRow| {
+            let listed = row.contact.is_some() && row.op.from.is_listed();
+            listed && row.op.verb.removes() && !row.op.reason.is_opt_out()
+        };
+        let leaving = page.iter().filter(leaves);
+        let (from, keys): (Vec<MemberStatus>, Vec<MemberKey>) =
+            leaving.filter_map(|row| Some((row.op.from, row.member.clone()?))).unzip();
+        let shows_noes = list.port.capabilities().shows.contains(&MemberStatus::Unsubscribed);
+        if keys.is_empty() || !shows_noes {
+            return Ok(());
+        }
+        let asked_at = self.clock.now();
+        let members = tenure.beside(list.port.members(&keys)).await?;
+        let read = members.into_iter().zip(from);
+        let others = read.filter_map(|(found, from)| found.filter(|member| member.status != from));
+        self.store_members(tenure, list, others.collect(), asked_at).await.map(drop)
     }
 
     /// Reads the addresses of those whom we know by a hash only: strangers, and erased people who

@@ -296,7 +296,11 @@ fn is_lifted(row: &SuppressionRow, facts: &ContactFacts) -> bool {
     let now = facts.holders.iter().filter(|holder| holder.holds_now);
     let standings =
         now.map(|holder| &holder.standing).chain(facts.contact.as_ref().map(|c| &c.standing));
-    standings.flat_map(|standing| &standing.grants).any(|grant| grant.lifts(&opt_out))
+    let contact = facts.contact.as_ref().map(|contact| contact.id);
+    standings.flat_map(|standing| &standing.grants).any(|grant| match contact {
+        Some(contact) => grant.lifts_at(contact, &opt_out),
+        None => grant.lifts(&opt_out),
+    })
 }
 
 fn redacted(facts: &ContactFacts) -> String {

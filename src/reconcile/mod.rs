@@ -307,7 +307,7 @@ impl Reconciler {
             if planned.to_execute == 0 {
                 break;
             }
-            self.execute(tenure, run, list).await?;
+            self.execute(tenure, run, list, swept).await?;
             if self.stop.is_asked() || round + 1 == ROUNDS {
                 break;
             }

@@ -176,7 +176,7 @@ impl Reconciler {
         Ok(ordinals)
     }
 
-    async fn store_members<L: ListReader + ?Sized>(
+    pub(super) async fn store_members<L: ListReader + ?Sized>(
         &self,
         tenure: &Tenure<'_>,
         list: &ManagedList<L>,

@@ -14,9 +14,9 @@ use super::tenure::Tenure;
 use super::{ManagedList, Practice, ReconcileError, Reconciler};
 use crate::domain::operation::Counted;
 use crate::domain::{
-    Address, Channel, Class, ContactFacts, EventId, LinkId, Operation, Reason, Verb,
+    Address, Channel, Class, Consent, ContactFacts, EventId, LinkId, Operation, Reason, Verb,
 };
-use crate::plan::consents::changes;
+use crate::plan::consents::{changes, holds_no};
 use crate::plan::{Decision, Gauge, brake, decide};
 use crate::providers::ListReader;
 use crate::store::{LinkRow, Which};
@@ -146,7 +146,8 @@ fn foreseen(row: &LinkRow, now: DateTime<Utc>) -> ContactFacts {
     let mut facts = row.facts.clone();
     let channel = facts.contact.as_ref().map_or(Channel::Email, |contact| contact.channel);
     for (holder, said) in facts.holders.iter_mut().zip(&row.said) {
-        for draft in changes(said.as_ref(), &holder.patient, |_| None) {
+        let is_held = |of: Channel, no: &Consent| of != channel || holds_no(&holder.standing, no);
+        for draft in changes(said.as_ref(), &holder.patient, |_| None, is_held) {
             if draft.channel.is_some_and(|about| about != channel) {
                 continue;
             }

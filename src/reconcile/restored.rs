@@ -1,12 +1,18 @@
 //! A store that was put back to an older state, from a backup say: recognised by the register beside
 //! it. Every list's next run is a first run then (L20), and whoever was erased since is erased again.
 
+use futures::future::try_join_all;
+
+use super::learn::at_once;
 use super::tenure::Tenure;
 use super::{ManagedList, Practice, ReconcileError, Reconciler};
-use crate::domain::{ClinicId, ContactId, OptOutKind, PatientId, RunId, TimeSource};
+use crate::domain::{
+    Address, ClinicId, ContactId, MemberStatus, OptOutKind, PatientId, RunId, TimeSource,
+};
 use crate::keys::AddressHash;
+use crate::plan::decide;
 use crate::register::Erasure;
-use crate::store::AskedBy;
+use crate::store::{AskedBy, LinkRow, Which};
 
 impl Reconciler {
     /// Begins a list's run, and has the register remember that the store did.
@@ -100,11 +106,49 @@ impl Reconciler {
         let Some(since) = list.row.restored_at else { return Ok(()) };
         let patients = self.store.clinic(list.row.clinic).await?.source_swept_at;
         if [list.row.swept_at, patients].iter().all(|swept| swept.is_some_and(|at| at >= since)) {
+            self.read_whom_it_would_ask(tenure, list).await?;
             self.store.list_read_anew(&tenure.lease, &list.row).await?;
             list.row.restored_at = None;
             list.row.approved_at = None;
         }
         Ok(())
+    }
+
+    /// Reads singly whom no page showed and the plan would ask: a store that was put back does not know
+    /// whom it asked, nor by which key to miss them, and to be in no page is a hint (L3).
+    async fn read_whom_it_would_ask(
+        &self,
+        tenure: &Tenure<'_>,
+        list: &ManagedList,
+    ) -> Result<(), ReconcileError> {
+        // Where the list lives with us nothing shows who was asked.
+        if !list.port.capabilities().shows.contains(&MemberStatus::Pending) {
+            return Ok(());
+        }
+        let facts = list.facts();
+        let mut after = -1;
+        loop {
+            let which = Which::All;
+            let page = self.store.links_page(&list.row, after, at_once(which), which).await?;
+            let Some(last) = page.last() else { return Ok(()) };
+            after = last.ordinal;
+            tenure.renew().await?;
+            let asked_at = self.clock.now();
+            let enters = |row: &&LinkRow| {
+                let operation = decide(&row.facts, &row.link, &facts, asked_at).operation;
+                operation.is_some_and(|op| {
+                    op.from == MemberStatus::Absent
+                        && op.verb.leads_to().is_some_and(MemberStatus::is_listed)
+                })
+            };
+            let contacts = page.iter().filter(enters).filter_map(|row| row.facts.contact.as_ref());
+            let unseen: Vec<&Address> =
+                contacts.filter_map(|contact| contact.address.as_ref()).collect();
+            let reads = unseen.into_iter().map(|address| list.port.member_by_address(address));
+            let members = tenure.beside(try_join_all(reads)).await?;
+            let found = members.into_iter().flatten().collect();
+            self.store_members(tenure, list, found, asked_at).await?;
+        }
     }
 
     /// Has the register remember addresses that are about to be erased.

@@ -118,12 +118,12 @@ pub struct Books {
     /// Every address and number there ever was, and every name, in small letters: none may show
     /// anywhere.
     pub personal: BTreeSet<String>,
-    /// Every address that a patient ever had, and which patients.
+    /// Every address that a patient ever had, and which patients; none that was gone before a run read it.
     pub ever: BTreeMap<(usize, Channel, String), BTreeSet<usize>>,
     /// When each patient's standing last changed, in any way that bars or lets in.
     pub changed: BTreeMap<(usize, usize), DateTime<Utc>>,
-    /// How often something happened by which an invitation may become due again.
-    pub turns: BTreeMap<(usize, usize), u32>,
+    /// When something happened by which an invitation may become due again.
+    pub turns: BTreeMap<(usize, usize), Vec<DateTime<Utc>>>,
     /// Runs, in order.
     pub runs: Vec<Run>,
     /// Whom the program erased at a provider: some take nobody twice.
@@ -140,6 +140,8 @@ pub struct Books {
     pub since: BTreeMap<(usize, Channel, String), DateTime<Utc>>,
     /// When the program asked, by clinic, list (the first of its channel, for texts) and address.
     pub asked: BTreeMap<(usize, usize, String), Vec<DateTime<Utc>>>,
+    /// Numbers that a request named of which the program cannot know what became, and when it set out.
+    pub in_doubt: BTreeMap<(usize, Channel, String), DateTime<Utc>>,
 }
 
 impl Books {
@@ -173,8 +175,32 @@ impl Books {
                 self.names(name.expose());
             }
         }
-        *self.turns.entry((clinic, patient)).or_default() += 1;
-        self.records.insert((clinic, patient), record);
+        self.turns.entry((clinic, patient)).or_default().push(at);
+        let before = self.records.insert((clinic, patient), record).flatten();
+        // Who left it before any run came is not known by it.
+        for channel in Channel::ALL.iter().copied() {
+            let left = before.as_ref().and_then(|before| before.address(channel));
+            let Some(left) = left.map(|address| address.expose().to_owned()) else { continue };
+            self.forget_unless_read(&(clinic, channel, left), at);
+        }
+    }
+
+    /// Forgets an address that no record has now, and that no run surely read until `then`.
+    pub(super) fn forget_unless_read(
+        &mut self,
+        address: &(usize, Channel, String),
+        then: DateTime<Utc>,
+    ) {
+        let since = self.since.get(address).copied();
+        let was_read = self.runs.iter().any(|run| {
+            run.read.contains(&address.0)
+                && since.is_some_and(|since| run.began > since)
+                && run.ended.is_some_and(|ended| ended <= then)
+        });
+        if !was_read && self.holders(address.0, address.1, &address.2).next().is_none() {
+            self.ever.remove(address);
+            self.since.remove(address);
+        }
     }
 
     /// Counts the noes that were said, and the patients whom their clinic deleted.
@@ -236,6 +262,19 @@ impl Books {
             let here = line.list == no.list && line.address == no.address;
             covers && here && line.at >= no.at && !self.was_known(no, line.at)
         })
+    }
+
+    /// Tells whether the record said yes again before any run surely read a no at the desk there, which
+    /// shows nowhere else.
+    #[must_use]
+    pub fn is_unsaid(&self, no: &Line) -> bool {
+        let at_the_desk = no.act == Act::No && no.list.is_none();
+        at_the_desk
+            && self.of(no.clinic, no.channel).any(|line| {
+                let yes = matches!(line.act, Act::Yes | Act::Flag | Act::Customer);
+                let theirs = line.patient == no.patient && line.at >= no.at;
+                yes && theirs && !self.was_known(no, line.at)
+            })
     }
 
     fn was_read(&self, line: &Line, then: DateTime<Utc>) -> bool {

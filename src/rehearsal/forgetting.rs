@@ -56,18 +56,8 @@ impl Books {
     /// Forgets addresses that no run had read before the backup and no record has now.
     fn forget_who_came_and_went(&mut self, backup: DateTime<Utc>) {
         let known: BTreeSet<_> = self.ever.keys().cloned().collect();
-        for (clinic, channel, address) in known {
-            let key = (clinic, channel, address);
-            let since = self.since.get(&key).copied();
-            let was_read = self.runs.iter().any(|run| {
-                run.read.contains(&clinic)
-                    && since.is_some_and(|since| run.began > since)
-                    && run.ended.is_some_and(|ended| ended <= backup)
-            });
-            if !was_read && self.holders(clinic, channel, &key.2).next().is_none() {
-                self.ever.remove(&key);
-                self.since.remove(&key);
-            }
+        for address in known {
+            self.forget_unless_read(&address, backup);
         }
     }
 
@@ -77,13 +67,39 @@ impl Books {
         self.forgotten.iter().any(|(from, until)| (*from..=*until).contains(&at))
     }
 
+    /// Tells whether nobody can know any more what somebody agreed to: they did while all is forgotten,
+    /// or answered a question of that time before a run had surely read the list again, which shows who
+    /// is asked but not when those were who agreed (L10, L12).
+    #[must_use]
+    pub fn is_proof_lost(&self, agreed: &Line) -> bool {
+        self.forgot(agreed.at) || self.is_question_forgotten(agreed)
+    }
+
+    fn is_question_forgotten(&self, agreed: &Line) -> bool {
+        let (Some(list), Some(address)) = (agreed.list, &agreed.address) else { return false };
+        let asked = self.asked.get(&(agreed.clinic, list, address.clone()));
+        let last = asked.into_iter().flatten().filter(|at| **at <= agreed.at).max();
+        let read_since = |until: DateTime<Utc>| {
+            self.runs.iter().any(|run| {
+                run.observed.contains(&(agreed.clinic, list))
+                    && run.began > until
+                    && run.ended.is_some_and(|ended| ended < agreed.at)
+            })
+        };
+        last.is_some_and(|last| {
+            self.forgotten
+                .iter()
+                .any(|(from, until)| (*from..=*until).contains(last) && !read_since(*until))
+        })
+    }
+
     /// Counts by what somebody may be asked again after the store was put back: a proof that is lost,
     /// and, by text, that nobody knows whom we asked.
     #[must_use]
     pub fn lost(&self, clinic: usize, channel: Channel, address: &str) -> usize {
         let proofs = self.of(clinic, channel).filter(|line| {
             let theirs = line.address.as_deref() == Some(address);
-            theirs && line.act == Act::Agreed && self.forgot(line.at)
+            theirs && line.act == Act::Agreed && self.is_proof_lost(line)
         });
         proofs.count() + if channel == Channel::Sms { self.forgotten.len() } else { 0 }
     }

@@ -30,6 +30,9 @@ pub trait Watch: Send + Sync {
     /// put somebody away meanwhile.
     fn after(&self, host: &str, drifted: bool);
 
+    /// Takes down a request that set out at `at` and of which the program cannot know what became.
+    fn in_doubt(&self, body: &[u8], at: DateTime<Utc>);
+
     /// Takes down that a delivery was acknowledged.
     fn acknowledged(&self, attempt: &Attempt);
 }
@@ -62,6 +65,23 @@ impl Wire {
     }
 }
 
+/// A request under way: it is in doubt unless an answer says what became of it, also where the process
+/// is killed meanwhile.
+struct UnderWay {
+    watch: Arc<dyn Watch>,
+    body: Bytes,
+    at: DateTime<Utc>,
+    is_settled: bool,
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        if !self.is_settled {
+            self.watch.in_doubt(&self.body, self.at);
+        }
+    }
+}
+
 #[async_trait]
 impl Transport for Wire {
     async fn send(&self, request: Request<Bytes>) -> Result<Response<Bytes>, TransportError> {
@@ -72,8 +92,11 @@ impl Transport for Wire {
         let fault = self.weather.draw(Kind::REQUESTS);
         let fault = fault.filter(|kind| *kind != Kind::JobLost || of_job);
         let slow = fault.filter(|kind| *kind == Kind::Slow);
+        let (watch, body, at) = (self.watch.clone(), request.body().clone(), self.turnstile.now());
+        let mut under_way = UnderWay { watch, body, at, is_settled: false };
         self.takes(None).await;
         if let Some(kind @ Kind::Unreachable) = fault {
+            under_way.is_settled = true;
             self.weather.count(kind);
             return Err(TransportError::Unreachable(None));
         }
@@ -85,6 +108,9 @@ impl Transport for Wire {
         stage.clears_up();
         self.watch.after(&host, struck == Some(Kind::PageDrift));
         self.takes(slow).await;
+        // What a server answers in distress says nothing of what it did before.
+        under_way.is_settled =
+            answer.as_ref().is_ok_and(|answer| !answer.status().is_server_error());
         answer
     }
 }

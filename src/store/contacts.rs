@@ -7,10 +7,10 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use super::Store;
-use super::columns::{At, args, from_json, json, text_rows};
+use super::columns::{At, args, from_json, json, millis, text_rows};
 use super::db::Tx;
 use super::error::Result;
-use super::holders::{HolderPut, Holding, holders_exchange, holders_of};
+use super::holders::{HolderLeft, HolderPut, Holding, holders_exchange, holders_of};
 use super::ledger::ledger_lock;
 use super::sql::statements;
 use crate::domain::{
@@ -177,7 +177,15 @@ impl Store {
             .collect();
         let patients = holdings.iter().map(|holding| holding.patient);
         let before = holders_of(tx, clinic, patients).await?;
-        let left: Vec<_> = before.difference(&held).collect();
+        let since: BTreeMap<Uuid, i64> =
+            holdings.iter().map(|holding| (holding.patient.0, millis(holding.since))).collect();
+        let left: Vec<_> = before
+            .difference(&held)
+            .filter_map(|&HolderPut { contact, patient }| {
+                let left_at = *since.get(&patient)?;
+                Some(HolderLeft { contact, patient, left_at })
+            })
+            .collect();
         let new: Vec<_> = held.difference(&before).collect();
         let of_known: Vec<_> =
             new.iter().copied().filter(|holder| known.contains(&holder.contact)).collect();

@@ -100,7 +100,8 @@ statements! {
          WHERE h.clinic_id = $1 AND h.contact_id = $2"
     }
     CONTACT_HOLDERS_LEAVE = {
-        "UPDATE holders SET holds_now = FALSE WHERE clinic_id = $1 AND contact_id = $2"
+        "UPDATE holders SET holds_now = FALSE, left_at = NULL
+         WHERE clinic_id = $1 AND contact_id = $2"
     }
     // What a plan carried for the contact goes too; the operation itself stays in the journal.
     CONTACT_PAYLOADS_WIPE = {
@@ -136,7 +137,8 @@ statements! {
         "DELETE FROM invited WHERE clinic_id = $1 AND patient_id = $2"
     }
     PATIENT_HOLDS_NOTHING = {
-        "UPDATE holders SET holds_now = FALSE WHERE clinic_id = $1 AND patient_id = $2"
+        "UPDATE holders SET holds_now = FALSE, left_at = NULL
+         WHERE clinic_id = $1 AND patient_id = $2"
     }
     PATIENT_CONTACTS = {
         "SELECT contact_id FROM holders WHERE clinic_id = $1 AND patient_id = $2"

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use chrono::{DateTime, Utc};
 use serde::Serialize;
 use uuid::Uuid;
 
@@ -17,12 +18,22 @@ use crate::domain::{Address, Channel, ClinicId, ContactId, PatientId};
 pub(super) struct Holding {
     pub(super) patient: PatientId,
     pub(super) addresses: Vec<Address>,
+    /// Since when: what the patient held before was held until then.
+    pub(super) since: DateTime<Utc>,
 }
 
 #[derive(Serialize, PartialEq, Eq, PartialOrd, Ord, Clone, Copy)]
 pub(super) struct HolderPut {
     pub(super) contact: Uuid,
     pub(super) patient: Uuid,
+}
+
+/// A patient who holds a contact no more.
+#[derive(Serialize)]
+pub(super) struct HolderLeft {
+    pub(super) contact: Uuid,
+    pub(super) patient: Uuid,
+    pub(super) left_at: i64,
 }
 
 statements! {
@@ -33,15 +44,16 @@ statements! {
             AND c.clinic_id = h.clinic_id AND c.id = h.contact_id
          ORDER BY h.contact_id"
     }
-    HOLDERS_LEFT (given: contact uuid, patient uuid) = {
-        "UPDATE holders SET holds_now = FALSE FROM given g
+    HOLDERS_LEFT (given: contact uuid, patient uuid, left_at bigint) = {
+        "UPDATE holders SET holds_now = FALSE, left_at = g.left_at FROM given g
          WHERE holders.clinic_id = $2 AND holders.contact_id = g.contact
             AND holders.patient_id = g.patient"
     }
     HOLDERS_ADD (given: contact uuid, patient uuid) = {
         "INSERT INTO holders (clinic_id, contact_id, patient_id, holds_now)
          SELECT $2, contact, patient, TRUE FROM given WHERE TRUE
-         ON CONFLICT (clinic_id, contact_id, patient_id) DO UPDATE SET holds_now = TRUE"
+         ON CONFLICT (clinic_id, contact_id, patient_id) DO UPDATE SET
+            holds_now = TRUE, left_at = NULL"
     }
 }
 
@@ -86,7 +98,7 @@ pub(super) async fn holders_of(
 pub(super) async fn holders_exchange(
     tx: &mut Tx,
     clinic: ClinicId,
-    left: &[&HolderPut],
+    left: &[HolderLeft],
     new: &[&HolderPut],
 ) -> Result<()> {
     tx.execute_together(vec![

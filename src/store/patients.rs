@@ -247,7 +247,8 @@ impl Store {
                     lifted.extend(known.asked_at.map(|_| known.id.0));
                 }
             }
-            holdings.push(Holding { patient: PatientId(put.id), addresses: addresses(record) });
+            let (patient, since) = (PatientId(put.id), record.updated_at);
+            holdings.push(Holding { patient, addresses: addresses(record), since });
             puts.push(put);
         }
         if !puts.is_empty() {

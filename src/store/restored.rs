@@ -7,7 +7,7 @@ use super::error::Result;
 use super::leases::Lease;
 use super::lists::ListRow;
 use super::sql::statements;
-use crate::domain::{ClinicId, PatientId, PatientRecord, PatientStatus, RunId};
+use crate::domain::{ClinicId, Invitation, PatientId, PatientRecord, PatientStatus, RunId};
 
 statements! {
     RUN_KNOWN = { "SELECT COUNT(*) FROM runs WHERE clinic_id = $1 AND id = $2" }
@@ -52,15 +52,20 @@ statements! {
             AND (removed_there IS NULL OR removed_there < last_changed)"
     }
     // Whoever is asked and did not answer was asked by us, on whatever consent was given before now:
-    // nobody is asked twice (L3).
+    // nobody is asked twice (L3). A sign-up of their own was begun by themselves, unless they were put
+    // there again since. One that changed since may have been: it stays a sign-up, and nobody is asked
+    // on a consent from before.
     LINKS_ASKED_SINCE = {
         "UPDATE links SET base_status = 'pending', base_by = 'us', base_at = last_changed,
-            invitation_key = 'asked before the store was put back', invitation_at = $3,
+            invitation_key = CASE
+                WHEN entry = 'contact' AND (opted_in_at IS NULL OR opted_in_at <= signed_up_at)
+                THEN $4 ELSE 'asked before the store was put back' END,
+            invitation_at = $3,
             invitation_voided = FALSE, invitation_confirmed = FALSE, stale = TRUE,
             version = links.version + 1
-         WHERE clinic_id = $1 AND list_id = $2 AND ordinal > $4 AND ordinal <= $5
+         WHERE clinic_id = $1 AND list_id = $2 AND ordinal > $5 AND ordinal <= $6
             AND status = 'pending' AND contact_id IS NOT NULL
-            AND (entry IS NULL OR entry <> 'contact')
+            AND (entry IS NULL OR entry <> 'contact' OR last_changed > signed_up_at)
             AND (base_at IS NULL OR last_changed > base_at)"
     }
     // An approval since was given to a plan that did not know this.
@@ -108,7 +113,8 @@ impl Store {
         for since in [LINKS_UNSUBSCRIBED_SINCE, LINKS_ARCHIVED_SINCE] {
             self.execute_in_stretches(lease, since, &which, end).await?;
         }
-        let asked = args![list.clinic, list.id, self.clock.now()];
+        let (now, own) = (self.clock.now(), Invitation::SIGNED_UP_THERE);
+        let asked = args![list.clinic, list.id, now, own];
         self.execute_in_stretches(lease, LINKS_ASKED_SINCE, &asked, end).await?;
         self.execute_under(lease, LIST_READ_ANEW, args![list.clinic, list.id]).await.map(drop)
     }

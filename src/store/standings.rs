@@ -5,11 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 use uuid::Uuid;
 
+use super::Store;
 use super::arguments::Write;
-use super::columns::{args, from_json, id_rows, json};
+use super::columns::{args, from_json, id_rows, json, millis};
 use super::db::Tx;
 use super::error::Result;
 use super::sql::statements;
+use crate::domain::event::CLOCK_SKEW;
 use crate::domain::{Channel, ClinicId, ContactId, Event, EventKind, PatientId, Standing};
 
 statements! {
@@ -17,20 +19,26 @@ statements! {
         "SELECT c.id, c.standing FROM given g
          JOIN contacts c ON c.clinic_id = $2 AND c.id = g.id"
     }
-    // Whoever is named or holds an address that is named: with all that they hold, and how they
-    // stand. Each way to PostgreSQL and back counts where many wait for it.
-    HOLDINGS (given: contact uuid, patient uuid) = {
+    // Whoever is named, or holds an address that is named, or left it since: with all that they hold or
+    // left, and how they stand. Each way to PostgreSQL and back counts where many wait for it.
+    HOLDINGS (given: contact uuid, patient uuid, left_since bigint) = {
         ", concerned AS (
             SELECT g.patient AS id FROM given g WHERE g.patient IS NOT NULL
             UNION SELECT h.patient_id FROM given g CROSS JOIN holders h
-            WHERE h.clinic_id = $2 AND h.contact_id = g.contact AND h.holds_now)
-         SELECT h.patient_id, h.contact_id, c.channel, NULL AS standing
+            WHERE h.clinic_id = $2 AND h.contact_id = g.contact
+                AND (h.holds_now OR h.left_at >= g.left_since))
+         SELECT h.patient_id, h.contact_id, c.channel, h.left_at, NULL AS standing
          FROM concerned g CROSS JOIN holders h CROSS JOIN contacts c
-         WHERE h.clinic_id = $2 AND h.patient_id = g.id AND h.holds_now
+         WHERE h.clinic_id = $2 AND h.patient_id = g.id
+            AND (h.holds_now OR h.left_at IS NOT NULL)
             AND c.clinic_id = h.clinic_id AND c.id = h.contact_id
          UNION ALL
-         SELECT s.patient_id, NULL, s.channel, s.standing
+         SELECT s.patient_id, NULL, s.channel, NULL, s.standing
          FROM concerned g CROSS JOIN patient_standings s
+         WHERE s.clinic_id = $2 AND s.patient_id = g.id"
+    }
+    STANDINGS_OF_PATIENTS (given: id uuid) = {
+        "SELECT s.patient_id, s.channel, s.standing FROM given g CROSS JOIN patient_standings s
          WHERE s.clinic_id = $2 AND s.patient_id = g.id"
     }
     CONTACTS_STAND (given: id uuid, standing text) = {
@@ -45,6 +53,24 @@ statements! {
     }
 }
 
+impl Store {
+    /// Returns how each of `patients` stands on each channel on which the ledger tells of them.
+    pub async fn standings_of_patients(
+        &self,
+        clinic: ClinicId,
+        patients: &[PatientId],
+    ) -> Result<BTreeMap<(PatientId, Channel), Standing>> {
+        if patients.is_empty() {
+            return Ok(BTreeMap::new());
+        }
+        let rows = id_rows(patients.iter().map(|patient| patient.0))?;
+        let found: Vec<(PatientId, Channel, String)> =
+            self.db.rows(STANDINGS_OF_PATIENTS, args![rows, clinic]).await?;
+        let found = found.into_iter();
+        found.map(|(id, on, text)| Ok(((id, on), from_json("standing", &text)?))).collect()
+    }
+}
+
 #[derive(Serialize)]
 struct StandingPut {
     id: Uuid,
@@ -56,7 +82,12 @@ struct StandingPut {
 struct Named {
     contact: Option<ContactId>,
     patient: Option<PatientId>,
+    /// Who left the contact then or later is bound too.
+    left_since: Option<i64>,
 }
+
+/// A patient, what they hold or left and when they left it, or how they stand.
+type HoldingRow = (PatientId, Option<ContactId>, Channel, Option<i64>, Option<String>);
 
 /// Who holds what now and how they stand, as far as a batch of events is concerned.
 pub(super) struct Holdings {
@@ -71,15 +102,21 @@ impl Holdings {
     pub(super) async fn bind(tx: &mut Tx, clinic: ClinicId, events: &mut [Event]) -> Result<Self> {
         let named: Vec<_> = events
             .iter()
-            .map(|Event { draft, .. }| Named { contact: draft.contact, patient: draft.patient })
+            .map(|event| Named {
+                contact: event.draft.contact,
+                patient: event.draft.patient,
+                left_since: left_since(event),
+            })
             .collect();
-        let rows: Vec<(PatientId, Option<ContactId>, Channel, Option<String>)> =
-            tx.rows(HOLDINGS, args![json(&named)?, clinic]).await?;
+        let rows: Vec<HoldingRow> = tx.rows(HOLDINGS, args![json(&named)?, clinic]).await?;
         let mut by_contact: BTreeMap<ContactId, BTreeSet<PatientId>> = BTreeMap::new();
         let mut by_patient: BTreeMap<PatientId, BTreeSet<(ContactId, Channel)>> = BTreeMap::new();
+        let mut left: BTreeMap<ContactId, Vec<(PatientId, i64)>> = BTreeMap::new();
         let mut standings = BTreeMap::new();
-        for (patient, contact, channel, standing) in rows {
-            if let Some(contact) = contact {
+        for (patient, contact, channel, left_at, standing) in rows {
+            if let (Some(contact), Some(left_at)) = (contact, left_at) {
+                left.entry(contact).or_default().push((patient, left_at));
+            } else if let Some(contact) = contact {
                 by_contact.entry(contact).or_default().insert(patient);
                 by_patient.entry(patient).or_default().insert((contact, channel));
             }
@@ -88,6 +125,11 @@ impl Holdings {
         for event in events.iter_mut().filter(|event| follows(event.draft.kind)) {
             let holders = event.draft.contact.and_then(|contact| by_contact.get(&contact));
             event.binds.extend(holders.into_iter().flatten());
+            // It may be read only after somebody who held the address then has left it.
+            let Some(since) = left_since(event) else { continue };
+            let left = event.draft.contact.and_then(|contact| left.get(&contact));
+            let left = left.into_iter().flatten().filter(|(_, at)| *at >= since);
+            event.binds.extend(left.map(|(patient, _)| *patient));
         }
         Ok(Self { by_contact, by_patient, standings })
     }
@@ -132,6 +174,13 @@ impl Holdings {
 /// Tells whether an event binds all who hold the address, and follows them (L8).
 const fn follows(kind: EventKind) -> bool {
     matches!(kind, EventKind::Withdrawn | EventKind::Objected | EventKind::Complained)
+}
+
+/// Returns since when whoever left the address is bound by what was said from it; none where it binds
+/// nobody, or is one patient's own word. Provider and clinic have clocks of their own (L2).
+fn left_since(event: &Event) -> Option<i64> {
+    let from_there = follows(event.draft.kind) && event.draft.patient.is_none();
+    from_there.then(|| millis(event.as_opt_out().0 - CLOCK_SKEW))
 }
 
 /// Returns who acted and whom the event binds.

@@ -7,7 +7,7 @@ use listwarden::domain::{
     Actor, Answer, Channel, Consent, ContactId, Draft, Event, EventKind, OptOutKind, Patient,
     PatientRecord, Reason, Said, Standing, TimeSource, Verb,
 };
-use listwarden::plan::consents::{changes, withdraws_barely};
+use listwarden::plan::consents::{changes, echoes, holds_no, withdraws_barely};
 
 use crate::world::{TODAY, ann, ann_listed, but, day, event, record, world};
 
@@ -169,12 +169,20 @@ fn says(email: Consent, updated: i64) -> PatientRecord {
 }
 
 fn learned(before: Option<&PatientRecord>, now: &PatientRecord) -> Vec<Draft> {
+    learned_where(|_| true, before, now)
+}
+
+fn learned_where(
+    is_held: impl Fn(&Consent) -> bool,
+    before: Option<&PatientRecord>,
+    now: &PatientRecord,
+) -> Vec<Draft> {
     let patient = Patient {
         id: listwarden::domain::PatientId(uuid::Uuid::from_u128(9)),
         record: now.clone(),
     };
     let contact = |_| Some(ContactId(uuid::Uuid::from_u128(1)));
-    changes(before.map(Said::by).as_ref(), &patient, contact)
+    changes(before.map(Said::by).as_ref(), &patient, contact, |_, no| is_held(no))
 }
 
 fn kinds(drafts: &[Draft]) -> Vec<(EventKind, Actor)> {
@@ -193,6 +201,29 @@ fn l3_a_grant_is_explicit_with_actor_method_wording_and_time() {
         Consent { actor: None, ..explicit(5) },
     ] {
         assert!(!learned(None, &says(incomplete, 8))[0].explicit);
+    }
+}
+
+#[test]
+fn l3_a_yes_that_comes_to_show_its_time_is_no_other_yes() {
+    // By a clock that was ahead: read before its time had come, and once more afterwards.
+    let soft = Consent {
+        answer: Answer::SoftOptIn,
+        soft_opt_in: SoftOptIn {
+            in_course_of_sale: true,
+            own_similar_services: true,
+            chance_to_refuse: true,
+        },
+        ..explicit(5)
+    };
+    for yes in [explicit(5), soft] {
+        let timeless = says(Consent { at: None, ..yes.clone() }, 4);
+        assert_eq!(learned(None, &timeless).len(), 1);
+        assert!(learned(Some(&timeless), &says(yes.clone(), 5)).is_empty());
+        let another = Consent { method: Some("website".to_owned()), ..yes.clone() };
+        assert_eq!(learned(Some(&timeless), &says(another, 6)).len(), 1);
+        let later = Consent { at: Some(day(6)), ..yes.clone() };
+        assert_eq!(learned(Some(&says(yes, 5)), &says(later, 6)).len(), 1);
     }
 }
 
@@ -320,6 +351,36 @@ fn l15_a_no_that_we_wrote_back_is_not_learned_again() {
     let ours = Consent { method: Some("listwarden".to_owned()), ..consent(Answer::Withdrawn) };
     assert!(learned(Some(&says(explicit(1), 1)), &says(ours.clone(), 9)).is_empty());
     assert_eq!(learned(None, &says(ours, 9)).len(), 1, "unless nothing is known yet");
+}
+
+#[test]
+fn l15_a_no_that_we_wrote_back_and_the_ledger_lost_is_learned() {
+    // The store was put back: the record alone still tells of it.
+    let yes = says(explicit(1), 1);
+    let ours = |answer| {
+        let ours = Consent { method: Some("listwarden".to_owned()), ..consent(answer) };
+        says(Consent { at: Some(day(7)), ..ours }, 9)
+    };
+    let learned_after = |events: &[Event], now: &PatientRecord| {
+        let mut standing = Standing::default();
+        for event in events {
+            standing.apply(event);
+        }
+        learned_where(|no| holds_no(&standing, no), Some(&yes), now)
+    };
+    let withdrew = |at| event(EventKind::Withdrawn, at, TimeSource::Provider);
+    let granted =
+        |at| but(event(EventKind::Granted, at, TimeSource::Clinic), |it| it.explicit = true);
+    let no = ours(Answer::Withdrawn);
+    assert!(echoes(Some(&Said::by(&yes)), &no) && !echoes(Some(&Said::by(&no)), &no));
+    let lost = learned_after(&[granted(1)], &no);
+    assert_eq!(kinds(&lost), [(EventKind::Withdrawn, Actor::Person)]);
+    assert_eq!(lost[0].occurred_at, Some(day(7)));
+    assert!(learned_after(&[granted(1), withdrew(7), granted(8)], &no).is_empty(), "it is held");
+    assert!(learned_after(&[granted(1), withdrew(3)], &no).is_empty(), "one stands");
+    assert_eq!(learned_after(&[withdrew(3), granted(5)], &no).len(), 1, "that one was lifted");
+    let objected = learned_after(&[granted(1), withdrew(8)], &ours(Answer::Objected));
+    assert_eq!(kinds(&objected), [(EventKind::Objected, Actor::Person)], "which is more");
 }
 
 #[test]

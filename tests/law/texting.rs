@@ -146,6 +146,15 @@ fn l8_the_answer_of_whoever_had_the_number_before_lists_nobody_else() {
 }
 
 #[test]
+fn l13_whoever_was_erased_from_a_list_of_numbers_can_be_asked_again() {
+    let erased = texted().seen(MemberStatus::Forgotten, 5);
+    let erased = erased.base(MemberStatus::Forgotten, By::Us, 5);
+    erased.invites();
+    let proven = erased.proves(4);
+    proven.does(Verb::Invite, Reason::Returned, Counted::Invitation);
+}
+
+#[test]
 fn l17_a_text_in_doubt_counts_as_sent() {
     let doubtful = texted().intends(Verb::Invite, MemberStatus::Absent, 99);
     doubtful.keeps(Class::Due, Reason::InDoubt);

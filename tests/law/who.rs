@@ -165,6 +165,26 @@ fn l7_one_holders_withdrawal_speaks_for_the_address() {
 }
 
 #[test]
+fn l11_what_was_accepted_at_one_address_lifts_no_objection_to_another() {
+    for (kind, reason) in
+        [(EventKind::Objected, Reason::Objected), (EventKind::Complained, Reason::Complained)]
+    {
+        let accepted = |elsewhere: Option<ContactId>| {
+            let granted = event(EventKind::Granted, 6, TimeSource::Clinic);
+            but(granted, |it| (it.explicit, it.accepted, it.contact) = (true, true, elsewhere))
+        };
+        // Bob comes to the address once Ann has spoken for it.
+        let objected = world().patient("ann").opts_out("ann", kind, 5).patient("bob");
+        let elsewhere = ContactId(uuid::Uuid::from_u128(77));
+        let moved = objected.clone().records(Some("bob"), accepted(Some(elsewhere)));
+        moved.is_kept_off(reason);
+        assert!(objected.records(Some("bob"), accepted(None)).is_wanted());
+    }
+    let withdrawn = world().patient("ann").withdraws("ann", 5).patient("bob");
+    assert!(withdrawn.grants("bob", 6).is_wanted(), "a newer explicit grant of his own");
+}
+
+#[test]
 fn l7_a_grant_of_one_holder_is_no_grant_of_another() {
     let world = family().grants("ann", 1).with("ann", |r| r.restricted = true);
     world.is_kept_off(Reason::NoBasis);

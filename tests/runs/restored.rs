@@ -5,11 +5,11 @@ use std::fs;
 use chrono::TimeDelta;
 use listwarden::domain::{PatientRecord, PatientStatus, Reason};
 use listwarden::reconcile::{Chain, ListState};
-use listwarden::simulator::mailchimp::Status;
+use listwarden::simulator::mailchimp::{Fault, Rule, Status};
 use listwarden::store::{AuditOutcome, NewAudit};
 use sqlx::{Connection, SqliteConnection};
 
-use crate::world::{Engine, World, state};
+use crate::world::{Engine, World, address, state};
 
 /// What lies in the store's folder for it.
 const FILES: [&str; 3] = ["listwarden.db", "listwarden.db-wal", "listwarden.db-shm"];
@@ -130,6 +130,32 @@ async fn l11_who_came_back_and_left_since_the_backup_stays_out() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn l15_a_no_that_only_the_clinics_record_still_tells_of_is_learned_again() {
+    let mut world = World::with_a_register().await;
+    world.listed(&["ann"]).await;
+    world.is_backed_up().await;
+    world.pass(TimeDelta::hours(1));
+    // By the hand of staff, who bring her back: the list shows nothing of her no.
+    world.staff().unsubscribe(&address("ann")).unwrap();
+    world.runs().await;
+    assert!(world.told("ann").await.contains(&"withdrawn".to_owned()));
+    world.pass(TimeDelta::hours(1));
+    world.staff().archive(&address("ann")).unwrap();
+    world.staff_import("ann");
+    world.is_put_back().await;
+    world.pass(TimeDelta::hours(1));
+    world.begins_anew().await;
+    world.runs().await;
+    assert!(
+        world.reasons("ann").await.contains(&Reason::Withdrawn),
+        "{:?}",
+        world.reasons("ann").await
+    );
+    assert_eq!(world.there("ann"), Some(Status::Unsubscribed));
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn l3_who_was_asked_since_the_backup_is_not_asked_again() {
     let mut world = World::with_a_register().await;
     world.listed(&["ann"]).await;
@@ -163,6 +189,73 @@ async fn l12_who_was_asked_since_the_backup_and_never_answers_is_not_asked_again
     world.pass(TimeDelta::days(40));
     world.runs().await;
     assert_eq!((world.invitations("eve"), world.there("eve")), (1, Some(Status::Archived)));
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn l3_who_was_asked_since_the_backup_and_is_in_no_page_is_not_asked_again() {
+    let mut world = World::with_a_register().await;
+    world.listed(&["ann"]).await;
+    world.is_backed_up().await;
+    world.pass(TimeDelta::hours(1));
+    world.consenting("eve").await;
+    world.runs().await;
+    world.is_put_back().await;
+    world.pass(TimeDelta::hours(1));
+    let path = format!("/3.0/lists/{}/members", world.audience);
+    let hides = Fault::ShrunkPage { drop: 9 };
+    world.simulator.script(Rule::next(hides).on("GET", &path).times(2));
+    world.begins_anew().await;
+    world.simulator.clear_faults();
+    world.pass(TimeDelta::days(40));
+    world.runs().await;
+    assert_eq!((world.invitations("eve"), world.there("eve")), (1, Some(Status::Archived)));
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn l3_who_was_asked_since_the_backup_after_a_sign_up_of_before_is_not_asked_again() {
+    let mut world = World::with_a_register().await;
+    world.listed(&["ann"]).await;
+    world.enters(world.somebody("eve")).await;
+    world.runs().await;
+    world.contact("eve").sign_up().unwrap();
+    world.is_backed_up().await;
+    world.pass(TimeDelta::days(31));
+    world.consents_now("eve").await;
+    world.runs().await;
+    assert_eq!(world.invitations("eve"), 2, "by the form, and by us once that lapsed");
+    world.is_put_back().await;
+    world.pass(TimeDelta::hours(1));
+    world.begins_anew().await;
+    world.runs().await;
+    assert_eq!((world.invitations("eve"), world.there("eve")), (2, Some(Status::Pending)));
+    world.pass(TimeDelta::days(40));
+    world.runs().await;
+    assert_eq!((world.invitations("eve"), world.there("eve")), (2, Some(Status::Archived)));
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn l18_who_signed_up_there_since_the_backup_needs_no_word_of_the_clinic() {
+    let mut world = World::with_a_register().await;
+    world.listed(&["ann"]).await;
+    world.enters(world.somebody("eve")).await;
+    world.runs().await;
+    world.is_backed_up().await;
+    world.pass(TimeDelta::hours(1));
+    world.contact("eve").sign_up().unwrap();
+    world.pass(TimeDelta::hours(1));
+    // Her fields are filled in: the provider shows that she changed after she signed up.
+    world.runs().await;
+    world.is_put_back().await;
+    world.pass(TimeDelta::hours(1));
+    world.begins_anew().await;
+    world.runs().await;
+    assert_eq!(world.there("eve"), Some(Status::Pending));
+    world.confirms("eve");
+    world.runs().await;
+    assert_eq!(world.there("eve"), Some(Status::Subscribed));
     world.end().await;
 }
 

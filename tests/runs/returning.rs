@@ -1,7 +1,7 @@
 //! Coming back, and what does not come back (L3, L11 to L13).
 
 use chrono::TimeDelta;
-use listwarden::domain::{Channel, Class, Reason};
+use listwarden::domain::{Channel, Class, PatientRecord, Reason};
 use listwarden::simulator::mailchimp::Status;
 
 use crate::on_both_engines;
@@ -122,6 +122,22 @@ on_both_engines! {
         world.confirms("ann");
         world.runs().await;
         assert_eq!(world.there("ann"), Some(Status::Archived));
+        world.end().await;
+    }
+}
+
+on_both_engines! {
+    async fn l3_who_consents_by_a_clock_ahead_is_asked_once(world: World) {
+        let ahead = world.now() + TimeDelta::hours(2);
+        let email_consent = world.explicit_at(ahead);
+        let ann = PatientRecord { email_consent, updated_at: ahead, ..world.somebody("ann") };
+        world.enters(ann).await;
+        world.adopts().await;
+        assert_eq!((world.there("ann"), world.invitations("ann")), (Some(Status::Pending), 1));
+        // Read again, when that time has come.
+        world.pass(TimeDelta::days(40));
+        world.runs().await;
+        assert_eq!((world.there("ann"), world.invitations("ann")), (Some(Status::Archived), 1));
         world.end().await;
     }
 }

@@ -9,7 +9,7 @@ use listwarden::store::Acceptable;
 
 use crate::brake::accept;
 use crate::on_both_engines;
-use crate::world::{Engine, World, address, state};
+use crate::world::{Engine, World, address, assert_in_step, state};
 
 impl World {
     async fn vanish(&self, name: &str, numbers: std::ops::Range<usize>) {
@@ -23,6 +23,13 @@ impl World {
         let path = format!("/3.0/lists/{}/members", self.audience);
         let fault = Fault::ShortPage { drop };
         self.simulator.script(Rule::next(fault).on("GET", &path).times(times));
+    }
+
+    /// The next reading of changes shows none, listed or archived, and counts none.
+    fn hides_changes(&self) {
+        let path = format!("/3.0/lists/{}/members", self.audience);
+        let fault = Fault::ShrunkPage { drop: 99 };
+        self.simulator.script(Rule::next(fault).on("GET", &path).times(2));
     }
 
     /// Staff delete `name0` … permanently, so that no page shows them.
@@ -243,6 +250,45 @@ on_both_engines! {
         world.runs().await;
         assert_eq!(world.subscribed(), 20, "each is read singly before it counts as gone");
         assert_eq!(world.reasons("p0").await, [Reason::Wanted]);
+        world.end().await;
+    }
+}
+
+on_both_engines! {
+    async fn l14_a_no_that_a_page_of_changes_left_out_is_seen_before_they_leave(world: World) {
+        world.listed(&["ann"]).await;
+        world.unsubscribes("ann");
+        world.clinic.archive("ann", world.now()).await.unwrap();
+        world.hides_changes();
+        assert_in_step(&world.try_run(false).await);
+        assert_eq!(world.there("ann"), Some(Status::Archived));
+        world.pass(TimeDelta::days(90));
+        world.clinic.reactivate("ann", world.now()).await.unwrap();
+        world.runs().await;
+        assert_eq!(world.reasons("ann").await, [Reason::Withdrawn], "who unsubscribed stays out");
+        assert_eq!((world.there("ann"), world.invitations("ann")), (Some(Status::Archived), 1));
+        world.end().await;
+    }
+}
+
+on_both_engines! {
+    async fn l12_whose_answer_a_page_of_changes_left_out_is_not_taken_for_silent(world: World) {
+        world.consenting("ann").await;
+        world.consenting("ben").await;
+        world.adopts().await;
+        world.pass(TimeDelta::days(29) + TimeDelta::hours(12));
+        world.runs().await;
+        world.pass(TimeDelta::hours(6));
+        world.unsubscribes("ann");
+        world.confirms("ben");
+        world.pass(TimeDelta::hours(7));
+        world.hides_changes();
+        assert_in_step(&world.try_run(false).await);
+        assert_eq!(world.there("ann"), Some(Status::Unsubscribed));
+        assert_eq!(world.told("ann").await, ["withdrawn"]);
+        assert_eq!(world.there("ben"), Some(Status::Subscribed));
+        assert_eq!(world.told("ben").await, ["confirmed"]);
+        world.runs().await;
         world.end().await;
     }
 }

@@ -386,6 +386,27 @@ on_both_engines! {
 }
 
 on_both_engines! {
+    async fn l13_a_number_that_we_erased_is_asked_again_when_its_patient_returns(world: World) {
+        let mut texting = Texting::new(world).await;
+        let erases = "unproven = \"hold\"\non_drop = \"erase\"";
+        texting.world.reconfigures("unproven = \"hold\"", erases).await;
+        texting.consenting("ann", ANN).await;
+        texting.adopts().await;
+        texting.replies(ANN, "YES");
+        texting.in_step().await;
+        texting.becomes("ann", PatientStatus::Archived).await;
+        texting.in_step().await;
+        texting.stands(ANN, Class::InStep, Reason::PatientArchived).await;
+        texting.pass(TimeDelta::days(1));
+        texting.becomes("ann", PatientStatus::Active).await;
+        texting.in_step().await;
+        texting.stands(ANN, Class::Pending, Reason::Invited).await;
+        assert_eq!(texting.texts_to(ANN), 2, "no form would let her in again");
+        texting.world.end().await;
+    }
+}
+
+on_both_engines! {
     async fn nobody_is_asked_at_night(world: World) {
         let texting = Texting::new(world).await;
         texting.adopts().await;

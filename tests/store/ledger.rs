@@ -1,6 +1,8 @@
 use std::collections::BTreeSet;
 
-use listwarden::domain::{Actor, Address, Channel, Event, EventKind, OptOutKind, Standing};
+use listwarden::domain::{
+    Actor, Address, Channel, Event, EventKind, OptOutKind, PatientRecord, Standing,
+};
 use listwarden::store::{Appended, Verified};
 
 use crate::world::{World, at, keyring, record};
@@ -31,6 +33,29 @@ stories! {
         let bob = world.patient("2").await;
         let lines = world.store.ledger_of_patient(world.clinic, bob).await.unwrap();
         assert!(lines[0].binds.contains(&bob));
+    }
+
+    async fn l8_a_no_that_is_read_once_its_holder_has_moved_follows_them(world: World) {
+        world.reads(&[record("1", "ann@mail.test"), record("2", "bob@mail.test")]).await;
+        let mut noes = Vec::new();
+        for (name, email) in [("no of 1", "ann@mail.test"), ("no of 2", "bob@mail.test")] {
+            let mut no = world.event(EventKind::Withdrawn, name);
+            no.draft.contact = world.contact(email).await;
+            noes.push(no);
+        }
+        // The one after her no, at -10; the other before it.
+        let ann = PatientRecord { updated_at: at(-5), ..record("1", "ann@new.test") };
+        let bob = PatientRecord { updated_at: at(-30), ..record("2", "bob@new.test") };
+        world.reads(&[ann, bob]).await;
+        world.settles().await;
+        world.appends(noes).await;
+        let link = world.link_of("ann@new.test").await;
+        assert_eq!(kinds(&link.facts.holders[0].standing), [OptOutKind::Withdrawn]);
+        assert!(link.stale);
+        assert!(kinds(&world.link_of("bob@new.test").await.facts.holders[0].standing).is_empty());
+        let told = world.store.feedback_page(world.clinic, 10).await.unwrap();
+        let of: Vec<_> = told.iter().map(|f| f.source_id.as_str()).collect();
+        assert_eq!(of, ["1"]);
     }
 
     async fn l8_a_bounce_binds_the_address_alone(world: World) {

@@ -19,8 +19,12 @@ impl Table<'_> {
         match self.status() {
             MemberStatus::Subscribed => self.subscribed(wanted),
             MemberStatus::Pending => self.pending(wanted),
-            MemberStatus::Forgotten => keep(Class::Parked, Reason::ForgottenThere),
+            // Nobody is forgotten for good where we ask ourselves: a number can always be texted.
+            MemberStatus::Forgotten if self.policy.asking.is_none() => {
+                keep(Class::Parked, Reason::ForgottenThere)
+            }
             MemberStatus::Absent
+            | MemberStatus::Forgotten
             | MemberStatus::Archived
             | MemberStatus::Unsubscribed
             | MemberStatus::Cleaned

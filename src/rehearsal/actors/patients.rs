@@ -232,8 +232,8 @@ impl World {
         if record.status == PatientStatus::Deleted {
             return Ok(NOTHING.to_owned());
         }
-        let turn = self.books().turns.get(&(clinic, patient)).copied().unwrap_or_default();
-        let new = 100 + patient * 20 + turn as usize % 20;
+        let turn = self.books().turns.get(&(clinic, patient)).map_or(0, Vec::len);
+        let new = 100 + patient * 20 + turn % 20;
         match change {
             Change::Name => record.given_name = Personal::new(&format!("Zebedee{clinic}x{new}")),
             Change::Email => {

@@ -117,17 +117,24 @@ pub fn judge_question(look: &Lookout, stage: usize, where_to: Option<&str>, addr
     let (clinic, channel) = (list.clinic, list.channel());
     let key = (clinic, list.asks_as, address.to_owned());
     let ever = books.ever.get(&(clinic, channel, address.to_owned())).cloned().unwrap_or_default();
-    let turns: u32 = ever.iter().filter_map(|patient| books.turns.get(&(clinic, *patient))).sum();
+    let turns = ever.iter().filter_map(|patient| books.turns.get(&(clinic, *patient))).flatten();
     let acts = books
         .of(clinic, channel)
         .filter(|line| line.address.as_deref() == Some(address) && line.act != Act::Agreed);
-    let happened = acts.count() + books.lost(clinic, channel, address);
-    let upon = turns + u32::try_from(happened).unwrap_or(u32::MAX);
+    let happened: Vec<DateTime<Utc>> = turns.copied().chain(acts.map(|line| line.at)).collect();
+    let lost = books.lost(clinic, channel, address);
+    let upon = lost + happened.len();
+    let began = run_began(look, &books);
+    let read = lost + happened.iter().filter(|at| **at < began).count();
     books.asked.entry(key.clone()).or_default().push(look.turnstile.now());
     drop(books);
     let mut known = look.asked_upon.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-    let before = known.insert(key, upon);
+    let before = known.get(&key).copied();
     let repeated = before.is_some_and(|before| before >= upon);
+    // What happened while the run went on it may not have read, and may ask upon later: unless it is
+    // all that explains this question.
+    let explained = read > before.unwrap_or_default();
+    known.insert(key, if explained { read } else { upon });
     drop(known);
     look.check(
         "L3 one invitation a yes",

@@ -11,6 +11,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use chrono::{DateTime, Utc};
+
 use super::books::{Act, Books, Line};
 use super::history::{History, ListSetting};
 use super::stages::{Setup, Stage, Standing};
@@ -75,8 +77,8 @@ pub struct Lookout {
     stages: Vec<Arc<dyn Stage>>,
     /// The questions each provider had sent at the last look.
     asked: Mutex<Vec<BTreeMap<Question, usize>>>,
-    /// What had happened to somebody when they were last asked.
-    asked_upon: Mutex<BTreeMap<(usize, usize, String), u32>>,
+    /// How much had happened to somebody that the program surely knew when it last asked them.
+    asked_upon: Mutex<BTreeMap<(usize, usize, String), usize>>,
     breaches: Mutex<Vec<Breach>>,
     checked: Mutex<BTreeMap<&'static str, u64>>,
 }
@@ -243,6 +245,16 @@ impl Watch for Lookout {
             self.look_for_drift(host);
         }
         self.look_at(true, |stage| stage.host() == host);
+    }
+
+    fn in_doubt(&self, body: &[u8], at: DateTime<Utc>) {
+        let body = String::from_utf8_lossy(body);
+        let mut books = self.books();
+        let named = books.ever.keys().filter(|(_, channel, address)| {
+            *channel == Channel::Sms && body.contains(address.trim_start_matches('+'))
+        });
+        let named: Vec<_> = named.cloned().collect();
+        books.in_doubt.extend(named.into_iter().map(|key| (key, at)));
     }
 
     fn acknowledged(&self, attempt: &Attempt) {

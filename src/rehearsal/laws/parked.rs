@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use crate::commands::Deployment;
 use crate::domain::{Address, Channel, Class};
 use crate::reconcile::Who;
-use crate::rehearsal::books::Act;
+use crate::rehearsal::books::{Act, Line};
 use crate::rehearsal::world::World;
 
 /// Accounts for everybody who is parked: as many as the report says, each with a reason that the books
@@ -66,16 +66,32 @@ fn parsed(channel: Channel, address: &str) -> Option<Address> {
 }
 
 /// Tells whether somebody with the address said no, or was put away or erased there, or the provider
-/// refuses it.
+/// refuses it; or somebody said no at an address that they shared, from which it goes with them (L8);
+/// or their record came to name a customer in place of a yes, which is withdrawn by that (L4).
 fn has_reason(world: &World, clinic: usize, channel: Channel, address: &str) -> bool {
     let books = world.books();
     let key = (clinic, channel, address.to_owned());
     let ever = books.ever.get(&key).cloned().unwrap_or_default();
-    let erased = books.erased.contains(&key);
+    // A number can always be asked again.
+    let erased = channel == Channel::Email && books.erased.contains(&key);
+    let shared = |line: &Line| {
+        let at = line.address.clone().and_then(|at| books.ever.get(&(clinic, channel, at)));
+        at.is_some_and(|sharers| !sharers.is_disjoint(&ever))
+    };
+    let takes_back = |line: &Line| {
+        line.act == Act::Customer
+            && books.of(clinic, channel).any(|yes| {
+                matches!(yes.act, Act::Yes | Act::Flag)
+                    && yes.patient == line.patient
+                    && books.was_known(yes, line.at)
+            })
+    };
     erased
         || books.of(clinic, channel).any(|line| {
             let theirs = line.address.as_deref() == Some(address)
                 || line.patient.is_some_and(|patient| ever.contains(&patient));
-            theirs && (line.act.is_no() || matches!(line.act, Act::Bounced | Act::Removed))
+            let no = line.act.is_no() && (theirs || shared(line));
+            let away = matches!(line.act, Act::Bounced | Act::Removed);
+            no || (theirs && (away || takes_back(line)))
         })
 }

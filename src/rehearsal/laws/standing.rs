@@ -158,10 +158,13 @@ fn nobody_wanted_is_forgotten(look: &Lookout, books: &Books, list: &WatchedList)
                 && asked.iter().any(|asked| (*asked..=*asked + expires).contains(&line.at))
         });
         let standing = held.get(address).copied();
+        // A text in doubt counts as sent: nobody is texted twice (L3, L17).
+        let in_doubt = books.in_doubt.get(&(clinic, channel, address.to_owned()));
+        let counts_as_asked = in_doubt.is_some_and(|at| !books.forgot(*at));
         let wrong = if channel == Channel::Email && agreed {
             standing != Some(Standing::Subscribed)
         } else {
-            asked.is_empty() && !standing.is_some_and(Standing::is_listed)
+            asked.is_empty() && !counts_as_asked && !standing.is_some_and(Standing::is_listed)
         };
         look.check(
             "L6 nobody wanted is forgotten",
@@ -188,10 +191,10 @@ fn unclouded(books: &Books, list: &WatchedList, patient: usize, address: &str) -
         books.of(clinic, channel).any(|line| line.act == Act::Yes && line.patient == Some(patient));
     alone
         && said_yes
-        && books.turns.get(&(clinic, patient)).copied().unwrap_or_default() <= 1
+        && books.turns.get(&(clinic, patient)).map_or(0, Vec::len) <= 1
         && lines.all(|line| match line.act {
             Act::Yes => true,
-            Act::Agreed => !books.forgot(line.at),
+            Act::Agreed => !books.is_proof_lost(line),
             _ => false,
         })
 }

@@ -2,7 +2,7 @@
 //! possible the books give the program the benefit of the doubt, so that what is found is wrong by
 //! either.
 
-use chrono::{DateTime, Datelike, Utc};
+use chrono::{DateTime, Datelike, TimeDelta, Utc};
 
 use crate::domain::{Channel, PatientRecord, PatientStatus};
 use crate::rehearsal::books::{Act, Books, Line};
@@ -78,11 +78,18 @@ fn holder_barred(
     }
     let binds =
         |line: &&Line| line.address.as_deref() == Some(address) || line.patient == Some(patient);
-    let noes: Vec<&Line> =
-        books.of(clinic, channel).filter(|line| line.act.is_no()).filter(binds).collect();
+    // What the record said between two readings, and says no more, nobody can know.
+    let said = |line: &&Line| line.act.is_no() && !books.is_unsaid(line);
+    let noes: Vec<&Line> = books.of(clinic, channel).filter(said).filter(binds).collect();
+    // Their own objection goes with them until they say yes anew, wherever they live then (L8).
+    let took_back = |no: &Line| {
+        let own = |line: &&Line| line.act == Act::Accepted && line.patient == Some(patient);
+        books.of(clinic, channel).filter(own).any(|line| line.at > no.at)
+    };
     let objected = |no: &&Line| {
         no.act == Act::Objects
             && no.patient == Some(patient)
+            && !took_back(no)
             && !accepted_since(books, (clinic, channel), no, address)
     };
     if noes.iter().any(objected) {
@@ -131,12 +138,35 @@ pub fn proven(
         match line.act {
             Act::Agreed => here && theirs,
             // Staff's own doing, which the clinic chose to leave.
-            Act::Added => here && theirs && setting.unproven == "hold",
+            Act::Added => {
+                here && theirs
+                    && (setting.unproven == "hold" || reads_as_an_answer(books, setting, line))
+            }
             Act::MovedHere => here && theirs,
             Act::Customer => setting.soft == "direct",
             _ => false,
         }
     })
+}
+
+/// Tells whether staff put away somebody who was still asked, and added them again before any run surely
+/// read that they were gone: that reads as the answer to our question, and as no more (L10).
+fn reads_as_an_answer(books: &Books, setting: &ListSetting, added: &Line) -> bool {
+    let (Some(list), Some(address)) = (added.list, &added.address) else { return false };
+    let expires = TimeDelta::days(setting.expires_days.into());
+    let asked = books.asked.get(&(added.clinic, list, address.clone()));
+    let asked = asked.into_iter().flatten().filter(|at| **at <= added.at).max();
+    let Some(asked) = asked.filter(|at| added.at <= **at + expires) else { return false };
+    let there = || {
+        books.of(added.clinic, added.channel).filter(|line| {
+            let here = line.list == added.list && line.address == added.address;
+            here && (*asked..=added.at).contains(&line.at)
+        })
+    };
+    let put_away = |line: &Line| line.act == Act::Removed && !books.was_known(line, added.at);
+    // Whoever said no or bounced was not asked any more.
+    let over = |line: &Line| line.act.is_no() || line.act == Act::Bounced;
+    there().any(put_away) && !there().any(over)
 }
 
 fn age(born: chrono::NaiveDate, now: DateTime<Utc>) -> i32 {
