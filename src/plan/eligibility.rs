@@ -71,7 +71,8 @@ impl Wanted<'_> {
             readmits: self.readmits.or(other.readmits),
             direct: self.direct || other.direct,
             undeliverable: self.undeliverable && other.undeliverable,
-            shared: self.shared || other.shared,
+            // Told once all holders are counted.
+            shared: self.shared,
         }
     }
 }

@@ -65,9 +65,16 @@ fn l7_whoever_shared_the_address_when_it_was_proven_is_restored() {
 
 #[test]
 fn l13_an_address_that_was_undeliverable_since_its_proof_is_asked_and_not_restored() {
-    let mut back = archived_and_back().bounces(50).policy(|p| p.on_return = ReturnBy::Restore);
-    back.contact().standing.reached = Some(day(60));
-    back.does(Verb::Invite, Reason::Returned, Counted::Invitation);
+    let back = |bounced| {
+        let back = archived_and_back().bounces(bounced);
+        let mut back = back.policy(|p| p.on_return = ReturnBy::Restore);
+        back.contact().standing.reached = Some(day(60));
+        back
+    };
+    back(50).does(Verb::Invite, Reason::Returned, Counted::Invitation);
+    back(3).does(Verb::Invite, Reason::Returned, Counted::Invitation);
+    // Proven on day 3: what was before that is over.
+    back(2).does(Verb::Subscribe, Reason::Returned, Counted::Invitation);
 }
 
 #[test]
@@ -123,6 +130,23 @@ fn l13_what_somebody_else_removed_meanwhile_is_not_restored() {
     let back = away.becomes("ann", PatientStatus::Active).on(110);
     let back = back.policy(|p| p.on_return = ReturnBy::Restore);
     back.keeps(Class::InStep, Reason::RemovedThere);
+}
+
+#[test]
+fn l13_nor_is_anybody_asked_whom_staff_put_away_after_we_had_unsubscribed_them() {
+    let out = ann_listed().policy(|p| p.on_drop = LeaveBy::Unsubscribe);
+    let out = out.becomes("ann", PatientStatus::Archived).settles();
+    let away = out.on(105).seen(MemberStatus::Archived, 104).settles();
+    let back = away.becomes("ann", PatientStatus::Active).on(110);
+    back.keeps(Class::InStep, Reason::InvitationUsed);
+}
+
+#[test]
+fn l13_whom_staff_put_back_and_then_removed_stays_away() {
+    let put_back = archived_and_back().on(112).seen(MemberStatus::Subscribed, 111);
+    put_back.keeps(Class::InStep, Reason::Wanted);
+    let removed = put_back.settles().on(121).seen(MemberStatus::Archived, 120);
+    removed.settles().keeps(Class::InStep, Reason::RemovedThere);
 }
 
 #[test]

@@ -23,6 +23,13 @@ fn l20_the_first_sight_of_a_list_imports_opt_outs_bounces_and_complaints() {
     ann().seen(MemberStatus::Subscribed, 50).learns(&[]);
 }
 
+#[test]
+fn l20_a_list_that_an_admin_ends_lets_everybody_go_and_nobody_in_and_is_not_counted() {
+    let ends = |world: World| world.policy(|p| p.retiring = true);
+    ends(ann_listed()).does(Verb::Archive, Reason::ListRetired, Counted::No);
+    ends(ann()).keeps(Class::InStep, Reason::ListRetired);
+}
+
 fn unproven() -> World {
     ann().seen(MemberStatus::Subscribed, 50).shows(|o| o.opted_in_at = Some(day(50)))
 }
@@ -53,8 +60,9 @@ fn l21_grandfather_before_records_evidence_for_wanted_contacts_only() {
     before(unproven().moved_there(60), 21).learns(&[EventKind::AddressChanged]);
     // The date may be set after the first run, and evidence never lifts an opt-out.
     before(unproven().settles(), 21).learns(&[EventKind::Grandfathered]);
-    let again = before(unproven().withdraws("ann", 60).grants("ann", 70), 21).settles();
+    let again = before(unproven().withdraws("ann", 60).grants("ann", 70), 21).only_learns();
     again.keeps(Class::Unproven, Reason::Unproven);
+    assert!(again.decide().is_settled(), "planned again, nothing is left to do");
 }
 
 // --- L22 -----------------------------------------------------------------------------------
@@ -68,7 +76,9 @@ fn l22_strangers_are_kept_reported_or_archived() {
     report.keeps(Class::HeldWithoutBasis, Reason::UnknownMember);
     let archive = known_by_nobody(UnknownMembers::Archive);
     archive.removes(Verb::Archive, Reason::UnknownMember);
-    archive.settles().keeps(Class::InStep, Reason::UnknownMember);
+    archive.clone().settles().keeps(Class::InStep, Reason::UnknownMember);
+    let out = archive.seen(MemberStatus::Unsubscribed, 6);
+    out.keeps(Class::Unknown, Reason::UnknownMember);
 }
 
 #[test]
@@ -114,7 +124,8 @@ fn l23_the_brake_holds_invitations_beyond_their_limit() {
     };
     assert_eq!(held(500, 0), Held { removals: false, invitations: false });
     assert_eq!(held(1, 500), Held { removals: false, invitations: true });
-    assert!(held(501, 0).any());
+    assert!(held(501, 0).any() && !held(500, 0).any());
+    assert!(!held(0, 501).any(), "nothing left to hold");
 }
 
 #[test]

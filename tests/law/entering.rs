@@ -52,6 +52,17 @@ fn l10_an_opt_in_from_before_the_invitation_is_no_answer_to_it() {
 }
 
 #[test]
+fn l10_the_providers_clock_may_be_five_minutes_behind_ours() {
+    let clicked = |minutes| {
+        let at = day(90) - TimeDelta::minutes(minutes);
+        let clicked = ann().invited(90).seen(MemberStatus::Subscribed, 91);
+        clicked.shows(|o| o.opted_in_at = Some(at))
+    };
+    clicked(5).learns(&[EventKind::Confirmed]);
+    clicked(6).learns(&[]);
+}
+
+#[test]
 fn l10_a_confirmation_from_an_address_that_was_changed_there_proves_nothing_of_ours() {
     let moved = ann().invited(90).seen(MemberStatus::Subscribed, 91).moved_there(91);
     moved.learns(&[EventKind::AddressChanged]);

@@ -232,6 +232,11 @@ fn l3_a_bare_flag_lists_someone_who_never_opted_out() {
     let asked = learned(Some(&says(Consent::default(), 1)), &says(consent(Answer::Granted), 9));
     assert_eq!(kinds(&asked), [(EventKind::Granted, Actor::Clinic)]);
     assert_eq!(asked[0].occurred_at, Some(day(9)));
+    let found = learned(None, &says(consent(Answer::Granted), 9));
+    assert_eq!(found[0].occurred_at, None, "nobody knows when it was set");
+    let web = Consent { method: Some("website".to_owned()), ..consent(Answer::Granted) };
+    let still = learned(Some(&says(consent(Answer::Granted), 1)), &says(web, 9));
+    assert!(still.is_empty(), "one that stands is not set again");
     world().patient("ann").flagged("ann", 9).invites();
 }
 
@@ -330,6 +335,8 @@ fn l4_an_unchanged_record_teaches_nothing_and_the_same_change_is_one_event() {
     let (yes, no) = (says(explicit(1), 1), says(Consent::default(), 9));
     assert!(learned(Some(&yes), &yes).is_empty());
     assert_eq!(learned(Some(&yes), &no)[0].unique, learned(Some(&yes), &no)[0].unique);
+    let another = says(Consent::default(), 10);
+    assert_ne!(learned(Some(&yes), &no)[0].unique, learned(Some(&yes), &another)[0].unique);
 }
 
 #[test]

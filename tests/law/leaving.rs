@@ -69,9 +69,11 @@ fn l14_the_strongest_way_out_wins() {
     gone.removes(Verb::Archive, Reason::PatientArchived);
     let deleted = listed()
         .patient("bob")
-        .becomes("bob", PatientStatus::Archived)
-        .becomes("ann", PatientStatus::Deleted);
-    deleted.removes(Verb::Erase, Reason::PatientDeleted);
+        .becomes("ann", PatientStatus::Archived)
+        .becomes("bob", PatientStatus::Deleted);
+    let decision = deleted.removes(Verb::Erase, Reason::PatientDeleted);
+    // The others are told behind it (L29).
+    assert_eq!(decision.reasons, [Reason::PatientDeleted, Reason::PatientArchived]);
 }
 
 #[test]

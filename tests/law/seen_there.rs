@@ -179,6 +179,17 @@ fn l17_an_invitation_in_doubt_that_is_found_confirmed_was_sent() {
 }
 
 #[test]
+fn l17_a_second_invitation_in_doubt_takes_the_place_of_the_one_that_lapsed() {
+    let again = ann().invited(2).settles().grants("ann", 50);
+    let key = again.invites().operation.unwrap().invitation;
+    let again = again.intends(Verb::Invite, MemberStatus::Archived, 101);
+    let mut sent = again.on(102).seen(MemberStatus::Pending, 101);
+    sent.link.intent.as_mut().unwrap().invitation.clone_from(&key);
+    let decision = sent.keeps(Class::Pending, Reason::Invited);
+    assert_eq!(decision.adoption.invitation.map(|open| open.key), key);
+}
+
+#[test]
 fn l17_a_removal_in_doubt_voids_the_open_invitation() {
     let doubtful = ann().invited(90).intends(Verb::Archive, MemberStatus::Pending, 91);
     let voided = doubtful.decide().adoption.invitation.unwrap();
@@ -202,6 +213,8 @@ fn l18_a_proved_sign_up_newer_than_the_opt_out_is_a_confirmed_grant() {
 #[test]
 fn l18_a_proved_sign_up_older_than_the_opt_out_lists_nobody() {
     let older = ann().withdraws("ann", 70).signed_up_there(60);
+    // Learned once, also where the removal waits for an admin.
+    older.clone().only_learns().learns(&[]);
     assert_eq!(older.settles().status(), MemberStatus::Unsubscribed);
     let objector = ann().opts_out("ann", EventKind::Objected, 5).signed_up_there(60);
     assert_eq!(objector.settles().status(), MemberStatus::Unsubscribed);
@@ -226,16 +239,28 @@ fn l18_what_turned_subscribed_without_us_is_reverted() {
 #[test]
 fn l18_a_sign_up_of_long_ago_that_staff_revived_is_none() {
     // Signed up on the form on day 10, opted out on day 50; staff subscribe it on day 60, which
-    // gives it a new opt-in time.
-    let revived = world()
-        .patient("ann")
-        .signed_up_there(10)
-        .address_opts_out(EventKind::Withdrawn, 50)
-        .base(MemberStatus::Unsubscribed, By::Them, 50)
-        .seen(MemberStatus::Subscribed, 60)
-        .shows(|o| o.opted_in_at = Some(day(60)));
-    revived.learns(&[]);
-    revived.does(Verb::Unsubscribe, Reason::Withdrawn, Counted::No);
+    // gives it a new opt-in time. One of the very moment that was agreed on is no newer either.
+    for signed_up in [10, 50] {
+        let revived = world()
+            .patient("ann")
+            .signed_up_there(signed_up)
+            .address_opts_out(EventKind::Withdrawn, 50)
+            .base(MemberStatus::Unsubscribed, By::Them, 50)
+            .seen(MemberStatus::Subscribed, 60)
+            .shows(|o| o.opted_in_at = Some(day(60)));
+        revived.learns(&[]);
+        revived.does(Verb::Unsubscribe, Reason::Withdrawn, Counted::No);
+    }
+}
+
+#[test]
+fn l18_nor_does_one_wait_again_that_lapsed_and_that_staff_made_pending() {
+    let begun = world().patient("ann").on(11).signs_up_there(10).settles();
+    assert_eq!(begun.status(), MemberStatus::Pending);
+    let lapsed = begun.on(50).settles();
+    assert_eq!(lapsed.status(), MemberStatus::Archived);
+    let revived = lapsed.on(61).seen(MemberStatus::Pending, 60);
+    revived.removes(Verb::Archive, Reason::NoBasis);
 }
 
 #[test]
@@ -262,6 +287,7 @@ fn l18_a_sign_up_begun_for_somebody_who_may_not_be_listed_is_put_away() {
     begun.keeps(Class::Pending, Reason::Invited);
     let restricted = begun.clone().with("ann", |r| r.restricted = true);
     restricted.removes(Verb::Archive, Reason::Restricted);
+    assert!(restricted.only_learns().decide().adoption.is_empty(), "found open once");
     let objector = begun.clone().opts_out("ann", EventKind::Objected, 5);
     objector.does(Verb::Unsubscribe, Reason::Objected, Counted::No);
     let later = begun.withdraws("ann", 96);

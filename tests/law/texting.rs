@@ -76,6 +76,11 @@ fn l10_nothing_but_a_reply_confirms_a_text() {
 }
 
 #[test]
+fn l10_a_proof_from_before_the_text_is_no_answer_to_it() {
+    texted().proves(50).invited(98).keeps(Class::Pending, Reason::Invited);
+}
+
+#[test]
 fn l12_a_late_yes_and_an_unasked_one_restore_nothing() {
     let asked = texted().invited(96);
     assert!(matches!(yes(&asked, day(99) + TimeDelta::minutes(1)), Answered::TooLate(_)));

@@ -1,5 +1,6 @@
 //! L6 to L9: who may be listed.
 
+use listwarden::domain::operation::Counted;
 use listwarden::domain::policy::SharedFields;
 use listwarden::domain::{
     Actor, By, Class, ContactId, EventKind, MemberStatus, OptOutKind, PatientStatus, Reason,
@@ -78,15 +79,20 @@ fn l6_a_grant_for_another_purpose_is_none() {
 
 #[test]
 fn l6_a_record_that_comes_to_name_a_purpose_narrows_what_was_general() {
-    let narrowed = ann().with("ann", |r| {
-        r.email_consent = Consent {
-            answer: Answer::Granted,
-            purpose: Some("offers".to_owned()),
-            ..Consent::default()
-        };
-    });
+    let for_offers = |world: World| {
+        world.with("ann", |r| {
+            r.email_consent = Consent {
+                answer: Answer::Granted,
+                purpose: Some("offers".to_owned()),
+                ..Consent::default()
+            };
+        })
+    };
+    let narrowed = for_offers(ann());
     narrowed.is_kept_off(Reason::OtherPurpose);
     assert!(narrowed.policy(|p| p.purpose = Some("offers".to_owned())).is_wanted());
+    let signed_up = for_offers(world().patient("ann")).signed_up_there(5).settles();
+    assert!(signed_up.is_wanted(), "but not what the address itself signed up for");
 }
 
 #[test]
@@ -229,6 +235,13 @@ fn l7_a_newer_grant_of_any_holder_enters_and_the_eldest_gives_the_fields() {
     let removed = family().flagged("ann", 1).removed_there(20).seen(MemberStatus::Absent, 20);
     removed.keeps(Class::InStep, Reason::RemovedThere);
     removed.grants("bob", 30).invites();
+}
+
+#[test]
+fn l7_one_holders_consent_for_this_address_is_enough_where_one_step_is_enough() {
+    let mut both = family().grants("ann", 1).grants("bob", 2).policy(|p| p.double_opt_in = false);
+    both.holder("bob").standing.grants[0].contact = None;
+    both.does(Verb::Subscribe, Reason::Wanted, Counted::Invitation);
 }
 
 #[test]

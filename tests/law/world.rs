@@ -473,6 +473,12 @@ impl World {
         self
     }
 
+    /// Carries out all of a decision but its operation, as where that waits for an admin.
+    pub fn only_learns(self) -> Self {
+        let decision = Decision { operation: None, ..self.decide() };
+        self.carry_out(&decision)
+    }
+
     /// Runs until a plan is empty (L24), a minute a turn, and returns where that ended.
     #[track_caller]
     pub fn settles(mut self) -> Self {
