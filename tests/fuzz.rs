@@ -5,6 +5,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test ends where it fails")]
 
+use std::collections::BTreeSet;
 use std::io::Cursor;
 use std::sync::Arc;
 
@@ -190,11 +191,14 @@ proptest! {
         let body = Serializer::new(String::new()).extend_pairs(&pairs).finish();
         let of = |name: &str| last(&pairs, name);
         let status = if of("MessageStatus").is_empty() { of("SmsStatus") } else { of("MessageStatus") };
-        let inbound = of("MessageStatus").is_empty() && status == "received";
+        let is_text = status.is_empty() && !(of("Body").is_empty() && of("OptOutType").is_empty());
+        let inbound = is_text || (of("MessageStatus").is_empty() && status == "received");
         let stop = inbound && of("OptOutType").eq_ignore_ascii_case("stop");
         let refused = !inbound && ["failed", "undelivered"].contains(&status)
             && of("ErrorCode").parse() == Ok(21_610);
-        let ours = of("AccountSid") == TWILIO_ACCOUNT && !of("MessageSid").is_empty();
+        let names: BTreeSet<_> = pairs.iter().map(|(name, _)| name).collect();
+        let ours = of("AccountSid") == TWILIO_ACCOUNT && !of("MessageSid").is_empty()
+            && names.len() == pairs.len();
         let notices = read(&twilio::PROVIDER, body.as_bytes(), Origin::Any).unwrap_or_default();
         prop_assert_eq!(opted_out(&notices), ours && (stop || refused));
     }
@@ -247,7 +251,8 @@ proptest! {
         raw in prop_oneof![
             any::<String>(),
             "(\\+|00)?[0-9() ./-]{0,24}(x|ext\\.|;ext=)?[0-9]{0,6}",
-            "(\\+44|0)7[0-9]{9}",
+            "(\\+44|0044|01144|0)7[0-9]{9}",
+            "(\\+|00|011)(7|39|54|52|86)[0-9]{8,11}",
         ],
         country in select(vec![None, Some("GB"), Some("US"), Some("IT"), Some("??"), Some("")]),
     ) {

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use phonenumber::country;
 use serde::{Deserialize, Serialize};
 
 use super::text::words;
@@ -92,17 +93,28 @@ impl Address {
     }
 
     /// Parses a phone number into E.164, national forms by `country` (ISO 3166, such as `GB`).
+    ///
+    /// A number that names its country, by `+` or dialled abroad from `country`, is read by its own country's rules,
+    /// and what was taken is taken again as it is: a provider that gives E.164 back names the same person.
     pub fn mobile(raw: &str, country: Option<&str>) -> Result<Self, AddressError> {
         let raw = raw.trim();
         if raw.is_empty() {
             return Err(AddressError::Empty);
         }
-        let country = country.and_then(|c| c.parse::<phonenumber::country::Id>().ok());
-        let number = phonenumber::parse(country, raw).map_err(|_| AddressError::Number)?;
-        if !phonenumber::is_valid(&number) {
+        let country = country.and_then(|c| c.parse::<country::Id>().ok());
+        let e164 = |text: &str, country| {
+            let number = phonenumber::parse(country, text).ok().filter(phonenumber::is_valid);
+            let number = number.ok_or(AddressError::Number)?;
+            Ok(number.format().mode(phonenumber::Mode::E164).to_string())
+        };
+        let text = match country.and_then(|country| dialled_abroad(raw, country)) {
+            Some(foreign) => e164(&foreign, None)?,
+            None if raw.contains('+') => e164(raw, None)?,
+            None => e164(raw, country)?,
+        };
+        if text != raw && e164(&text, None)? != text {
             return Err(AddressError::Number);
         }
-        let text = number.format().mode(phonenumber::Mode::E164).to_string();
         Ok(Self { channel: Channel::Sms, text })
     }
 
@@ -131,6 +143,21 @@ impl Address {
     pub fn expose(&self) -> &str {
         &self.text
     }
+}
+
+/// Writes with `+` a number that is dialled with the international prefix of `country`, such as `00` or `011`.
+///
+/// The library would strip the trunk digit of `country` from what follows, which is none where the number lives.
+fn dialled_abroad(raw: &str, country: country::Id) -> Option<String> {
+    let prefix = phonenumber::metadata::DATABASE.by_id(country.as_ref())?.international_prefix()?;
+    let digits: String = raw.chars().filter(char::is_ascii_digit).collect();
+    let dialled = prefix.find(&digits).filter(|found| found.start() == 0 && !raw.contains('+'))?;
+    let (last, _) = raw
+        .char_indices()
+        .filter(|(_, c)| c.is_ascii_digit())
+        .nth(dialled.end().checked_sub(1)?)?;
+    let rest = raw[last + 1..].trim_start_matches(|c: char| !c.is_ascii_digit());
+    (!rest.starts_with('0')).then(|| format!("+{rest}"))
 }
 
 fn local_part_is_sound(local: &str) -> bool {
@@ -198,5 +225,25 @@ mod tests {
         assert_eq!(number.expose(), "+447911123456");
         assert_eq!(Address::mobile("07911 123456", None), Err(AddressError::Number));
         assert_eq!(Address::mobile("12", Some("GB")), Err(AddressError::Number));
+    }
+
+    #[test]
+    fn a_number_of_another_country_is_read_by_that_countrys_rules() {
+        for (raw, country, e164) in [
+            ("+86 139 1234 5678", "US", "+8613912345678"),
+            ("011 86 139 1234 5678", "US", "+8613912345678"),
+            ("(00) 39 06 1234 5678", "GB", "+390612345678"),
+            ("+39 06 1234 5678", "GB", "+390612345678"),
+            ("0044 (0)7911 123456", "FR", "+447911123456"),
+            ("00-44-7911-123456", "GB", "+447911123456"),
+            ("+44 (0)7911 123456", "US", "+447911123456"),
+        ] {
+            let number = Address::mobile(raw, Some(country));
+            assert_eq!(number.as_ref().map(Address::expose), Ok(e164), "{raw} from {country}");
+        }
+        assert_eq!(
+            Address::mobile("+78030000000", Some("GB")),
+            Address::mobile("+78030000000", None)
+        );
     }
 }
