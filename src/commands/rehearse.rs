@@ -187,7 +187,8 @@ fn rehearse_many(options: &Options) -> anyhow::Result<bool> {
         Some(minutes) => begun.elapsed() > Duration::from_secs(60 * minutes),
         None => seed >= options.from + options.worlds,
     };
-    let work = || {
+    let work = |nth: usize| {
+        stay_on_one_processor(nth);
         on_one_thread(async {
             let ground = ground(options)?;
             while !over.load(Ordering::Relaxed) {
@@ -208,7 +209,8 @@ fn rehearse_many(options: &Options) -> anyhow::Result<bool> {
         })
     };
     let done: Vec<anyhow::Result<()>> = std::thread::scope(|scope| {
-        let threads: Vec<_> = (0..threads.unwrap_or(1)).map(|_| scope.spawn(work)).collect();
+        let play = |nth| scope.spawn(move || work(nth));
+        let threads: Vec<_> = (0..threads.unwrap_or(1)).map(play).collect();
         let join = |thread: std::thread::ScopedJoinHandle<'_, _>| {
             thread.join().unwrap_or_else(|_| Err(anyhow::anyhow!("a world panicked")))
         };
@@ -224,6 +226,26 @@ fn rehearse_many(options: &Options) -> anyhow::Result<bool> {
     }
     Ok(sum.failed.is_empty())
 }
+
+/// Keeps the thread, and those of the databases it opens, on one processor: a world goes from one to the
+/// other and back at each statement, which takes a quarter longer where a second processor must be woken.
+///
+/// Where that cannot be had, worlds are only slower.
+#[cfg(target_os = "linux")]
+fn stay_on_one_processor(nth: usize) {
+    use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
+
+    let Ok(allowed) = sched_getaffinity(None) else { return };
+    let allowed: Vec<usize> = (0..CpuSet::MAX_CPU).filter(|cpu| allowed.is_set(*cpu)).collect();
+    if let Some(cpu) = nth.checked_rem(allowed.len()).and_then(|nth| allowed.get(nth)) {
+        let mut one = CpuSet::new();
+        one.set(*cpu);
+        sched_setaffinity(None, &one).ok();
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+const fn stay_on_one_processor(_nth: usize) {}
 
 /// Tells of a failure: the law, the shortest history, and how to see it again.
 async fn fails(

@@ -127,7 +127,7 @@ impl Reconciler {
     /// Attends to one account if it is free.
     async fn visit(&self, lease: String, name: &str) -> (String, Turn) {
         let visited = async {
-            let Some(tenure) = Tenure::take(self, &lease).await? else {
+            let Some(tenure) = Tenure::take_if_free(self, &lease).await? else {
                 return Ok(Turn::Held);
             };
             let span = info_span!("attend", account = name);
@@ -204,7 +204,7 @@ impl Reconciler {
     async fn attend_record(&self, clinic: ClinicId) -> Result<Turn, ReconcileError> {
         let practice = self.roster.practices.iter().find(|practice| practice.id == clinic);
         let Some(practice) = practice else { return Ok(Turn::Done) };
-        let Some(tenure) = Tenure::take(self, &format!("source:{clinic}")).await? else {
+        let Some(tenure) = Tenure::take_if_free(self, &format!("source:{clinic}")).await? else {
             return Ok(Turn::Held);
         };
         let done = self.write_back(&tenure, practice).await;

@@ -78,7 +78,7 @@ impl Reconciler {
         }
         let since = clinic.source_cursor.map(|cursor| cursor - OVERLAP);
         let read = self.read_patients(tenure, practice, &clinic, since).await?;
-        self.source_recorded(tenure, practice.id, read.newest, None).await?;
+        self.source_recorded(tenure, &clinic, read.newest, None).await?;
         Ok(read.outcome(SourceState::Read))
     }
 
@@ -102,13 +102,13 @@ impl Reconciler {
                 "clinic `{}`: the patient source is short: {missing} of {total} known patients are missing, so nobody is dropped. Check the source; if it is right, run `listwarden approve source:{}`",
                 practice.slug, practice.slug
             ));
-            self.source_recorded(tenure, practice.id, read.newest, None).await?;
+            self.source_recorded(tenure, clinic, read.newest, None).await?;
             return Ok(read.outcome(SourceState::Short { missing, total }));
         }
         let finished =
             self.store.sweep_finish(&tenure.lease, practice.id, sweep, &read.present).await?;
         let swept = Some(self.clock.now());
-        self.source_recorded(tenure, practice.id, read.newest, swept).await?;
+        self.source_recorded(tenure, clinic, read.newest, swept).await?;
         let mut outcome = read.outcome(SourceState::Swept);
         outcome.vanished = finished;
         Ok(outcome)
@@ -117,13 +117,16 @@ impl Reconciler {
     async fn source_recorded(
         &self,
         tenure: &Tenure<'_>,
-        clinic: ClinicId,
+        clinic: &ClinicRow,
         newest: Option<DateTime<Utc>>,
         swept: Option<DateTime<Utc>>,
     ) -> Result<(), ReconcileError> {
         // A clinic's clock set forward must not make us skip rows stamped by a right one (L2).
         let cursor = newest.map(|newest| newest.min(self.clock.now()));
-        Ok(self.store.clinic_source_recorded(&tenure.lease, clinic, cursor, swept).await?)
+        if cursor == clinic.source_cursor && swept.is_none() {
+            return Ok(());
+        }
+        Ok(self.store.clinic_source_recorded(&tenure.lease, clinic.id, cursor, swept).await?)
     }
 
     /// Reads pages, storing each while the next is fetched.

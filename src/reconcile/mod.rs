@@ -204,11 +204,13 @@ impl Reconciler {
 
     /// What follows for the clinic's side: erasures that are through everywhere, and its own record.
     pub async fn close(&self, practice: &Practice) -> Result<(), ReconcileError> {
-        let name = format!("source:{}", practice.id);
-        let Some(tenure) = Tenure::take_in_turn(self, &name).await? else { return Ok(()) };
-        self.write_back(&tenure, practice).await?;
-        self.erase_settled(&tenure, practice).await?;
-        tenure.release().await?;
+        if self.store.clinic_owes(practice.id).await? {
+            let name = format!("source:{}", practice.id);
+            let Some(tenure) = Tenure::take_in_turn(self, &name).await? else { return Ok(()) };
+            self.write_back(&tenure, practice).await?;
+            self.erase_settled(&tenure, practice).await?;
+            tenure.release().await?;
+        }
         Ok(self.store.spreading_over(practice.id).await?)
     }
 

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::observe::Short;
 use super::{ManagedList, ReconcileError, Reconciler};
-use crate::domain::{Class, RunId};
+use crate::domain::{Class, RunId, Verb};
 use crate::store::{IN_STEP, ListRow, OpState, ParkedBecause};
 
 /// What one practice's run came to.
@@ -195,10 +195,10 @@ impl Reconciler {
         run: RunId,
         list: &ManagedList,
     ) -> Result<ListOutcome, ReconcileError> {
-        let reports = self.store.report(list.row.clinic).await?;
-        let report = reports.into_iter().find(|report| report.list.id == list.row.id);
-        let (classes, parked_removals) =
-            report.map(|report| (report.classes, report.parked_removals)).unwrap_or_default();
+        let classes = self.store.list_classes(&list.row).await?;
+        let parked = self.store.parked_because(&list.row).await?;
+        let is_removal = |of: &&ParkedBecause| of.verb.is_some_and(Verb::removes);
+        let parked_removals = parked.iter().filter(is_removal).map(|of| of.links).sum();
         let mut operations: BTreeMap<OpState, u64> = BTreeMap::new();
         for kind in self.store.operations_counts(run, &list.row).await? {
             *operations.entry(kind.state).or_default() += kind.count;
@@ -215,7 +215,6 @@ impl Reconciler {
         } else {
             ListState::InStep
         };
-        let parked = self.store.parked_because(&list.row).await?;
         let outcome = ListOutcome::new(&list.row, state);
         Ok(ListOutcome { classes, operations, parked_removals, parked, ..outcome })
     }

@@ -53,11 +53,19 @@ const IN_TURN: TimeDelta = TimeDelta::seconds(10);
 const TRY_EVERY: Duration = Duration::from_millis(250);
 
 impl<'a> Tenure<'a> {
-    /// Takes the lease, unless another worker holds it.
-    pub(super) async fn take(
+    /// Takes the lease, unless another worker holds it; whoever finds it held writes nothing, because a
+    /// serving process asks several times a second.
+    pub(super) async fn take_if_free(
         reconciler: &'a Reconciler,
         name: &str,
     ) -> Result<Option<Self>, ReconcileError> {
+        if reconciler.store.lease_is_held(name).await? {
+            return Ok(None);
+        }
+        Self::take(reconciler, name).await
+    }
+
+    async fn take(reconciler: &'a Reconciler, name: &str) -> Result<Option<Self>, ReconcileError> {
         let holder = reconciler.clock.id();
         let ttl = reconciler.settings.lease;
         let lease = reconciler.store.lease_acquire(name, holder, ttl).await?;

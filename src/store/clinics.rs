@@ -52,6 +52,14 @@ statements! {
          FROM given g CROSS JOIN clinics
          WHERE clinic_id = g.id AND slug > $2 ORDER BY slug LIMIT $3"
     }
+    CLINIC_OWES = {
+        "SELECT clinic_id FROM clinics c
+         WHERE c.clinic_id = $1
+            AND (EXISTS (SELECT 1 FROM feedback f WHERE f.clinic_id = $1 AND f.done_at IS NULL)
+                OR EXISTS (SELECT 1 FROM invited i WHERE i.clinic_id = $1 AND i.done_at IS NULL)
+                OR EXISTS (SELECT 1 FROM patients p WHERE p.clinic_id = $1
+                    AND p.status = 'deleted' AND p.erased_at IS NULL))"
+    }
     CLINIC_SOURCE_RECORDED = {
         "UPDATE clinics SET source_cursor = COALESCE($2, source_cursor),
             source_swept_at = COALESCE($3, source_swept_at)
@@ -103,6 +111,12 @@ impl Store {
     /// Returns all clinics by name.
     pub async fn clinics(&self) -> Result<Vec<ClinicRow>> {
         self.db.rows(CLINICS, args![]).await
+    }
+
+    /// Tells whether the clinic's record is to be told something, or somebody deleted to be erased.
+    pub async fn clinic_owes(&self, clinic: ClinicId) -> Result<bool> {
+        let owes: Option<(ClinicId,)> = self.db.row(CLINIC_OWES, args![clinic]).await?;
+        Ok(owes.is_some())
     }
 
     /// Records how far the clinic's source was read; what is not given stays. Fenced.

@@ -117,6 +117,12 @@ statements! {
         "SELECT COALESCE(MAX(ordinal), 0) + 1 FROM operations
          WHERE clinic_id = (SELECT clinic_id FROM runs WHERE id = $1) AND run_id = $1"
     }
+    OPERATIONS_LEFT = {
+        "SELECT ordinal FROM operations
+         WHERE clinic_id = $1 AND list_id = $2 AND run_id <> $3
+            AND state IN ('planned', 'waiting', 'braked', 'submitted') AND state <> 'submitted'
+         LIMIT 1"
+    }
     LINKS_SUPERSEDE = {
         "UPDATE links SET stale = TRUE, version = links.version + 1
          WHERE clinic_id = $1 AND id IN (SELECT link_id FROM operations
@@ -188,18 +194,21 @@ impl Store {
         let limit = self.db.chunk_i64() / 2;
         let links = args![list.clinic, list.id, run, limit];
         let operations = args![list.clinic, list.id, run, self.clock.now(), limit];
-        loop {
-            let done = again!(self, {
+        while self.is_any_left(run, list).await? {
+            again!(self, {
                 let mut tx = self.begin_under(lease).await?;
                 tx.execute(LINKS_SUPERSEDE, links.clone()).await?;
-                let done = tx.execute(OPERATIONS_SUPERSEDE, operations.clone()).await?;
-                tx.commit().await?;
-                Ok(done)
+                tx.execute(OPERATIONS_SUPERSEDE, operations.clone()).await?;
+                tx.commit().await
             })?;
-            if done == 0 {
-                return Ok(());
-            }
         }
+        Ok(())
+    }
+
+    async fn is_any_left(&self, run: RunId, list: &ListRow) -> Result<bool> {
+        let left: Option<(i64,)> =
+            self.db.row(OPERATIONS_LEFT, args![list.clinic, list.id, run]).await?;
+        Ok(left.is_some())
     }
 
     /// Returns a page of the run's operations in `state` on the list, by ordinal.

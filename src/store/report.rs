@@ -37,6 +37,9 @@ statements! {
             COUNT(CASE WHEN status IN ('pending', 'subscribed') THEN 1 END)
          FROM links WHERE clinic_id = $1 GROUP BY list_id, class"
     }
+    LIST_CLASSES = {
+        "SELECT class, COUNT(*) FROM links WHERE clinic_id = $1 AND list_id = $2 GROUP BY class"
+    }
     LISTS_TURNED = { "SELECT id, turned_at FROM lists WHERE clinic_id = $1 ORDER BY id" }
     REPORT_PARKED = {
         "SELECT list_id, COUNT(*) FROM parked
@@ -70,12 +73,9 @@ impl Store {
         Ok(lists
             .into_iter()
             .map(|list| {
-                let of_list = classes.iter().filter(|(id, ..)| *id == list.id);
-                let (mut classes, mut members) = (BTreeMap::<Class, u64>::new(), 0);
-                for (_, class, links, there) in of_list {
-                    members += count(*there);
-                    *classes.entry(class.unwrap_or(Class::Due)).or_default() += count(*links);
-                }
+                let of_list = || classes.iter().filter(|(id, ..)| *id == list.id);
+                let members = of_list().map(|(.., there)| count(*there)).sum();
+                let classes = by_class(of_list().map(|(_, class, links, _)| (*class, *links)));
                 let parked = parked.iter().find(|(id, _)| *id == list.id);
                 let held = held.iter().find(|(id, ..)| *id == list.id);
                 ListReport {
@@ -89,6 +89,13 @@ impl Store {
                 }
             })
             .collect())
+    }
+
+    /// Returns how many links of the list are in each class.
+    pub async fn list_classes(&self, list: &ListRow) -> Result<BTreeMap<Class, u64>> {
+        let classes: Vec<(Option<Class>, i64)> =
+            self.db.rows(LIST_CLASSES, args![list.clinic, list.id]).await?;
+        Ok(by_class(classes.into_iter()))
     }
 
     /// Returns when the clinic's lists last turned: until they do again, their links stand as they do.
@@ -123,4 +130,13 @@ impl Store {
             })
             .collect()
     }
+}
+
+/// Adds up links by class; one never planned yet is due.
+fn by_class(counted: impl Iterator<Item = (Option<Class>, i64)>) -> BTreeMap<Class, u64> {
+    let mut classes = BTreeMap::new();
+    for (class, links) in counted {
+        *classes.entry(class.unwrap_or(Class::Due)).or_default() += count(links);
+    }
+    classes
 }
