@@ -66,7 +66,8 @@ impl Reconciler {
     }
 
     /// What the register remembers of the chains' ends stays: who has the database alone may have made
-    /// the store look put back.
+    /// the store look put back. So does the last run: a store that is put back once more before the next
+    /// one begins does not know that it was taken back.
     async fn take_back(&self, clinic: ClinicId, slug: &str) -> Result<usize, ReconcileError> {
         self.store.clinic_restored(clinic).await?;
         let Some(register) = &self.settings.register else { return Ok(0) };
@@ -74,7 +75,9 @@ impl Reconciler {
         for erasure in &erasures {
             self.erase_again(clinic, erasure).await?;
         }
-        register.runs_anew(slug)?;
+        if let Some(run) = register.last_run(slug)? {
+            self.store.clinic_taken_without(clinic, run).await?;
+        }
         Ok(erasures.len())
     }
 

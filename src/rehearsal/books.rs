@@ -84,6 +84,17 @@ impl Line {
     }
 }
 
+/// How long a patient's record showed an address.
+#[derive(Debug, Clone)]
+pub struct Stay {
+    /// The address.
+    pub address: String,
+    /// From when.
+    pub from: DateTime<Utc>,
+    /// Until when; none where it shows it still.
+    pub until: Option<DateTime<Utc>>,
+}
+
 /// A run as seen from outside.
 #[derive(Debug, Clone)]
 pub struct Run {
@@ -138,6 +149,8 @@ pub struct Books {
     pub forgotten: Vec<(DateTime<Utc>, DateTime<Utc>)>,
     /// When an address was first a patient's.
     pub since: BTreeMap<(usize, Channel, String), DateTime<Utc>>,
+    /// The addresses that each patient's record showed, one after the other.
+    pub stays: BTreeMap<(usize, Channel, usize), Vec<Stay>>,
     /// When the program asked, by clinic, list (the first of its channel, for texts) and address.
     pub asked: BTreeMap<(usize, usize, String), Vec<DateTime<Utc>>>,
     /// Numbers that a request named of which the program cannot know what became, and when it set out.
@@ -179,10 +192,26 @@ impl Books {
         let before = self.records.insert((clinic, patient), record).flatten();
         // Who left it before any run came is not known by it.
         for channel in Channel::ALL.iter().copied() {
+            self.moves(clinic, patient, channel, at);
             let left = before.as_ref().and_then(|before| before.address(channel));
             let Some(left) = left.map(|address| address.expose().to_owned()) else { continue };
             self.forget_unless_read(&(clinic, channel, left), at);
         }
+    }
+
+    /// Takes down which address a patient's record shows from now on.
+    fn moves(&mut self, clinic: usize, patient: usize, channel: Channel, at: DateTime<Utc>) {
+        let record = self.records.get(&(clinic, patient)).and_then(Option::as_ref);
+        let address = record.and_then(|record| record.address(channel));
+        let address = address.map(|address| address.expose().to_owned());
+        let stays = self.stays.entry((clinic, channel, patient)).or_default();
+        if let Some(last) = stays.last_mut().filter(|stay| stay.until.is_none()) {
+            if address.as_ref() == Some(&last.address) {
+                return;
+            }
+            last.until = Some(at);
+        }
+        stays.extend(address.map(|address| Stay { address, from: at, until: None }));
     }
 
     /// Forgets an address that no record has now, and that no run surely read until `then`.
@@ -192,11 +221,7 @@ impl Books {
         then: DateTime<Utc>,
     ) {
         let since = self.since.get(address).copied();
-        let was_read = self.runs.iter().any(|run| {
-            run.read.contains(&address.0)
-                && since.is_some_and(|since| run.began > since)
-                && run.ended.is_some_and(|ended| ended <= then)
-        });
+        let was_read = since.is_some_and(|since| self.was_read_between(address.0, since, then));
         if !was_read && self.holders(address.0, address.1, &address.2).next().is_none() {
             self.ever.remove(address);
             self.since.remove(address);
@@ -275,6 +300,32 @@ impl Books {
                 let theirs = line.patient == no.patient && line.at >= no.at;
                 yes && theirs && !self.was_known(no, line.at)
             })
+    }
+
+    /// Tells whether a no at the desk was said by somebody whose record came to show another address
+    /// before any run surely read this one there: it is theirs still, but that it was said at this
+    /// address too nobody can know (L7, L8).
+    #[must_use]
+    pub fn is_from_an_unread_stay(&self, no: &Line) -> bool {
+        let (None, Some(patient), Some(address)) = (no.list, no.patient, &no.address) else {
+            return false;
+        };
+        let stays = self.stays.get(&(no.clinic, no.channel, patient));
+        let stays = stays.map(Vec::as_slice).unwrap_or_default();
+        // What was said before the world began was said at the first.
+        let stay = stays.iter().rfind(|stay| stay.from <= no.at).or(stays.first());
+        stay.filter(|stay| stay.address == *address).is_some_and(|stay| {
+            stay.until.is_some_and(|left| !self.was_read_between(no.clinic, stay.from, left))
+        })
+    }
+
+    /// Tells whether a run surely read a clinic's records in between.
+    fn was_read_between(&self, clinic: usize, since: DateTime<Utc>, then: DateTime<Utc>) -> bool {
+        self.runs.iter().any(|run| {
+            run.read.contains(&clinic)
+                && run.began > since
+                && run.ended.is_some_and(|ended| ended <= then)
+        })
     }
 
     fn was_read(&self, line: &Line, then: DateTime<Utc>) -> bool {

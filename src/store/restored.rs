@@ -10,7 +10,12 @@ use super::sql::statements;
 use crate::domain::{ClinicId, Invitation, PatientId, PatientRecord, PatientStatus, RunId};
 
 statements! {
-    RUN_KNOWN = { "SELECT COUNT(*) FROM runs WHERE clinic_id = $1 AND id = $2" }
+    RUN_KNOWN = {
+        "SELECT c.clinic_id FROM clinics c
+         WHERE c.clinic_id = $1 AND (c.taken_without = $2
+            OR EXISTS (SELECT 1 FROM runs r WHERE r.clinic_id = $1 AND r.id = $2))"
+    }
+    CLINIC_TAKEN_WITHOUT = { "UPDATE clinics SET taken_without = $2 WHERE clinic_id = $1" }
     CLINIC_RESTORED = {
         "UPDATE clinics SET source_swept_at = NULL, source_cursor = NULL WHERE clinic_id = $1"
     }
@@ -83,10 +88,15 @@ statements! {
 }
 
 impl Store {
-    /// Tells whether the clinic's store holds the run.
+    /// Tells whether the clinic's store holds the run, or was taken as it is without it.
     pub async fn run_is_known(&self, clinic: ClinicId, run: RunId) -> Result<bool> {
-        let found: Option<(i64,)> = self.db.row(RUN_KNOWN, args![clinic, run]).await?;
-        Ok(found.is_some_and(|(found,)| found > 0))
+        let found: Option<(ClinicId,)> = self.db.row(RUN_KNOWN, args![clinic, run]).await?;
+        Ok(found.is_some())
+    }
+
+    /// Remembers that the clinic's store was taken as it is although it may not hold the run.
+    pub async fn clinic_taken_without(&self, clinic: ClinicId, run: RunId) -> Result<()> {
+        self.db.execute(CLINIC_TAKEN_WITHOUT, args![clinic, run]).await.map(drop)
     }
 
     /// Has the next run of each list of the clinic be a first run (L20): everything is read whole,

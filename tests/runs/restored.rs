@@ -388,6 +388,24 @@ async fn lines_taken_off_the_end_of_a_chain_are_missed_until_an_admin_says_that_
     world.end().await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn l3_a_store_that_is_put_back_again_before_any_run_is_recognised_again() {
+    let mut world = World::with_a_register().await;
+    world.listed(&["ann"]).await;
+    world.is_backed_up().await;
+    world.pass(TimeDelta::hours(1));
+    world.consenting("eve").await;
+    world.runs().await;
+    world.is_put_back().await;
+    world.is_said_to_be_put_back().await;
+    world.is_put_back().await;
+    world.pass(TimeDelta::days(40));
+    world.begins_anew().await;
+    world.runs().await;
+    assert_eq!((world.invitations("eve"), world.there("eve")), (1, Some(Status::Pending)));
+    world.end().await;
+}
+
 /// How many addresses our own store holds.
 async fn held(world: &World) -> usize {
     world.store_says("SELECT hash FROM contacts WHERE address IS NOT NULL").await.len()

@@ -75,6 +75,7 @@ fn known_no<'a>(
     };
     lines()
         .filter(|line| line.act.is_no() && line.address.as_deref() == Some(address))
+        .filter(|line| !books.is_from_an_unread_stay(line))
         .find(|no| books.was_known(no, began) && !yes_after(no))
 }
 

@@ -37,6 +37,7 @@ fn never_again(books: &Books, place: (usize, Channel), address: &str) -> bool {
     books.of(place.0, place.1).any(|line| {
         matches!(line.act, Act::Objects | Act::Complained)
             && line.address.as_deref() == Some(address)
+            && !books.is_from_an_unread_stay(line)
             && !accepted_since(books, place, line, address)
     })
 }
@@ -76,8 +77,10 @@ fn holder_barred(
     if list.tag.as_ref().is_some_and(|tag| !record.tags.contains(tag)) {
         return Some("the list is not for the patient");
     }
-    let binds =
-        |line: &&Line| line.address.as_deref() == Some(address) || line.patient == Some(patient);
+    let binds = |line: &&Line| {
+        let here = line.address.as_deref() == Some(address);
+        line.patient == Some(patient) || (here && !books.is_from_an_unread_stay(line))
+    };
     // What the record said between two readings, and says no more, nobody can know.
     let said = |line: &&Line| line.act.is_no() && !books.is_unsaid(line);
     let noes: Vec<&Line> = books.of(clinic, channel).filter(said).filter(binds).collect();
@@ -140,7 +143,9 @@ pub fn proven(
             // Staff's own doing, which the clinic chose to leave.
             Act::Added => {
                 here && theirs
-                    && (setting.unproven == "hold" || reads_as_an_answer(books, setting, line))
+                    && (setting.unproven == "hold"
+                        || reads_as_an_answer(books, setting, line)
+                        || proved_elsewhere(books, line))
             }
             Act::MovedHere => here && theirs,
             Act::Customer => setting.soft == "direct",
@@ -167,6 +172,40 @@ fn reads_as_an_answer(books: &Books, setting: &ListSetting, added: &Line) -> boo
     // Whoever said no or bounced was not asked any more.
     let over = |line: &Line| line.act.is_no() || line.act == Act::Bounced;
     there().any(put_away) && !there().any(over)
+}
+
+/// Tells whether whoever staff added had proved the address at another list of the clinic: that counts
+/// for this one too where it is surely theirs, as nobody else ever had the address, it signed up itself,
+/// or a holder had said yes there before; and where no no came after it (L10, L18).
+fn proved_elsewhere(books: &Books, added: &Line) -> bool {
+    let Some(address) = added.address.as_deref() else { return false };
+    let (clinic, channel) = (added.clinic, added.channel);
+    let there = || books.of(clinic, channel).filter(|line| line.address == added.address);
+    let ever = books.ever.get(&(clinic, channel, address.to_owned()));
+    let alone = ever.is_some_and(|ever| ever.len() == 1);
+    let holds = |line: &Line| {
+        let mut holders = books.holders(clinic, channel, address);
+        holders.any(|(holder, _)| line.patient == Some(holder))
+    };
+    let consented = |agreed: &Line| {
+        there().any(|line| {
+            let yes = matches!(
+                line.act,
+                Act::Yes | Act::Flag | Act::Customer | Act::TakenDown | Act::Accepted
+            );
+            yes && line.at <= agreed.at && holds(line)
+        })
+    };
+    let over = |agreed: &Line| {
+        there().any(|line| {
+            let known = !books.is_unsaid(line) && !books.is_covered_up(line);
+            line.act.is_no() && line.at >= agreed.at && known
+        })
+    };
+    there().filter(|line| line.act == Act::Agreed).any(|agreed| {
+        let theirs = alone || signed_up_before(books, agreed, address) || consented(agreed);
+        theirs && !over(agreed)
+    })
 }
 
 fn age(born: chrono::NaiveDate, now: DateTime<Utc>) -> i32 {
