@@ -31,6 +31,7 @@ const LARGE: &[&str] = &[
 /// Statements that count, or change, all that a list or a clinic has.
 const ALL_OF_IT: &[&str] = &[
     "FIGURES_LINKS",
+    "LIST_CLASSES",
     "LIST_COUNTS",
     "LIST_RESET_LINKS",
     "PATIENTS_ACTIVE",
