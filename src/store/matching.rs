@@ -139,7 +139,10 @@ impl Matching {
     /// Takes one member into account.
     pub(super) fn observe(&mut self, member: &ObservedMember) {
         let at = match self.find(member) {
-            Some(at) => at,
+            Some(at) => {
+                self.part(at, member);
+                at
+            }
             None if member.observed.status.is_present() => self.add(stranger(member)),
             None => return,
         };
@@ -169,7 +172,41 @@ impl Matching {
         let key = member.observed.member.as_ref().map(|key| key.0.as_str());
         let by_key = key.and_then(|key| self.by_key.get(key));
         let by_hash = || member.hashes.iter().find_map(|hash| self.by_hash.get(&hash.hash));
-        by_key.copied().or_else(|| by_hash().copied().filter(|at| self.links[*at].takes(key)))
+        by_key
+            .copied()
+            .or_else(|| by_hash().copied().filter(|at| self.links[*at].takes(&member.observed)))
+    }
+
+    /// Parts a link from the member that it held, where another has come to the address: whoever moved
+    /// away is a stranger where they went.
+    fn part(&mut self, at: usize, member: &ObservedMember) {
+        let link = &mut self.links[at].now;
+        let came = member.observed.member.as_ref().map(|key| &key.0);
+        let Some(left) = link.member_key.clone().filter(|left| came.is_some_and(|key| key != left))
+        else {
+            return;
+        };
+        self.by_key.remove(&left);
+        let (suppressed, moved_hash) = (link.suppressed, link.moved_hash.take());
+        link.moved_there = None;
+        if let Some(moved_hash) =
+            moved_hash.filter(|_| link.status.is_some_and(MemberStatus::is_present))
+        {
+            link.suppressed = None;
+            let went = Known {
+                id: UNNUMBERED,
+                ordinal: 0,
+                contact_id: None,
+                contact_hash: None,
+                address_hash: Some(moved_hash),
+                suppressed,
+                has_base: false,
+                seen: None,
+                in_doubt: false,
+                ..link.clone()
+            };
+            self.add(Entryway { before: None, now: went });
+        }
     }
 
     fn see(&mut self, at: usize, observed: &Observed) {
@@ -290,14 +327,22 @@ impl Matching {
 }
 
 impl Entryway {
-    /// Tells whether a member with `key` may take this link: it has no other member, or one that
-    /// is gone.
-    fn takes(&self, key: Option<&str>) -> bool {
-        let gone = |status: MemberStatus| !status.is_held();
-        match (self.now.member_key.as_deref(), key) {
-            (Some(known), Some(key)) => known == key || self.now.status.is_none_or(gone),
+    /// Tells whether a member may take this link: it has no other, or one that is gone.
+    fn takes(&self, observed: &Observed) -> bool {
+        match (&self.now.member_key, &observed.member) {
+            (Some(known), Some(key)) if *known != key.0 => {
+                self.now.status.is_none_or(|status| !status.is_held()) || self.gave_way(observed)
+            }
             _ => true,
         }
+    }
+
+    /// An address has one member at a time: whoever comes to it once another has moved away, or after
+    /// that one was seen there, has taken its place.
+    fn gave_way(&self, observed: &Observed) -> bool {
+        let came = observed.last_changed.map(millis);
+        let came_after = |seen: i64| came.is_some_and(|came| came > seen);
+        self.now.moved_there.is_some() || self.now.seen_at.is_some_and(came_after)
     }
 
     fn is_blank(&self) -> bool {

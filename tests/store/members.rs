@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 
 use listwarden::domain::{MemberStatus, OptOutKind, TimeSource};
-use listwarden::store::{ListCounts, Marks, ObservedMember};
+use listwarden::store::{LinkRow, ListCounts, Marks, ObservedMember};
 
 use crate::world::{address_of, at, record};
 
@@ -139,6 +139,35 @@ stories! {
         assert_eq!(again, first);
         let key = world.link_of("ann@mail.test").await.link.observed.unwrap().member.unwrap();
         assert_eq!(key.0, "k2");
+    }
+
+    async fn whoever_comes_to_an_address_takes_the_place_of_who_was_there(world: World) {
+        world.reads(&[record("1", "ann@mail.test")]).await;
+        let seen_at = |mut member: ObservedMember, changed, seen| {
+            (member.observed.last_changed, member.observed.seen_at) = (Some(at(changed)), at(seen));
+            member
+        };
+        let ann = |key| world.member(key, "ann@mail.test", MemberStatus::Subscribed);
+        let first = world.observes(&[seen_at(ann("k1"), 0, 1)]).await;
+        let beside = world.observes(&[seen_at(ann("k2"), 0, 2)]).await;
+        assert_ne!(beside, first, "it was there all along");
+        let after = world.observes(&[seen_at(ann("k3"), 3, 4)]).await;
+        assert_eq!(after, first, "the one before was erased there, or has moved");
+
+        let elsewhere = world.member("k3", "else@mail.test", MemberStatus::Subscribed);
+        let went = world.observes(&[seen_at(elsewhere, 5, 6)]).await;
+        assert_eq!(went, first, "the link goes along");
+        let back = world.observes(&[seen_at(ann("k4"), 5, 8)]).await;
+        assert_eq!(back, first, "the address is the link's, and has a member again");
+        let link = world.link_of("ann@mail.test").await.link;
+        assert_eq!((link.moved_there, link.observed.unwrap().member.unwrap().0.as_str()), (None, "k4"));
+        let of_the_mover = |row: &&LinkRow| {
+            let member = row.link.observed.as_ref().and_then(|observed| observed.member.as_ref());
+            member.is_some_and(|member| member.0 == "k3")
+        };
+        let links = world.links().await;
+        let stranger = links.iter().find(of_the_mover).expect("whoever moved is not lost");
+        assert!(stranger.facts.contact.is_none());
     }
 
     async fn an_absent_stranger_leaves_no_trace(world: World) {
