@@ -28,7 +28,7 @@ pub use link::{
 };
 pub use member::{Entry, MemberKey, MemberStatus};
 pub use operation::{Operation, Verb};
-pub use patient::{Answer, Consent, Patient, PatientRecord, PatientStatus, Said};
+pub use patient::{Answer, Consent, Contacts, Left, Patient, PatientRecord, PatientStatus, Said};
 pub use personal::Personal;
 pub use policy::{Policy, Selector};
 pub use reason::{Law, Reason};

@@ -6,7 +6,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::text::words;
-use super::{Address, Channel, PatientId, Personal};
+use super::{Address, Channel, ContactId, PatientId, Personal};
 
 words! {
     /// Where a patient stands with the clinic.
@@ -209,6 +209,49 @@ pub struct Patient {
     pub id: PatientId,
     /// The clinic's record as last read.
     pub record: PatientRecord,
+}
+
+/// Where a patient can be reached, and could be before.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Contacts {
+    /// The e-mail address that the patient holds now.
+    pub email: Option<ContactId>,
+    /// The mobile number that the patient holds now.
+    pub sms: Option<ContactId>,
+    /// What the patient held before.
+    pub left: Vec<Left>,
+}
+
+/// A contact that a patient holds no more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Left {
+    /// The contact.
+    pub contact: ContactId,
+    /// Its channel.
+    pub channel: Channel,
+    /// When the patient had left it, by the clinic's clock.
+    pub at: DateTime<Utc>,
+}
+
+impl Contacts {
+    /// Returns what the patient holds now.
+    #[must_use]
+    pub const fn on(&self, channel: Channel) -> Option<ContactId> {
+        match channel {
+            Channel::Email => self.email,
+            Channel::Sms => self.sms,
+        }
+    }
+
+    /// Returns what the patient may have held still at a moment, by the clinic's clock.
+    pub fn left_since(
+        &self,
+        channel: Channel,
+        then: DateTime<Utc>,
+    ) -> impl Iterator<Item = ContactId> + '_ {
+        let left = self.left.iter().filter(move |left| left.channel == channel && left.at >= then);
+        left.map(|left| left.contact)
+    }
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@
 use chrono::{DateTime, Utc};
 
 use crate::domain::{
-    Actor, Answer, Channel, Consent, ContactId, Draft, EventKind, OptOut, OptOutKind, Patient,
+    Actor, Answer, Channel, Consent, Contacts, Draft, EventKind, OptOut, OptOutKind, Patient,
     PatientRecord, Said, Standing, TimeSource,
 };
 
@@ -15,13 +15,14 @@ pub const SOURCE: &str = "clinic record";
 
 /// Returns what the ledger learns from a record that said `before`, or nothing yet.
 ///
-/// `contact` names the patient's present contact on a channel; `is_held` tells whether the ledger holds
-/// a no that we wrote back to the record ([`holds_no`]).
+/// `contacts` are those of the patient: a no binds where they are now, and where they may have been
+/// still when they said it (L2, L8). `is_held` tells whether the ledger holds a no that we wrote back to
+/// the record ([`holds_no`]).
 #[must_use]
 pub fn changes(
     before: Option<&Said>,
     patient: &Patient,
-    contact: impl Fn(Channel) -> Option<ContactId>,
+    contacts: &Contacts,
     is_held: impl Fn(Channel, &Consent) -> bool,
 ) -> Vec<Draft> {
     let record = &patient.record;
@@ -35,9 +36,18 @@ pub fn changes(
         let echo = old.is_some_and(|old| is_echo(old, new)) && is_held(*channel, new);
         for mut draft in change(old, new, record.updated_at, echo) {
             draft.patient = Some(patient.id);
-            draft.contact = contact(*channel);
+            draft.contact = contacts.on(*channel);
             draft.channel = (draft.kind != EventKind::Objected).then_some(*channel);
             draft.unique = unique(patient, &draft, *channel, record.updated_at);
+            // It stood there no later than the record changed last, whatever its own time says.
+            let said_at = draft.occurred_at.filter(|_| is_no(&draft));
+            let said_at = said_at.map(|at| at.min(record.updated_at));
+            let left = said_at.into_iter().flat_map(|at| contacts.left_since(*channel, at));
+            drafts.extend(left.map(|left| Draft {
+                contact: Some(left),
+                unique: format!("{}/left/{left}", draft.unique),
+                ..draft.clone()
+            }));
             drafts.push(draft);
         }
     }
@@ -188,9 +198,12 @@ pub fn withdraws_barely(before: Option<&Said>, record: &PatientRecord) -> bool {
         let new = record.consent(*channel);
         let echo = old.is_some_and(|old| is_echo(old, new));
         old != Some(new)
-            && change(old, new, record.updated_at, echo).iter().any(|draft| {
-                draft.actor == Actor::Clinic
-                    && matches!(draft.kind, EventKind::Withdrawn | EventKind::Objected)
-            })
+            && change(old, new, record.updated_at, echo)
+                .iter()
+                .any(|draft| draft.actor == Actor::Clinic && is_no(draft))
     })
+}
+
+const fn is_no(draft: &Draft) -> bool {
+    matches!(draft.kind, EventKind::Withdrawn | EventKind::Objected)
 }

@@ -284,12 +284,8 @@ fn is_bare_withdrawal(row: &Unapplied) -> bool {
 }
 
 fn drafts_of(row: &Unapplied, standings: &BTreeMap<(PatientId, Channel), Standing>) -> Vec<Draft> {
-    let contact = |channel| match channel {
-        Channel::Email => row.contacts.email,
-        Channel::Sms => row.contacts.sms,
-    };
     let stands = |channel| standings.get(&(row.patient.id, channel));
-    changes(row.said.as_ref(), &row.patient, contact, |channel, no| {
+    changes(row.said.as_ref(), &row.patient, &row.contacts, |channel, no| {
         stands(channel).is_some_and(|standing| holds_no(standing, no))
     })
 }

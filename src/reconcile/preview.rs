@@ -14,7 +14,8 @@ use super::tenure::Tenure;
 use super::{ManagedList, Practice, ReconcileError, Reconciler};
 use crate::domain::operation::Counted;
 use crate::domain::{
-    Address, Channel, Class, Consent, ContactFacts, EventId, LinkId, Operation, Reason, Verb,
+    Address, Channel, Class, Consent, ContactFacts, Contacts, EventId, LinkId, Operation, Reason,
+    Verb,
 };
 use crate::plan::consents::{changes, holds_no};
 use crate::plan::{Decision, Gauge, brake, decide};
@@ -147,7 +148,7 @@ fn foreseen(row: &LinkRow, now: DateTime<Utc>) -> ContactFacts {
     let channel = facts.contact.as_ref().map_or(Channel::Email, |contact| contact.channel);
     for (holder, said) in facts.holders.iter_mut().zip(&row.said) {
         let is_held = |of: Channel, no: &Consent| of != channel || holds_no(&holder.standing, no);
-        for draft in changes(said.as_ref(), &holder.patient, |_| None, is_held) {
+        for draft in changes(said.as_ref(), &holder.patient, &Contacts::default(), is_held) {
             if draft.channel.is_some_and(|about| about != channel) {
                 continue;
             }

@@ -129,8 +129,8 @@ impl Store {
         clinic: ClinicId,
         patient: PatientId,
     ) -> Result<Vec<Contact>> {
-        let held = self.contacts_held(clinic, std::iter::once(patient)).await?;
-        let held = held.get(&patient).copied().unwrap_or_default();
+        let mut held = self.contacts_held(clinic, std::iter::once(patient)).await?;
+        let held = held.remove(&patient).unwrap_or_default();
         let mut contacts = Vec::new();
         for id in [held.email, held.sms].into_iter().flatten() {
             let facts = self.contact(clinic, id).await?;

@@ -7,12 +7,11 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use super::Store;
-use super::columns::{args, id_rows, json};
+use super::columns::{MaybeAt, args, id_rows, json};
 use super::db::Tx;
 use super::error::Result;
-use super::patients::Contacts;
 use super::sql::statements;
-use crate::domain::{Address, Channel, ClinicId, ContactId, PatientId};
+use crate::domain::{Address, Channel, ClinicId, ContactId, Contacts, Left, PatientId};
 
 /// The addresses that a patient holds now.
 pub(super) struct Holding {
@@ -44,6 +43,13 @@ statements! {
             AND c.clinic_id = h.clinic_id AND c.id = h.contact_id
          ORDER BY h.contact_id"
     }
+    HOLDERS_AND_LEFT_OF_PATIENTS (given: id uuid) = {
+        "SELECT h.contact_id, h.patient_id, c.channel, h.left_at
+         FROM given g CROSS JOIN holders h CROSS JOIN contacts c
+         WHERE h.clinic_id = $2 AND h.patient_id = g.id AND (h.holds_now OR h.left_at IS NOT NULL)
+            AND c.clinic_id = h.clinic_id AND c.id = h.contact_id
+         ORDER BY h.contact_id"
+    }
     HOLDERS_LEFT (given: contact uuid, patient uuid, left_at bigint) = {
         "UPDATE holders SET holds_now = FALSE, left_at = g.left_at FROM given g
          WHERE holders.clinic_id = $2 AND holders.contact_id = g.contact
@@ -58,21 +64,22 @@ statements! {
 }
 
 impl Store {
-    /// Returns the contacts that each of `patients` holds now.
+    /// Returns the contacts that each of `patients` holds now, and those they left.
     pub(super) async fn contacts_held(
         &self,
         clinic: ClinicId,
         patients: impl Iterator<Item = PatientId> + Send,
     ) -> Result<BTreeMap<PatientId, Contacts>> {
         let rows = id_rows(patients.map(|id| id.0))?;
-        let held: Vec<(ContactId, PatientId, Channel)> =
-            self.db.rows(HOLDERS_OF_PATIENTS, args![rows, clinic]).await?;
+        let held: Vec<(ContactId, PatientId, Channel, MaybeAt)> =
+            self.db.rows(HOLDERS_AND_LEFT_OF_PATIENTS, args![rows, clinic]).await?;
         let mut contacts: BTreeMap<PatientId, Contacts> = BTreeMap::new();
-        for (contact, patient, channel) in held {
+        for (contact, patient, channel, left_at) in held {
             let of_patient = contacts.entry(patient).or_default();
-            match channel {
-                Channel::Email => of_patient.email = Some(contact),
-                Channel::Sms => of_patient.sms = Some(contact),
+            match (left_at.into(), channel) {
+                (Some(at), _) => of_patient.left.push(Left { contact, channel, at }),
+                (None, Channel::Email) => of_patient.email = Some(contact),
+                (None, Channel::Sms) => of_patient.sms = Some(contact),
             }
         }
         Ok(contacts)

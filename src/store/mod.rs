@@ -93,7 +93,7 @@ pub use notices::NoticeRow;
 pub use operations::{OperationRow, PlannedOperation};
 pub use outcomes::Recorded;
 pub use parked::{Park, Parked, ParkedBecause, ParkedRow};
-pub use patients::{Contacts, Unapplied, Upserted};
+pub use patients::{Unapplied, Upserted};
 pub use report::ListReport;
 pub use resealed::Resealed;
 pub use resyncs::ResyncRow;

@@ -17,8 +17,8 @@ use super::marks::Marks;
 use super::sql::statements;
 use super::words::Origin;
 use crate::domain::{
-    Answer, Channel, ClinicId, Consent, ContactId, Patient, PatientId, PatientRecord,
-    PatientStatus, Said,
+    Answer, Channel, ClinicId, Consent, Contacts, Patient, PatientId, PatientRecord, PatientStatus,
+    Said,
 };
 
 /// What became of a batch of records.
@@ -44,17 +44,8 @@ pub struct Unapplied {
     pub patient: Patient,
     /// What was last turned into events; none for a new patient.
     pub said: Option<Said>,
-    /// The contacts the patient holds now.
+    /// The contacts the patient holds now, and those they left.
     pub contacts: Contacts,
-}
-
-/// The contacts a patient holds, by channel.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Contacts {
-    /// The e-mail address.
-    pub email: Option<ContactId>,
-    /// The mobile number.
-    pub sms: Option<ContactId>,
 }
 
 #[derive(sqlx::FromRow)]

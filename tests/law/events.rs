@@ -4,8 +4,8 @@ use chrono::TimeDelta;
 use listwarden::domain::patient::SoftOptIn;
 use listwarden::domain::policy::SoftOptInEntry;
 use listwarden::domain::{
-    Actor, Answer, Channel, Consent, ContactId, Draft, Event, EventKind, OptOutKind, Patient,
-    PatientRecord, Reason, Said, Standing, TimeSource, Verb,
+    Actor, Answer, Channel, Consent, ContactId, Contacts, Draft, Event, EventKind, Left,
+    OptOutKind, Patient, PatientRecord, Reason, Said, Standing, TimeSource, Verb,
 };
 use listwarden::plan::consents::{changes, echoes, holds_no, withdraws_barely};
 
@@ -177,16 +177,48 @@ fn learned_where(
     before: Option<&PatientRecord>,
     now: &PatientRecord,
 ) -> Vec<Draft> {
-    let patient = Patient {
-        id: listwarden::domain::PatientId(uuid::Uuid::from_u128(9)),
-        record: now.clone(),
-    };
-    let contact = |_| Some(ContactId(uuid::Uuid::from_u128(1)));
-    changes(before.map(Said::by).as_ref(), &patient, contact, |_, no| is_held(no))
+    let contacts = Contacts { email: Some(contact(1)), sms: Some(contact(1)), left: Vec::new() };
+    changes(before.map(Said::by).as_ref(), &patient(now), &contacts, |_, no| is_held(no))
+}
+
+fn patient(now: &PatientRecord) -> Patient {
+    let id = listwarden::domain::PatientId(uuid::Uuid::from_u128(9));
+    Patient { id, record: now.clone() }
+}
+
+fn contact(number: u128) -> ContactId {
+    ContactId(uuid::Uuid::from_u128(number))
 }
 
 fn kinds(drafts: &[Draft]) -> Vec<(EventKind, Actor)> {
     drafts.iter().map(|draft| (draft.kind, draft.actor)).collect()
+}
+
+#[test]
+fn l8_a_no_read_together_with_a_move_binds_the_address_that_was_left_too() {
+    let left = |number, channel, at| Left { contact: contact(number), channel, at: day(at) };
+    let contacts = Contacts {
+        email: Some(contact(1)),
+        left: vec![
+            left(2, Channel::Email, 5),
+            left(3, Channel::Email, 3),
+            left(4, Channel::Sms, 5),
+        ],
+        ..Contacts::default()
+    };
+    let before = Said::by(&says(explicit(1), 1));
+    let no = Consent { at: Some(day(4)), ..consent(Answer::Withdrawn) };
+    let drafts = changes(Some(&before), &patient(&says(no, 5)), &contacts, |_, _| false);
+    let bound: Vec<_> = drafts.iter().map(|draft| draft.contact).collect();
+    assert_eq!(bound, [Some(contact(2)), Some(contact(1))]);
+    assert_ne!(drafts[0].unique, drafts[1].unique);
+
+    let ahead = Consent { at: Some(day(6)), ..consent(Answer::Withdrawn) };
+    let drafts = changes(Some(&before), &patient(&says(ahead, 5)), &contacts, |_, _| false);
+    assert_eq!(drafts[0].contact, Some(contact(2)), "by a clock that was ahead");
+
+    let yes = changes(None, &patient(&says(explicit(4), 5)), &contacts, |_, _| false);
+    assert_eq!(yes.iter().map(|draft| draft.contact).collect::<Vec<_>>(), [Some(contact(1))]);
 }
 
 #[test]
