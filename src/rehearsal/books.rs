@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 
 use super::stages::Standing;
 use super::turnstile::ActorId;
-use crate::domain::{Channel, PatientRecord, PatientStatus};
+use crate::domain::{Answer, Channel, PatientRecord, PatientStatus};
 
 /// What somebody did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -131,13 +131,15 @@ pub struct Books {
     pub personal: BTreeSet<String>,
     /// Every address that a patient ever had, and which patients; none that was gone before a run read it.
     pub ever: BTreeMap<(usize, Channel, String), BTreeSet<usize>>,
+    /// When a record last ceased to say that its patient objects.
+    pub unobjected: BTreeMap<(usize, usize), DateTime<Utc>>,
     /// When each patient's standing last changed, in any way that bars or lets in.
     pub changed: BTreeMap<(usize, usize), DateTime<Utc>>,
     /// When something happened by which an invitation may become due again.
     pub turns: BTreeMap<(usize, usize), Vec<DateTime<Utc>>>,
     /// Runs, in order.
     pub runs: Vec<Run>,
-    /// Whom the program erased at a provider: some take nobody twice.
+    /// Who was erased at a provider, by the program or by staff: some take nobody twice.
     pub erased: BTreeSet<(usize, Channel, String)>,
     /// Deliveries that were answered with 2xx, by endpoint and body.
     pub acknowledged: BTreeSet<(String, String)>,
@@ -147,6 +149,11 @@ pub struct Books {
     pub backup: Option<Backup>,
     /// From when until when the program remembers nothing, as its store was put back.
     pub forgotten: Vec<(DateTime<Utc>, DateTime<Utc>)>,
+    /// Who stood on a list without wanting it when the store was put back: what the backup does not
+    /// explain of that reads as a no.
+    pub found_off: BTreeSet<(usize, Channel, String)>,
+    /// Whose no no list showed any more then, as they were archived after it.
+    pub put_away: BTreeSet<(usize, Channel, String)>,
     /// When an address was first a patient's.
     pub since: BTreeMap<(usize, Channel, String), DateTime<Utc>>,
     /// The addresses that each patient's record showed, one after the other.
@@ -189,7 +196,11 @@ impl Books {
             }
         }
         self.turns.entry((clinic, patient)).or_default().push(at);
+        let still_objects = record.as_ref().is_some_and(objects);
         let before = self.records.insert((clinic, patient), record).flatten();
+        if before.as_ref().is_some_and(objects) && !still_objects {
+            self.unobjected.insert((clinic, patient), at);
+        }
         // Who left it before any run came is not known by it.
         for channel in Channel::ALL.iter().copied() {
             self.moves(clinic, patient, channel, at);
@@ -278,9 +289,16 @@ impl Books {
         line.told_at.is_some_and(|at| at < then) || self.was_read(line, then)
     }
 
-    /// Tells whether something came over a no at a list before anybody could read it there.
+    /// Tells whether something came over a no at a list before anybody could read it there; or it is
+    /// forgotten that anybody did, and they were archived there since.
     #[must_use]
     pub fn is_covered_up(&self, no: &Line) -> bool {
+        let there = no.address.clone().map(|address| (no.clinic, no.channel, address));
+        let at_a_list = no.list.is_some() && no.channel == Channel::Email;
+        let put_away = there.is_some_and(|there| self.put_away.contains(&there));
+        if at_a_list && put_away && self.forgot(no.at) {
+            return true;
+        }
         self.of(no.clinic, no.channel).any(|line| {
             let covers =
                 matches!(line.act, Act::SignedUp | Act::Agreed | Act::Added | Act::Removed);
@@ -289,10 +307,14 @@ impl Books {
         })
     }
 
-    /// Tells whether the record said yes again before any run surely read a no at the desk there, which
-    /// shows nowhere else.
+    /// Tells whether the record said yes again, or said no more that its patient objects, before any run
+    /// surely read a no at the desk there, which shows nowhere else.
     #[must_use]
     pub fn is_unsaid(&self, no: &Line) -> bool {
+        if let (Act::Objects, Some(patient)) = (no.act, no.patient) {
+            let until = self.unobjected.get(&(no.clinic, patient));
+            return until.is_some_and(|until| *until >= no.at && !self.was_known(no, *until));
+        }
         let at_the_desk = no.act == Act::No && no.list.is_none();
         at_the_desk
             && self.of(no.clinic, no.channel).any(|line| {
@@ -319,6 +341,23 @@ impl Books {
         })
     }
 
+    /// Tells whether the program was told of a no at a list before any run surely read that its patient
+    /// has the address: it binds the address and whoever was known there, but that they held it already
+    /// nobody can know (L8).
+    #[must_use]
+    pub fn is_of_an_unread_holder(&self, no: &Line) -> bool {
+        let (Some(_), Some(patient), Some(address)) = (no.list, no.patient, &no.address) else {
+            return false;
+        };
+        let stays = self.stays.get(&(no.clinic, no.channel, patient));
+        let stay = stays.into_iter().flatten().rfind(|stay| stay.from <= no.at);
+        let stay = stay.filter(|stay| stay.address == *address);
+        let unread = |(stay, told): (&Stay, DateTime<Utc>)| {
+            !self.was_read_between(no.clinic, stay.from, told)
+        };
+        stay.zip(no.told_at).is_some_and(unread)
+    }
+
     /// Tells whether a run surely read a clinic's records in between.
     fn was_read_between(&self, clinic: usize, since: DateTime<Utc>, then: DateTime<Utc>) -> bool {
         self.runs.iter().any(|run| {
@@ -337,4 +376,8 @@ impl Books {
             saw && run.began > line.at && run.ended.is_some_and(|ended| ended < then)
         })
     }
+}
+
+fn objects(record: &PatientRecord) -> bool {
+    Channel::ALL.iter().any(|channel| record.consent(*channel).answer == Answer::Objected)
 }

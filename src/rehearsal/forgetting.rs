@@ -1,6 +1,6 @@
 //! What nobody can know any more once the store was put back: the books forget it too, and nothing else.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 
@@ -13,16 +13,20 @@ impl Books {
         self.backup = Some(Backup { at: now, acknowledged: self.acknowledged.clone() });
     }
 
-    /// Forgets what only the store knew since its backup; `shown` is whose no the providers show.
+    /// Forgets what only the store knew since its backup; `shown` is who stands on a list without
+    /// wanting it, and whether one shows a no of theirs.
     pub fn forget_since_backup(
         &mut self,
         now: DateTime<Utc>,
-        shown: &BTreeSet<(usize, Channel, String)>,
+        shown: &BTreeMap<(usize, Channel, String), bool>,
     ) {
         let Some(backup) = self.backup.clone() else { return };
         self.forget_who_came_and_went(backup.at);
         self.acknowledged = backup.acknowledged;
         self.forgotten.push((backup.at, now));
+        self.found_off.extend(shown.keys().cloned());
+        let put_away = shown.iter().filter(|(_, says_no)| !**says_no);
+        self.put_away.extend(put_away.map(|(there, _)| there.clone()));
         for run in &mut self.runs {
             if run.ended.is_none_or(|ended| ended > backup.at) {
                 run.read.clear();
@@ -39,7 +43,7 @@ impl Books {
 
     /// Tells whether a line can be found out again: a no at the desk unless the record says yes now,
     /// a no at a list of members unless no list shows it any more. Texts stay in the provider's log.
-    fn lasts(&self, line: &Line, shown: &BTreeSet<(usize, Channel, String)>) -> bool {
+    fn lasts(&self, line: &Line, shown: &BTreeMap<(usize, Channel, String), bool>) -> bool {
         if !line.act.is_no() {
             return true;
         }
@@ -50,7 +54,7 @@ impl Books {
             return !matches!(answer, Answer::Granted | Answer::SoftOptIn);
         }
         let address = line.address.clone().unwrap_or_default();
-        line.channel == Channel::Sms || shown.contains(&(line.clinic, line.channel, address))
+        line.channel == Channel::Sms || shown.contains_key(&(line.clinic, line.channel, address))
     }
 
     /// Forgets addresses that no run had read before the backup and no record has now.

@@ -8,12 +8,14 @@ use anyhow::Context;
 use chrono::TimeDelta;
 
 use super::records::id;
+use crate::clock::Clock;
 use crate::commands::consent::{self, Record};
 use crate::commands::{Deployment, webhook};
 use crate::domain::{Channel, PatientStatus, RunId};
 use crate::rehearsal::books::{Act, Line};
 use crate::rehearsal::faults::Kind;
 use crate::rehearsal::history::Admin;
+use crate::rehearsal::turnstile::WorldClock;
 use crate::rehearsal::world::World;
 use crate::store::{Acceptable, ListRow};
 
@@ -76,12 +78,16 @@ impl World {
         let mut line = Line::new(clinic, channel, act, self.now());
         line.patient = Some(patient);
         line.address = address;
+        // Across two clocks our own is believed, however it jumped (L2).
+        line.claimed = WorldClock::ours(&self.turnstile).now();
         let done = consent::record(&deployment, config, &given).await;
         deployment.store.close().await;
-        if done?.is_none() {
+        if matches!(done, Ok(None)) {
             return Ok("nothing".to_owned());
         }
+        // What failed may have come as far as the ledger.
         self.books().write(line);
+        done?;
         Ok(format!(
             "an admin takes down the consent of patient {patient} of c{clinic} to {channel}"
         ))

@@ -1,10 +1,11 @@
 //! Whoever looks after the machine: backs the store up, and puts it back.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::domain::Channel;
 use crate::rehearsal::faults::Kind;
+use crate::rehearsal::stages::Standing;
 use crate::rehearsal::world::World;
 
 impl World {
@@ -36,16 +37,19 @@ impl World {
         Ok("the store is put back".to_owned())
     }
 
-    /// Who stands on some list of a clinic as nobody who wants it, by clinic, channel and address: a no
-    /// that can be found there again.
-    fn noes_shown(&self) -> BTreeSet<(usize, Channel, String)> {
-        let mut shown = BTreeSet::new();
+    /// Who stands on some list of a clinic as nobody who wants it, by clinic, channel and address, and
+    /// whether one shows a no of theirs: that can be found there again.
+    fn noes_shown(&self) -> BTreeMap<(usize, Channel, String), bool> {
+        let mut shown = BTreeMap::new();
         for (clinic, setting) in self.history.clinics.iter().enumerate() {
             for list in 0..setting.lists.len() {
                 let (stage, _, setup) = self.list(clinic, list);
-                let held = stage.holds(&setup.audience).into_iter();
-                let noes = held.filter(|(_, standing)| !standing.is_listed());
-                shown.extend(noes.map(|(address, _)| (clinic, stage.channel(), address)));
+                for (address, standing) in stage.holds(&setup.audience) {
+                    if !standing.is_listed() {
+                        let says_no = shown.entry((clinic, stage.channel(), address)).or_default();
+                        *says_no |= standing != Standing::Archived;
+                    }
+                }
             }
         }
         shown

@@ -93,6 +93,9 @@ impl World {
         if deed == Deed::IsRefused {
             self.weather.count(Kind::Refused);
         }
+        if deed == Deed::IsErased {
+            self.books().erased.insert((clinic, channel, address.to_owned()));
+        }
         let Some(act) = act(deed, channel, standing) else { return true };
         let mut line = Line::new(clinic, channel, act, self.now());
         line.address = Some(address.to_owned());

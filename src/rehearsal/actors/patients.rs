@@ -125,7 +125,8 @@ impl World {
     }
 
     /// Tells whether the record says a yes that the program has read (L4), and says it now: a no that
-    /// came after, wherever it was said, is written back to it.
+    /// came after, wherever it was said, is written back to it; so is one from before that is read no
+    /// earlier than a bare flag, which lifts none (L3).
     fn says_yes(
         &self,
         clinic: usize,
@@ -135,15 +136,20 @@ impl World {
     ) -> bool {
         let address = record.address(channel).map(Address::expose);
         let books = self.books();
-        let last = books.of(clinic, channel).filter(|line| {
-            let own = line.patient == Some(patient);
-            let here = address.is_some() && line.address.as_deref() == address;
-            let yes = matches!(line.act, Act::Yes | Act::Flag | Act::Customer);
-            (own && yes) || ((own || here) && line.act.is_no())
-        });
+        let own = |line: &Line| line.patient == Some(patient);
+        let here = |line: &Line| address.is_some() && line.address.as_deref() == address;
+        let no = |line: &&Line| line.act.is_no() && (own(line) || here(line));
+        let yes =
+            |line: &&Line| own(line) && matches!(line.act, Act::Yes | Act::Flag | Act::Customer);
+        let last = books.of(clinic, channel).filter(|line| yes(line) || no(line));
         // Of two at one moment the no counts (L2).
         let last = last.max_by_key(|line| (line.at, line.act.is_no()));
-        last.is_some_and(|line| !line.act.is_no() && books.was_known(line, self.now()))
+        last.filter(yes).is_some_and(|said| {
+            let unread = |no: &Line| !books.was_known(no, said.at);
+            let lifts = said.act == Act::Yes;
+            let stays = lifts || !books.of(clinic, channel).filter(no).any(unread);
+            stays && books.was_known(said, self.now())
+        })
     }
 
     fn known(&self, clinic: usize, patient: usize) -> Option<PatientRecord> {

@@ -59,15 +59,12 @@ fn known_no<'a>(
     let yes_after = |no: &Line| {
         lines().any(|line| {
             let of_address = line.address.as_deref() == Some(address);
-            let is_yes = matches!(
-                line.act,
-                Act::Yes
-                    | Act::TakenDown
-                    | Act::Accepted
-                    | Act::SignedUp
-                    | Act::Customer
-                    | Act::Flag
-            );
+            let is_yes = match line.act {
+                Act::Yes | Act::TakenDown | Act::Accepted => true,
+                Act::SignedUp | Act::Customer | Act::Flag => true,
+                // Whoever filled in the form clicks the link: that is a yes of its own (L18).
+                act => act == Act::Agreed && truth::signed_up_before(books, line, address),
+            };
             is_yes
                 && line.claimed.max(line.at) > no.at
                 && (of_address || holds(books, list, line, address))
@@ -75,7 +72,7 @@ fn known_no<'a>(
     };
     lines()
         .filter(|line| line.act.is_no() && line.address.as_deref() == Some(address))
-        .filter(|line| !books.is_from_an_unread_stay(line))
+        .filter(|line| !books.is_from_an_unread_stay(line) && !books.is_covered_up(line))
         .find(|no| books.was_known(no, began) && !yes_after(no))
 }
 
@@ -92,12 +89,17 @@ fn known_dropped(books: &Books, list: &WatchedList, address: &str, began: DateTi
     let ever = books.ever.get(&(list.clinic, channel, address.to_owned()));
     let changed = |patient: &usize| books.changed.get(&(list.clinic, *patient)).copied();
     let last = ever.into_iter().flatten().filter_map(changed).max();
+    // A row that is gone counts as dropped once two sweeps have missed it (L9).
+    let gone =
+        |patient: &usize| books.records.get(&(list.clinic, *patient)).is_some_and(Option::is_none);
+    let sweeps = if ever.into_iter().flatten().any(gone) { 2 } else { 1 };
     last.is_some_and(|last| {
-        books.runs.iter().any(|run| {
+        let since = books.runs.iter().filter(|run| {
             run.read.contains(&list.clinic)
                 && run.began > last
                 && run.ended.is_some_and(|ended| ended < began)
-        })
+        });
+        since.count() >= sweeps
     })
 }
 

@@ -208,6 +208,7 @@ async fn the_clinic_hears_every_no(world: &World) -> anyhow::Result<()> {
                     && same
                     && !said_to_clinic
                     && !books.is_covered_up(line)
+                    && !books.is_of_an_unread_holder(line)
                     && !told.contains(&id(patient))
             });
             unheard.next().map(|line| (line.patient, line.act))

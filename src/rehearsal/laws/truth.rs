@@ -38,8 +38,15 @@ fn never_again(books: &Books, place: (usize, Channel), address: &str) -> bool {
         matches!(line.act, Act::Objects | Act::Complained)
             && line.address.as_deref() == Some(address)
             && !books.is_from_an_unread_stay(line)
+            && !is_unheard(books, line)
             && !accepted_since(books, place, line, address)
     })
+}
+
+/// Tells whether an objection or a complaint was gone before anybody could read it: the record says
+/// something else now, or they signed up there again.
+fn is_unheard(books: &Books, no: &Line) -> bool {
+    books.is_unsaid(no) || books.is_covered_up(no)
 }
 
 /// Tells whether an admin accepted, after that, that somebody at the address wants it all the same.
@@ -79,10 +86,11 @@ fn holder_barred(
     }
     let binds = |line: &&Line| {
         let here = line.address.as_deref() == Some(address);
-        line.patient == Some(patient) || (here && !books.is_from_an_unread_stay(line))
+        let theirs = line.patient == Some(patient) && !books.is_of_an_unread_holder(line);
+        theirs || (here && !books.is_from_an_unread_stay(line))
     };
-    // What the record said between two readings, and says no more, nobody can know.
-    let said = |line: &&Line| line.act.is_no() && !books.is_unsaid(line);
+    // What was said between two readings, and shows no more, nobody can know.
+    let said = |line: &&Line| line.act.is_no() && !is_unheard(books, line);
     let noes: Vec<&Line> = books.of(clinic, channel).filter(said).filter(binds).collect();
     // Their own objection goes with them until they say yes anew, wherever they live then (L8).
     let took_back = |no: &Line| {
@@ -117,7 +125,7 @@ fn holder_barred(
 }
 
 /// Tells whether the address answered what it had signed up for itself.
-fn signed_up_before(books: &Books, agreed: &Line, address: &str) -> bool {
+pub fn signed_up_before(books: &Books, agreed: &Line, address: &str) -> bool {
     agreed.address.as_deref() == Some(address)
         && books.of(agreed.clinic, agreed.channel).any(|line| {
             line.act == Act::SignedUp
@@ -154,18 +162,25 @@ pub fn proven(
     })
 }
 
-/// Tells whether staff put away somebody who was still asked, and added them again before any run surely
-/// read that they were gone: that reads as the answer to our question, and as no more (L10).
+/// Tells whether staff put away somebody who was still asked, or had signed up, and added them again
+/// before any run surely read that they were gone: that reads as the answer to the question, and as no
+/// more (L10).
 fn reads_as_an_answer(books: &Books, setting: &ListSetting, added: &Line) -> bool {
     let (Some(list), Some(address)) = (added.list, &added.address) else { return false };
     let expires = TimeDelta::days(setting.expires_days.into());
     let asked = books.asked.get(&(added.clinic, list, address.clone()));
-    let asked = asked.into_iter().flatten().filter(|at| **at <= added.at).max();
-    let Some(asked) = asked.filter(|at| added.at <= **at + expires) else { return false };
+    let asked = asked.into_iter().flatten().copied();
+    let asked = asked.filter(|at| (*at..=*at + expires).contains(&added.at)).max();
+    let lines = books.of(added.clinic, added.channel);
+    let signed_up = lines.filter(|line| {
+        let here = line.list == added.list && line.address == added.address;
+        here && line.act == Act::SignedUp && line.at <= added.at
+    });
+    let Some(asked) = asked.max(signed_up.map(|line| line.at).max()) else { return false };
     let there = || {
         books.of(added.clinic, added.channel).filter(|line| {
             let here = line.list == added.list && line.address == added.address;
-            here && (*asked..=added.at).contains(&line.at)
+            here && (asked..=added.at).contains(&line.at)
         })
     };
     let put_away = |line: &Line| line.act == Act::Removed && !books.was_known(line, added.at);
@@ -197,10 +212,7 @@ fn proved_elsewhere(books: &Books, added: &Line) -> bool {
         })
     };
     let over = |agreed: &Line| {
-        there().any(|line| {
-            let known = !books.is_unsaid(line) && !books.is_covered_up(line);
-            line.act.is_no() && line.at >= agreed.at && known
-        })
+        there().any(|line| line.act.is_no() && line.at >= agreed.at && !is_unheard(books, line))
     };
     there().filter(|line| line.act == Act::Agreed).any(|agreed| {
         let theirs = alone || signed_up_before(books, agreed, address) || consented(agreed);
