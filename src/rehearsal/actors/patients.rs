@@ -3,7 +3,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::records::{consent, consent_mut};
-use crate::domain::{Address, Channel, PatientRecord, PatientStatus, Personal};
+use crate::domain::{Address, Answer, Channel, PatientRecord, PatientStatus, Personal};
 use crate::rehearsal::books::{Act, Line};
 use crate::rehearsal::faults::Kind;
 use crate::rehearsal::history::{Change, Says};
@@ -198,6 +198,10 @@ impl World {
         }
         let at = self.clinic_time();
         let said = consent(says, at);
+        // What says no yes takes none back.
+        let was = record.consent(channel).answer;
+        let clears_nothing =
+            says == Says::NotAsked && !matches!(was, Answer::Granted | Answer::SoftOptIn);
         if says == Says::Objects {
             record.email_consent = said.clone();
             record.sms_consent = said;
@@ -206,7 +210,9 @@ impl World {
         }
         record.updated_at = at;
         self.write(clinic, patient, record.clone()).await?;
-        self.says_so(clinic, patient, &record, channel, says, at);
+        if !clears_nothing {
+            self.says_so(clinic, patient, &record, channel, says, at);
+        }
         Ok(format!("patient {patient} of c{clinic} says {says:?} to {channel}"))
     }
 
