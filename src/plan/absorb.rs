@@ -11,7 +11,7 @@ use super::{ListFacts, Verdict, judge, opt_out};
 use crate::domain::event::CLOCK_SKEW;
 use crate::domain::{
     Actor, Base, By, Contact, ContactFacts, Draft, Entry, EventKind, Holder, Intent, Invitation,
-    Link, MemberStatus, Observed, PatientStatus, TimeSource, Verb,
+    Link, MemberStatus, Observed, OptOut, OptOutKind, PatientStatus, TimeSource, Verb,
 };
 
 /// What moves on the link itself without a write at the provider.
@@ -157,6 +157,8 @@ impl Seen<'_> {
             (None | Some(Subscribed), Subscribed) if self.is_grandfathered() => {
                 self.grandfathered()
             }
+            // Put away by anybody after a complaint that we have no word of.
+            (_, Archived) if self.shows_a_complaint() => self.opted_out(),
             (Some(base), seen) if base == seen => self.nothing(),
             // Opt-outs and bounces, from whatever state.
             (_, Unsubscribed) => self.opted_out(),
@@ -199,10 +201,17 @@ impl Seen<'_> {
         draft.contact = Some(self.contact.id);
         draft.unique = Draft::act(self.contact.id, draft.kind, at.unwrap_or(self.observed.seen_at));
         draft.method = Some(format!("found {} at the provider", self.observed.status));
-        if self.observed.status == MemberStatus::Archived {
+        if self.observed.status == MemberStatus::Archived && !self.observed.complained {
             draft.actor = Actor::Provider;
         }
         (vec![draft], adoption)
+    }
+
+    /// Tells whether the member shows a complaint of spam that the ledger has never had: a store that
+    /// was put back does not know why we ourselves put it away (L20).
+    fn shows_a_complaint(&self) -> bool {
+        let complained = |known: &OptOut| known.kind == OptOutKind::Complained;
+        self.observed.complained && !self.contact.standing.opt_outs.iter().any(complained)
     }
 
     fn bounced(&self) -> (Vec<Draft>, Adoption) {

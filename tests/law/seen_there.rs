@@ -105,6 +105,16 @@ fn l16_our_own_archive_is_no_opt_out() {
     away.seen(MemberStatus::Archived, 99).learns(&[]);
 }
 
+#[test]
+fn l16_a_complaint_that_an_archived_member_still_shows_is_learned_once() {
+    let away = ann_listed().becomes("ann", PatientStatus::Archived).settles();
+    let complained = away.seen(MemberStatus::Archived, 50).shows(|o| o.complained = true);
+    complained.learns(&[EventKind::Complained]);
+    let known = complained.settles();
+    known.learns(&[]);
+    known.becomes("ann", PatientStatus::Active).grants("ann", 60).is_kept_off(Reason::Complained);
+}
+
 // --- L17 -----------------------------------------------------------------------------------
 
 #[test]
