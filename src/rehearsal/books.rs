@@ -133,6 +133,10 @@ pub struct Books {
     pub ever: BTreeMap<(usize, Channel, String), BTreeSet<usize>>,
     /// When a record last ceased to say that its patient objects.
     pub unobjected: BTreeMap<(usize, usize), DateTime<Utc>>,
+    /// When a record ceased to say no to a channel.
+    pub unrefused: BTreeMap<(usize, Channel, usize), Vec<DateTime<Utc>>>,
+    /// Whose record ceased to say a yes that no run had surely read.
+    pub cleared: BTreeSet<(usize, Channel, usize)>,
     /// When each patient's standing last changed, in any way that bars or lets in.
     pub changed: BTreeMap<(usize, usize), DateTime<Utc>>,
     /// When something happened by which an invitation may become due again.
@@ -201,9 +205,17 @@ impl Books {
         if before.as_ref().is_some_and(objects) && !still_objects {
             self.unobjected.insert((clinic, patient), at);
         }
+        let now_refuses = |books: &Self, channel| {
+            let record = books.records.get(&(clinic, patient)).and_then(Option::as_ref);
+            record.is_some_and(|record| refuses(record, channel))
+        };
         // Who left it before any run came is not known by it.
         for channel in Channel::ALL.iter().copied() {
             self.moves(clinic, patient, channel, at);
+            let refused = before.as_ref().is_some_and(|before| refuses(before, channel));
+            if refused && !now_refuses(self, channel) {
+                self.unrefused.entry((clinic, channel, patient)).or_default().push(at);
+            }
             let left = before.as_ref().and_then(|before| before.address(channel));
             let Some(left) = left.map(|address| address.expose().to_owned()) else { continue };
             self.forget_unless_read(&(clinic, channel, left), at);
@@ -307,21 +319,25 @@ impl Books {
         })
     }
 
-    /// Tells whether the record said yes again, or said no more that its patient objects, before any run
-    /// surely read a no at the desk there, which shows nowhere else.
+    /// Tells whether the record said yes again, or said the no no more, before any run surely read a no
+    /// at the desk there, which shows nowhere else.
     #[must_use]
     pub fn is_unsaid(&self, no: &Line) -> bool {
-        if let (Act::Objects, Some(patient)) = (no.act, no.patient) {
-            let until = self.unobjected.get(&(no.clinic, patient));
-            return until.is_some_and(|until| *until >= no.at && !self.was_known(no, *until));
+        let Some(patient) = no.patient.filter(|_| no.list.is_none()) else { return false };
+        let unread = |until: DateTime<Utc>| until >= no.at && !self.was_known(no, until);
+        match no.act {
+            Act::Objects => self.unobjected.get(&(no.clinic, patient)).copied().is_some_and(unread),
+            Act::No => {
+                let until = self.unrefused.get(&(no.clinic, no.channel, patient));
+                let yes = self.of(no.clinic, no.channel).filter(|line| {
+                    let yes = matches!(line.act, Act::Yes | Act::Flag | Act::Customer);
+                    yes && line.patient == Some(patient)
+                });
+                let until = until.into_iter().flatten().copied();
+                until.chain(yes.map(|line| line.at)).any(unread)
+            }
+            _ => false,
         }
-        let at_the_desk = no.act == Act::No && no.list.is_none();
-        at_the_desk
-            && self.of(no.clinic, no.channel).any(|line| {
-                let yes = matches!(line.act, Act::Yes | Act::Flag | Act::Customer);
-                let theirs = line.patient == no.patient && line.at >= no.at;
-                yes && theirs && !self.was_known(no, line.at)
-            })
     }
 
     /// Tells whether a no at the desk was said by somebody whose record came to show another address
@@ -376,6 +392,10 @@ impl Books {
             saw && run.began > line.at && run.ended.is_some_and(|ended| ended < then)
         })
     }
+}
+
+fn refuses(record: &PatientRecord, channel: Channel) -> bool {
+    matches!(record.consent(channel).answer, Answer::Withdrawn | Answer::Objected)
 }
 
 fn objects(record: &PatientRecord) -> bool {

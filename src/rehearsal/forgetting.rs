@@ -34,8 +34,11 @@ impl Books {
             }
         }
         let lines = std::mem::take(&mut self.lines);
-        let kept = lines.into_iter().filter(|line| line.at <= backup.at || self.lasts(line, shown));
-        self.lines = kept.collect();
+        let lasts = |line: &&Line| {
+            line.at <= backup.at
+                || (self.lasts(line, shown) && !self.is_unlearnt_clearing(line, &lines, backup.at))
+        };
+        self.lines = lines.iter().filter(lasts).cloned().collect();
         for line in &mut self.lines {
             line.told_at = line.told_at.filter(|at| *at <= backup.at);
         }
@@ -55,6 +58,22 @@ impl Books {
         }
         let address = line.address.clone().unwrap_or_default();
         line.channel == Channel::Sms || shown.contains_key(&(line.clinic, line.channel, address))
+    }
+
+    /// Tells whether a record has merely ceased to say a yes that the backup never had: nothing tells that
+    /// from one that never said yes (L4).
+    fn is_unlearnt_clearing(&self, no: &Line, lines: &[Line], backup: DateTime<Utc>) -> bool {
+        let (Act::No, None, Some(patient)) = (no.act, no.list, no.patient) else { return false };
+        let record = self.records.get(&(no.clinic, patient)).and_then(Option::as_ref);
+        let says_nothing =
+            record.is_some_and(|record| record.consent(no.channel).answer == Answer::NotAsked);
+        let learnt = |line: &Line| {
+            let theirs =
+                (line.clinic, line.channel, line.patient) == (no.clinic, no.channel, no.patient);
+            let yes = matches!(line.act, Act::Yes | Act::Flag | Act::Customer);
+            theirs && yes && line.at <= no.at && self.was_known(line, backup)
+        };
+        says_nothing && !lines.iter().any(learnt)
     }
 
     /// Forgets addresses that no run had read before the backup and no record has now.

@@ -168,13 +168,22 @@ impl Matching {
     }
 
     /// Finds the member's link: by key, else by hash where that link is free for it.
-    fn find(&self, member: &ObservedMember) -> Option<usize> {
+    ///
+    /// Whoever was taken for a stranger beside the member that a contact still had is the contact's
+    /// once that one is gone.
+    fn find(&mut self, member: &ObservedMember) -> Option<usize> {
         let key = member.observed.member.as_ref().map(|key| key.0.as_str());
-        let by_key = key.and_then(|key| self.by_key.get(key));
-        let by_hash = || member.hashes.iter().find_map(|hash| self.by_hash.get(&hash.hash));
-        by_key
-            .copied()
-            .or_else(|| by_hash().copied().filter(|at| self.links[*at].takes(&member.observed)))
+        let by_key = key.and_then(|key| self.by_key.get(key)).copied();
+        let by_hash =
+            || member.hashes.iter().find_map(|hash| self.by_hash.get(&hash.hash)).copied();
+        let Some(at) = by_key else {
+            return by_hash().filter(|at| self.links[*at].takes(&member.observed));
+        };
+        let own = by_hash().filter(|own| self.links[*own].is_left());
+        let Some(own) = own.filter(|_| self.links[at].is_free_stranger()) else { return Some(at) };
+        let stranger = &mut self.links[at].now;
+        (stranger.member_key, stranger.status) = (None, Some(MemberStatus::Absent));
+        Some(own)
     }
 
     /// Parts a link from the member that it held, where another has come to the address: whoever moved
@@ -290,9 +299,12 @@ impl Matching {
         self.exchanges.clone()
     }
 
-    /// Returns the stored links that differ now, by more than when they were seen.
-    pub(super) fn changed(&self) -> impl Iterator<Item = Put> {
-        self.links.iter().filter(|link| link.differs()).map(|link| put(&link.now))
+    /// Returns the stored links that differ now, by more than when they were seen: those without a
+    /// member, whose key another may have now, and those with one.
+    pub(super) fn changed(&self) -> [Vec<Put>; 2] {
+        let changed = self.links.iter().filter(|link| link.differs()).map(|link| put(&link.now));
+        let (without, with) = changed.partition(|link| link.member_key.is_none());
+        [without, with]
     }
 
     /// Returns the stored links that are as before, but for the digest of what was read of them.
@@ -343,6 +355,17 @@ impl Entryway {
         let came = observed.last_changed.map(millis);
         let came_after = |seen: i64| came.is_some_and(|came| came > seen);
         self.now.moved_there.is_some() || self.now.seen_at.is_some_and(came_after)
+    }
+
+    /// Tells whether it is a contact's, and the member that it held is gone or has moved away.
+    fn is_left(&self) -> bool {
+        let is_gone = self.now.status.is_some_and(|status| !status.is_present());
+        self.now.contact_id.is_some() && (is_gone || self.now.moved_there.is_some())
+    }
+
+    /// Tells whether it is a stored stranger's, and nothing about it is in doubt.
+    fn is_free_stranger(&self) -> bool {
+        self.before.is_some() && self.now.contact_id.is_none() && !self.now.in_doubt
     }
 
     fn is_blank(&self) -> bool {

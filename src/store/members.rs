@@ -14,7 +14,7 @@ use super::leases::Lease;
 use super::links::{list_lock, ordinals_reserve};
 use super::lists::ListRow;
 use super::marks::Marks;
-use super::matching::{Known, Matching, Put, Seen};
+use super::matching::{Known, Matching, Seen};
 use super::sql::statements;
 use crate::domain::{
     Address, ContactId, LinkId, MemberKey, MemberStatus, Observed, OptOutKind, Standing,
@@ -182,9 +182,8 @@ impl Store {
             let (link, blank, contact) = exchange;
             self.links_exchange(tx, list.clinic, link, blank, contact, None).await?;
         }
-        let changed: Vec<Put> = matching.changed().collect();
-        if !changed.is_empty() {
-            tx.execute(MEMBERS_CHANGE, args![json(&changed)?, list.clinic]).await?;
+        for changed in matching.changed().iter().filter(|changed| !changed.is_empty()) {
+            tx.execute(MEMBERS_CHANGE, args![json(changed)?, list.clinic]).await?;
         }
         let same: Vec<Seen> = matching.same().collect();
         if !same.is_empty() {

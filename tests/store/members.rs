@@ -170,6 +170,27 @@ stories! {
         assert!(stranger.facts.contact.is_none());
     }
 
+    async fn who_was_a_stranger_beside_a_contacts_member_is_the_contacts_once_that_one_is_gone(world: World) {
+        world.reads(&[record("1", "ann@mail.test")]).await;
+        let ann = |key| world.member(key, "ann@mail.test", MemberStatus::Subscribed);
+        let of_ann = world.observes(&[ann("k1")]).await;
+        let beside = world.observes(&[ann("k2")]).await;
+        assert_ne!(beside, of_ann);
+        let gone = [world.link_of("ann@mail.test").await.link.id];
+        world.store.links_taken_as(&world.lease, &world.list, &gone, MemberStatus::Absent, at(9)).await.unwrap();
+        let seen_at = |key, seen| {
+            let mut member = ann(key);
+            member.observed.seen_at = at(seen);
+            member
+        };
+        assert_eq!(world.observes(&[seen_at("k2", 10)]).await, of_ann);
+        assert_eq!(world.observes(&[seen_at("k2", 11)]).await, of_ann, "and stays so");
+        let ann = world.link_of("ann@mail.test").await.link.observed.unwrap();
+        assert_eq!((ann.status, ann.member.unwrap().0.as_str()), (MemberStatus::Subscribed, "k2"));
+        let counts = world.store.list_counts(&world.list).await.unwrap();
+        assert_eq!(counts.listed, 1, "and is there once");
+    }
+
     async fn an_absent_stranger_leaves_no_trace(world: World) {
         let mut absent = world.member("k1", "ann@mail.test", MemberStatus::Absent);
         absent.observed.member = None;

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use chrono::{DateTime, Utc};
 use futures::future::{join, try_join_all};
+use serde::de::IgnoredAny;
 
 use super::api::{Call, parse};
 use super::batches::{Answer, Report};
@@ -113,14 +114,23 @@ impl Mailchimp {
     }
 
     /// Reads members by id: one by one at the same time, or as a job where they are many.
+    ///
+    /// A member that is not there and a list that is not there answer alike, and a key that was swapped
+    /// opens an account without the list: nobody is absent before the list was found.
     pub(super) async fn read_members(
         &self,
         keys: &[MemberKey],
     ) -> Result<Vec<Option<Member>>, ProviderError> {
-        if keys.len() >= self.connection.settings().single_call_limit.max(1) {
-            return self.members_by_job(keys).await;
+        let members = if keys.len() >= self.connection.settings().single_call_limit.max(1) {
+            self.members_by_job(keys).await?
+        } else {
+            try_join_all(keys.iter().map(|key| self.member(&key.0))).await?
+        };
+        if members.iter().any(Option::is_none) {
+            let list = Call::get(&["lists", &self.list]).with("fields", "id");
+            self.connection.read::<IgnoredAny>(&list).await.map_err(Failure::of_list)?;
         }
-        try_join_all(keys.iter().map(|key| self.member(&key.0))).await
+        Ok(members)
     }
 
     async fn member(&self, id: &str) -> Result<Option<Member>, ProviderError> {
@@ -249,6 +259,17 @@ mod tests {
     #[test]
     fn a_delta_never_reaches_back_to_where_mailchimp_hangs() {
         assert_eq!(wire::seconds(recent(DateTime::UNIX_EPOCH)), "2001-01-01T00:00:00+00:00");
+    }
+
+    #[tokio::test]
+    async fn nobody_is_absent_from_a_list_that_is_not_there() {
+        const GONE: Reply = Reply::Json(404, r#"{"title":"Resource Not Found"}"#);
+        let keys = [MemberKey("c1".to_owned())];
+        let (connection, ..) = scripted(vec![GONE, Reply::Json(200, r#"{"id":"a1"}"#)]);
+        assert_eq!(connection.list("a1").read_members(&keys).await.unwrap(), [None]);
+        let (connection, ..) = scripted(vec![GONE, GONE]);
+        let answer = connection.list("a1").read_members(&keys).await;
+        assert!(matches!(answer, Err(ProviderError::ListGone)));
     }
 
     #[tokio::test]

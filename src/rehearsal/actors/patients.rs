@@ -109,7 +109,10 @@ impl World {
             Says::Flag => Act::Flag,
             Says::Customer => Act::Customer,
             // A yes that the record no longer gives is withdrawn (L4).
-            Says::NotAsked if !self.says_yes(clinic, patient, channel, record) => return,
+            Says::NotAsked if !self.says_yes(clinic, patient, channel, record) => {
+                self.books().cleared.insert((clinic, channel, patient));
+                return;
+            }
             Says::NotAsked | Says::No => Act::No,
             Says::Objects => Act::Objects,
         };
@@ -126,7 +129,8 @@ impl World {
 
     /// Tells whether the record says a yes that the program has read (L4), and says it now: a no that
     /// came after, wherever it was said, is written back to it; so is one from before that is read no
-    /// earlier than a bare flag, which lifts none (L3).
+    /// earlier than a bare flag, which lifts none (L3), and what a store that was put back takes for one
+    /// (L16).
     fn says_yes(
         &self,
         clinic: usize,
@@ -148,7 +152,10 @@ impl World {
             let unread = |no: &Line| !books.was_known(no, said.at);
             let lifts = said.act == Act::Yes;
             let stays = lifts || !books.of(clinic, channel).filter(no).any(unread);
-            stays && books.was_known(said, self.now())
+            let found_off = address
+                .is_some_and(|at| books.found_off.contains(&(clinic, channel, at.to_owned())));
+            let taken_for_a_no = found_off && books.forgotten.iter().any(|(_, at)| said.at <= *at);
+            stays && !taken_for_a_no && books.was_known(said, self.now())
         })
     }
 

@@ -67,8 +67,9 @@ fn parsed(channel: Channel, address: &str) -> Option<Address> {
 
 /// Tells whether somebody with the address said no, or was put away or erased there, or the provider
 /// refuses it; or somebody said no at an address that they shared, from which it goes with them (L8);
-/// or their record came to name a customer in place of a yes, which is withdrawn by that (L4); or a
-/// store that was put back found one of them off a list, which reads as a no (L16).
+/// or their record ceased to say a yes that some run may have read, or came to name a customer in its
+/// place, by which it is withdrawn (L4); or a store that was put back found one of them off a list,
+/// which reads as a no (L16).
 fn has_reason(world: &World, clinic: usize, channel: Channel, address: &str) -> bool {
     let books = world.books();
     let key = (clinic, channel, address.to_owned());
@@ -84,15 +85,17 @@ fn has_reason(world: &World, clinic: usize, channel: Channel, address: &str) -> 
             && books.of(clinic, channel).any(|yes| {
                 matches!(yes.act, Act::Yes | Act::Flag)
                     && yes.patient == line.patient
-                    && books.was_known(yes, line.at)
+                    && yes.at <= line.at
             })
     };
     let found_off = books.found_off.iter().any(|there| {
         let held = books.ever.get(there);
         (there.0, there.1) == (clinic, channel) && held.is_some_and(|held| !held.is_disjoint(&ever))
     });
+    let cleared = ever.iter().any(|patient| books.cleared.contains(&(clinic, channel, *patient)));
     erased
         || found_off
+        || cleared
         || books.of(clinic, channel).any(|line| {
             let theirs = line.address.as_deref() == Some(address)
                 || line.patient.is_some_and(|patient| ever.contains(&patient));

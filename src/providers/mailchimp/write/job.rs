@@ -114,14 +114,15 @@ mod tests {
     async fn an_erasure_in_a_job_counts_once_a_read_finds_nobody() {
         const GONE: Reply = Reply::Json(404, r#"{"title":"Resource Not Found"}"#);
         const ANN: Reply = Reply::Json(200, r#"{"contact_id":"c1","status":"subscribed"}"#);
+        const LIST: Reply = Reply::Json(200, r#"{"id":"a1"}"#);
         const NOT_FOUND: &str = r#"{"title":"Resource Not Found"}"#;
         const REFUSED: &str = r#"{"title":"Invalid Action"}"#;
         let erase = numbered(Verb::Erase, MemberStatus::Subscribed, 1);
         let Way::Steps(steps) = way("a1", &erase) else { panic!("an erasure has a call") };
         for (status, response, replies, said) in [
-            (204, "", vec![GONE], "Done { member: None, status: Forgotten }"),
+            (204, "", vec![GONE, LIST], "Done { member: None, status: Forgotten }"),
             (204, "", vec![ANN], "Doubtful"),
-            (404, NOT_FOUND, vec![GONE], "Absent"),
+            (404, NOT_FOUND, vec![GONE, LIST], "Absent"),
             (404, NOT_FOUND, vec![ANN], "Doubtful"),
             (500, "{}", vec![], "Doubtful"),
             (400, REFUSED, vec![], r#"Refused(Other { status: 400, title: "Invalid Action" })"#),
