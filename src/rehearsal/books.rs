@@ -117,6 +117,8 @@ pub struct Backup {
     pub at: DateTime<Utc>,
     /// The deliveries acknowledged until then.
     pub acknowledged: BTreeSet<(String, String)>,
+    /// Whether an admin was making webhooks just then.
+    pub registering: bool,
 }
 
 /// Everything that was written down.
@@ -147,6 +149,11 @@ pub struct Books {
     pub erased: BTreeSet<(usize, Channel, String)>,
     /// Deliveries that were answered with 2xx, by endpoint and body.
     pub acknowledged: BTreeSet<(String, String)>,
+    /// Whether an admin makes webhooks just now.
+    pub registering: bool,
+    /// Whether the store may know webhooks without their secret, as it was backed up while they were
+    /// made: what comes there is taken as an unsigned hint (L18).
+    pub unsigned: bool,
     /// Lists as last looked at.
     pub lists: BTreeMap<(usize, usize), BTreeMap<String, Standing>>,
     /// What was in the store when it was backed up last.

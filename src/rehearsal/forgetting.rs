@@ -10,7 +10,8 @@ use crate::domain::{Answer, Channel};
 impl Books {
     /// Takes down that the store is backed up.
     pub fn is_backed_up(&mut self, now: DateTime<Utc>) {
-        self.backup = Some(Backup { at: now, acknowledged: self.acknowledged.clone() });
+        let (acknowledged, registering) = (self.acknowledged.clone(), self.registering);
+        self.backup = Some(Backup { at: now, acknowledged, registering });
     }
 
     /// Forgets what only the store knew since its backup; `shown` is who stands on a list without
@@ -23,6 +24,7 @@ impl Books {
         let Some(backup) = self.backup.clone() else { return };
         self.forget_who_came_and_went(backup.at);
         self.acknowledged = backup.acknowledged;
+        self.unsigned = backup.registering;
         self.forgotten.push((backup.at, now));
         self.found_off.extend(shown.keys().cloned());
         let put_away = shown.iter().filter(|(_, says_no)| !**says_no);

@@ -102,11 +102,15 @@ impl World {
         if self.server().is_none() {
             self.starts_serving().await?;
         }
+        self.books().registering = true;
         let said = if anew {
-            webhook::rotate(deployment, None).await?.said
+            webhook::rotate(deployment, None).await.map(|rotated| rotated.said)
         } else {
-            webhook::register(deployment, None).await?
+            webhook::register(deployment, None).await
         };
+        self.books().registering = false;
+        let said = said?;
+        self.books().unsigned = false;
         for line in &said {
             let url = line.split_whitespace().find(|word| word.starts_with("http"));
             let place = line.strip_prefix('c').and_then(|line| line.split('/').next());
