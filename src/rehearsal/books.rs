@@ -135,7 +135,7 @@ pub struct Books {
     pub ever: BTreeMap<(usize, Channel, String), BTreeSet<usize>>,
     /// When a record last ceased to say that its patient objects.
     pub unobjected: BTreeMap<(usize, usize), DateTime<Utc>>,
-    /// When a record ceased to say no to a channel.
+    /// When a record ceased to say no to a channel, or vanished.
     pub unrefused: BTreeMap<(usize, Channel, usize), Vec<DateTime<Utc>>>,
     /// Whose record ceased to say a yes that no run had surely read.
     pub cleared: BTreeSet<(usize, Channel, usize)>,
@@ -160,6 +160,8 @@ pub struct Books {
     pub backup: Option<Backup>,
     /// From when until when the program remembers nothing, as its store was put back.
     pub forgotten: Vec<(DateTime<Utc>, DateTime<Utc>)>,
+    /// How many lines about an address are forgotten.
+    pub gone: BTreeMap<(usize, Channel, String), usize>,
     /// Who stood on a list without wanting it when the store was put back: what the backup does not
     /// explain of that reads as a no.
     pub found_off: BTreeSet<(usize, Channel, String)>,
@@ -207,6 +209,7 @@ impl Books {
             }
         }
         self.turns.entry((clinic, patient)).or_default().push(at);
+        let vanishes = record.is_none();
         let still_objects = record.as_ref().is_some_and(objects);
         let before = self.records.insert((clinic, patient), record).flatten();
         if before.as_ref().is_some_and(objects) && !still_objects {
@@ -220,7 +223,7 @@ impl Books {
         for channel in Channel::ALL.iter().copied() {
             self.moves(clinic, patient, channel, at);
             let refused = before.as_ref().is_some_and(|before| refuses(before, channel));
-            if refused && !now_refuses(self, channel) {
+            if vanishes || (refused && !now_refuses(self, channel)) {
                 self.unrefused.entry((clinic, channel, patient)).or_default().push(at);
             }
             let left = before.as_ref().and_then(|before| before.address(channel));
@@ -315,7 +318,7 @@ impl Books {
         let there = no.address.clone().map(|address| (no.clinic, no.channel, address));
         let at_a_list = no.list.is_some() && no.channel == Channel::Email;
         let put_away = there.is_some_and(|there| self.put_away.contains(&there));
-        if at_a_list && put_away && self.forgot(no.at) {
+        if at_a_list && put_away && self.was_unread_at_backup(no) {
             return true;
         }
         self.of(no.clinic, no.channel).any(|line| {
@@ -326,8 +329,8 @@ impl Books {
         })
     }
 
-    /// Tells whether the record said yes again, or said the no no more, before any run surely read a no
-    /// at the desk there, which shows nowhere else.
+    /// Tells whether the record said yes again, said the no no more, or vanished, before any run surely
+    /// read a no at the desk there, which shows nowhere else.
     #[must_use]
     pub fn is_unsaid(&self, no: &Line) -> bool {
         let Some(patient) = no.patient.filter(|_| no.list.is_none()) else { return false };

@@ -40,7 +40,12 @@ impl Books {
             line.at <= backup.at
                 || (self.lasts(line, shown) && !self.is_unlearnt_clearing(line, &lines, backup.at))
         };
-        self.lines = lines.iter().filter(lasts).cloned().collect();
+        let (kept, gone): (Vec<&Line>, Vec<&Line>) = lines.iter().partition(lasts);
+        for line in gone {
+            let address = line.address.clone().unwrap_or_default();
+            *self.gone.entry((line.clinic, line.channel, address)).or_default() += 1;
+        }
+        self.lines = kept.into_iter().cloned().collect();
         for line in &mut self.lines {
             line.told_at = line.told_at.filter(|at| *at <= backup.at);
         }
@@ -92,6 +97,13 @@ impl Books {
         self.forgotten.iter().any(|(from, until)| (*from..=*until).contains(&at))
     }
 
+    /// Tells whether a store was put back, after a line, to a backup that did not know of it.
+    #[must_use]
+    pub fn was_unread_at_backup(&self, line: &Line) -> bool {
+        // What was read since the backup counts as read by nobody.
+        self.forgotten.iter().any(|(_, until)| line.at <= *until && !self.was_known(line, *until))
+    }
+
     /// Tells whether nobody can know any more what somebody agreed to: they did while all is forgotten,
     /// or answered a question of that time before a run had surely read the list again, which shows who
     /// is asked but not when those were who agreed (L10, L12).
@@ -104,13 +116,7 @@ impl Books {
         let (Some(list), Some(address)) = (agreed.list, &agreed.address) else { return false };
         let asked = self.asked.get(&(agreed.clinic, list, address.clone()));
         let last = asked.into_iter().flatten().filter(|at| **at <= agreed.at).max();
-        let read_since = |until: DateTime<Utc>| {
-            self.runs.iter().any(|run| {
-                run.observed.contains(&(agreed.clinic, list))
-                    && run.began > until
-                    && run.ended.is_some_and(|ended| ended < agreed.at)
-            })
-        };
+        let read_since = |until| self.was_list_read(agreed.clinic, list, until, agreed.at);
         last.is_some_and(|last| {
             self.forgotten
                 .iter()
@@ -118,14 +124,43 @@ impl Books {
         })
     }
 
+    /// Tells whether it is forgotten that somebody who was `asked` was put away, and they were added
+    /// before a run had surely read again that they are gone.
+    #[must_use]
+    pub fn is_added_over_a_forgotten_archive(&self, added: &Line, asked: DateTime<Utc>) -> bool {
+        let (Some(list), Some(address)) = (added.list, &added.address) else { return false };
+        self.found_off.contains(&(added.clinic, added.channel, address.clone()))
+            && self.forgotten.iter().any(|(_, until)| {
+                (asked..=added.at).contains(until)
+                    && !self.was_list_read(added.clinic, list, *until, added.at)
+            })
+    }
+
+    fn was_list_read(
+        &self,
+        clinic: usize,
+        list: usize,
+        since: DateTime<Utc>,
+        then: DateTime<Utc>,
+    ) -> bool {
+        self.runs.iter().any(|run| {
+            run.observed.contains(&(clinic, list))
+                && run.began > since
+                && run.ended.is_some_and(|ended| ended < then)
+        })
+    }
+
     /// Counts by what somebody may be asked again after the store was put back: a proof that is lost,
-    /// and, by text, that nobody knows whom we asked.
+    /// and, by text, that nobody knows whom we asked. What is forgotten since counted when they were
+    /// asked before, and counts on.
     #[must_use]
     pub fn lost(&self, clinic: usize, channel: Channel, address: &str) -> usize {
         let proofs = self.of(clinic, channel).filter(|line| {
             let theirs = line.address.as_deref() == Some(address);
             theirs && line.act == Act::Agreed && self.is_proof_lost(line)
         });
-        proofs.count() + if channel == Channel::Sms { self.forgotten.len() } else { 0 }
+        let unknown = if channel == Channel::Sms { self.forgotten.len() } else { 0 };
+        let gone = self.gone.get(&(clinic, channel, address.to_owned()));
+        proofs.count() + unknown + gone.copied().unwrap_or_default()
     }
 }

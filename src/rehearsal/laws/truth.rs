@@ -162,9 +162,9 @@ pub fn proven(
     })
 }
 
-/// Tells whether staff put away somebody who was still asked, or had signed up, and added them again
-/// before any run surely read that they were gone: that reads as the answer to the question, and as no
-/// more (L10).
+/// Tells whether staff put away somebody who was still asked, or had signed up, or we did and have
+/// forgotten it, and staff added them again before any run surely read that they were gone: that reads
+/// as the answer to the question, and as no more (L10).
 fn reads_as_an_answer(books: &Books, setting: &ListSetting, added: &Line) -> bool {
     let (Some(list), Some(address)) = (added.list, &added.address) else { return false };
     let expires = TimeDelta::days(setting.expires_days.into());
@@ -186,7 +186,9 @@ fn reads_as_an_answer(books: &Books, setting: &ListSetting, added: &Line) -> boo
     let put_away = |line: &Line| line.act == Act::Removed && !books.was_known(line, added.at);
     // Whoever said no or bounced was not asked any more.
     let over = |line: &Line| line.act.is_no() || line.act == Act::Bounced;
-    there().any(put_away) && !there().any(over)
+    let was_put_away =
+        there().any(put_away) || books.is_added_over_a_forgotten_archive(added, asked);
+    was_put_away && !there().any(over)
 }
 
 /// Tells whether whoever staff added had proved the address at another list of the clinic: that counts
