@@ -3,7 +3,7 @@
 //! strike, and here every change is looked at.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -121,8 +121,8 @@ pub struct Post {
     pub weather: Arc<Weather>,
     /// The serving process; none while none serves.
     pub routes: Arc<Mutex<Option<Router>>>,
-    /// Who looks on.
-    pub watch: Arc<dyn Watch>,
+    /// Who looks on: at the very providers that hold this, so that neither keeps the other alive.
+    pub watch: Weak<dyn Watch>,
 }
 
 impl Post {
@@ -142,9 +142,15 @@ impl Post {
         }
         let answer = self.ask(request.body(Body::from(attempt.body.clone()))).await;
         if matches!(answer, Answer::Status(200..300)) {
-            self.watch.acknowledged(attempt);
+            self.acknowledged(attempt);
         }
         answer
+    }
+
+    fn acknowledged(&self, attempt: &Attempt) {
+        if let Some(watch) = self.watch.upgrade() {
+            watch.acknowledged(attempt);
+        }
     }
 
     /// Somebody else sends the same with a word changed; nobody may believe it.
@@ -160,7 +166,7 @@ impl Post {
             request = request.header(*name, value);
         }
         if matches!(self.ask(request.body(Body::from(body))).await, Answer::Status(200..300)) {
-            self.watch.acknowledged(&Attempt { body: "FORGED".to_owned(), ..attempt.clone() });
+            self.acknowledged(&Attempt { body: "FORGED".to_owned(), ..attempt.clone() });
         }
     }
 }

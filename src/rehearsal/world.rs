@@ -87,7 +87,8 @@ impl World {
         let watch: Arc<dyn Watch> = lookout.clone();
         let routes = Arc::new(Mutex::new(None));
         for stage in &stages {
-            let (weather, routes, watch) = (weather.clone(), routes.clone(), watch.clone());
+            let (weather, routes, watch) =
+                (weather.clone(), routes.clone(), Arc::downgrade(&watch));
             stage.connects(Arc::new(Post { weather, routes, watch }));
         }
         let wire = Wire {
