@@ -123,11 +123,14 @@ fn rehearse_one(options: &Options, history: &History) -> anyhow::Result<bool> {
         }
         ground.clear().await?;
         let mut sum = Sum::default();
-        sum.add(&played);
+        sum.add(history, &played);
         println!("{}", sum.told());
         Ok(passed)
     })
 }
+
+/// After so many worlds it is told how many there were.
+const PROGRESS: u64 = 500;
 
 /// Everything that many worlds came to.
 #[derive(Debug, Default)]
@@ -143,8 +146,10 @@ struct Sum {
 }
 
 impl Sum {
-    fn add(&mut self, played: &Played) {
+    /// Adds one world; returns a line for whoever waits, now and then.
+    fn add(&mut self, history: &History, played: &Played) -> Option<String> {
         self.worlds += 1;
+        self.failed.extend((!played.breaches.is_empty()).then_some(history.seed));
         self.steps += played.steps;
         self.turns += played.turns;
         self.opt_outs += played.opt_outs;
@@ -155,6 +160,8 @@ impl Sum {
         for (law, count) in &played.checked {
             *self.checked.entry(law).or_default() += count;
         }
+        let (worlds, failed) = (self.worlds, self.failed.len());
+        worlds.is_multiple_of(PROGRESS).then(|| format!("{worlds} worlds, {failed} failed"))
     }
 
     fn told(&self) -> String {
@@ -198,9 +205,12 @@ fn rehearse_many(options: &Options) -> anyhow::Result<bool> {
                 }
                 let history = History::of(seed, options.steps);
                 let played = play(&history, &ground).await?;
-                sum.lock().unwrap_or_else(PoisonError::into_inner).add(&played);
+                let so_far =
+                    sum.lock().unwrap_or_else(PoisonError::into_inner).add(&history, &played);
+                if let Some(so_far) = so_far {
+                    eprintln!("{so_far}");
+                }
                 if !played.breaches.is_empty() {
-                    sum.lock().unwrap_or_else(PoisonError::into_inner).failed.push(seed);
                     over.fetch_or(!options.keep_going, Ordering::Relaxed);
                     fails(options, &history, &played, &ground).await?;
                 }
